@@ -1,1 +1,8 @@
-//! x
+//! What two programs must agree on: ids, limits, the one codec, text types, identity, Noise and wire types.
+//!
+//! No file, no network, no clock and no async here. Randomness comes in as an argument.
+
+pub mod id;
+pub mod identity;
+pub mod limits;
+pub mod text;

@@ -1,0 +1,58 @@
+//! What is stored: one [`TableId`] per kind of row. The store keeps bytes; the engine gives them types.
+
+/// A table. The number is on disk for ever; a table whose layout changes gets a new one, and a migration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum TableId {
+    /// One row each: counters, this device's incarnation, presence, pairing.
+    Profile = 1,
+    /// `/set` and `/alias`: key → value.
+    Settings = 2,
+    /// Account → friend, also pending, blocked and removed ones.
+    Friends = 3,
+    /// Account → its account records, certificates and bundles.
+    Accounts = 4,
+    /// Invites that we gave out.
+    Invites = 5,
+    /// What waits for a person's decision: friend requests and introductions.
+    Requests = 6,
+    /// Conversation number → its state.
+    Conversations = 7,
+    /// (Conversation, log, seq, hash) → entry.
+    Entries = 8,
+    /// (Conversation, lamport, time, id) → where the message's entry is: the order on screen.
+    Timeline = 9,
+    /// Message number → where the message is.
+    Numbers = 10,
+    /// (Conversation, log, seq) → edits, reactions, deletion, pin of a message.
+    Amendments = 11,
+    /// (Conversation, log, head) → the heads of each log: our frontier.
+    Heads = 12,
+    /// (Conversation, device, log) → how far that device has stored and read.
+    Receipts = 13,
+    /// (Conversation, log, seq, hash) → entries that wait for their past.
+    Parked = 14,
+    /// (Deadline, conversation, log, seq): messages that disappear.
+    Expiring = 15,
+}
+
+impl TableId {
+    /// Every table, in the order of its number.
+    pub const ALL: [Self; 15] = [
+        Self::Profile,
+        Self::Settings,
+        Self::Friends,
+        Self::Accounts,
+        Self::Invites,
+        Self::Requests,
+        Self::Conversations,
+        Self::Entries,
+        Self::Timeline,
+        Self::Numbers,
+        Self::Amendments,
+        Self::Heads,
+        Self::Receipts,
+        Self::Parked,
+        Self::Expiring,
+    ];
+}

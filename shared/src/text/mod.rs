@@ -1,0 +1,139 @@
+//! Text that a person wrote: parsed once, valid for ever. Wire and keyboard use the same door.
+//!
+//! What is kept is what was written, control characters included; `display` makes it harmless on the way to a
+//! terminal, and only there.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::limits::{MAX_NICKNAME_BYTES, MAX_NOTE_BYTES, MAX_REACTION_BYTES, MAX_TEXT_BYTES};
+
+/// Why a text was refused. Nothing is kept of it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TextError {
+    /// Nothing in it but blanks.
+    #[error("the {0} is empty")]
+    Empty(&'static str),
+    /// Over its limit, in UTF-8 bytes.
+    #[error("the {what} is {bytes} bytes long; the limit is {limit}")]
+    TooLong {
+        /// What kind of text.
+        what: &'static str,
+        /// How long it is.
+        bytes: usize,
+        /// How long it may be.
+        limit: usize,
+    },
+    /// A character that this kind of text may not hold.
+    #[error("a {what} cannot contain {found:?}")]
+    BadCharacter {
+        /// What kind of text.
+        what: &'static str,
+        /// The first bad character.
+        found: char,
+    },
+}
+
+macro_rules! text {
+    ($(#[$doc:meta])* $name:ident, $what:literal, $limit:expr, $may_be_empty:literal, $bad:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(String);
+
+        impl $name {
+            /// Checks length and characters.
+            pub fn parse(text: impl Into<String>) -> Result<Self, TextError> {
+                let text = text.into();
+                if !$may_be_empty && text.trim().is_empty() {
+                    return Err(TextError::Empty($what));
+                }
+                if text.len() > $limit {
+                    return Err(TextError::TooLong { what: $what, bytes: text.len(), limit: $limit });
+                }
+                let bad: fn(char) -> bool = $bad;
+                match text.chars().find(|c| bad(*c)) {
+                    Some(found) => Err(TextError::BadCharacter { what: $what, found }),
+                    None => Ok(Self(text)),
+                }
+            }
+
+            /// The text as it was written. Not for a terminal.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = TextError;
+            fn try_from(text: String) -> Result<Self, TextError> {
+                Self::parse(text)
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(text: $name) -> Self {
+                text.0
+            }
+        }
+
+        /// Only the length: what people write does not belong into logs.
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}({} bytes)", stringify!($name), self.0.len())
+            }
+        }
+    };
+}
+
+text!(
+    /// What a message says: 1 to [`MAX_TEXT_BYTES`] bytes, any characters.
+    MessageText, "message", MAX_TEXT_BYTES, false, |_| false
+);
+text!(
+    /// How a person or a device calls itself: 1 to [`MAX_NICKNAME_BYTES`] bytes, no control characters.
+    Nickname, "name", MAX_NICKNAME_BYTES, false, char::is_control
+);
+text!(
+    /// A bio, a status, a note to a friend request: at most [`MAX_NOTE_BYTES`] bytes, may be empty.
+    Note, "text", MAX_NOTE_BYTES, true, |_| false
+);
+text!(
+    /// A reaction: an emoji or a short word, no blanks, no control characters.
+    Reaction, "reaction", MAX_REACTION_BYTES, false, |c: char| c.is_whitespace() || c.is_control()
+);
+text!(
+    /// How we call a friend on this node, without the `@`: letters, digits, `_`, `-` and `.`.
+    Handle, "handle", MAX_NICKNAME_BYTES, false, |c: char| !(c.is_alphanumeric() || "_-.".contains(c))
+);
+
+impl Handle {
+    /// The nearest handle to a nickname: other characters become `-`; nothing left becomes `friend`.
+    pub fn from_nickname(nickname: &Nickname) -> Self {
+        let joined: String = nickname
+            .as_str()
+            .to_lowercase()
+            .chars()
+            .map(|c| if c.is_alphanumeric() || "_-.".contains(c) { c } else { '-' })
+            .collect();
+        let mut trimmed = joined.trim_matches('-').to_owned();
+        while trimmed.len() > MAX_NICKNAME_BYTES - 8 {
+            // Lower case can be longer than upper case, and `-2` must fit behind it.
+            trimmed.pop();
+        }
+        Self::parse(trimmed).unwrap_or_else(|_| Self("friend".to_owned()))
+    }
+
+    /// This handle with a number behind it, for the second person of one name.
+    #[must_use]
+    pub fn numbered(&self, number: u32) -> Self {
+        Self(format!("{}-{number}", self.0))
+    }
+}
+
+impl fmt::Display for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "@{}", self.0)
+    }
+}
