@@ -1,0 +1,16 @@
+//! The loop: inputs → engine → one commit → network, answers, events.
+
+use tokio::sync::{broadcast, mpsc, watch};
+
+use crate::api::{COMMAND_QUEUE, EVENT_QUEUE, Node, StartError, StartOptions};
+
+pub(crate) async fn start(options: StartOptions) -> Result<Node, StartError> {
+    let (calls, _) = mpsc::channel(COMMAND_QUEUE);
+    let (events, _) = broadcast::channel(EVENT_QUEUE);
+    let (stop, _) = watch::channel(false);
+    let (_, ended) = watch::channel(false);
+    let _ = Node::new;
+    let _ = (calls as mpsc::Sender<crate::api::Call>, events as broadcast::Sender<crate::api::Event>, stop, ended);
+    tokio::task::yield_now().await;
+    Err(StartError::NoNetwork(format!("not built yet ({})", options.listen.len())))
+}
