@@ -1,1 +1,93 @@
-//! Not here yet.
+//! The one table of commands, and the grammar of a typed line. Help, completion, `docs/commands.md`, the REPL and the
+//! JSON front end all come from here; a command that is not in the table does not exist.
+//!
+//! Parsing is pure: a line and its [`Context`] in, a [`Parsed`] out. Nothing here asks the node.
+
+mod args;
+pub mod emoji;
+pub mod help;
+mod parse;
+pub mod table;
+
+use std::collections::BTreeMap;
+
+use hobnob_engine::command::Command;
+use hobnob_shared::text::{Handle, Nickname, Note};
+
+pub use self::{
+    args::duration,
+    parse::parse,
+    table::{Arg, Spec, all, find},
+};
+
+/// How many messages `/open` and `/history` show when nobody says how many.
+pub const PAGE: usize = 20;
+
+/// What a line means without being in it.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'a> {
+    /// The current chat of this front end.
+    pub chat: Option<&'a Handle>,
+    /// `/alias` names (without the slash) and what they stand for: the settings `alias.NAME`.
+    pub aliases: &'a BTreeMap<String, String>,
+}
+
+/// A line that was understood.
+#[derive(Debug)]
+pub struct Parsed {
+    /// The command's name in the table, without the slash; a line of text is `msg`, an empty one is empty.
+    pub name: &'static str,
+    /// What to do.
+    pub action: Action,
+    /// Asked before it is done, unless the answer was given already (`--yes`).
+    pub confirm: Option<String>,
+    /// Show the answer as a QR code too.
+    pub qr: bool,
+}
+
+/// What a line asks for.
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "one lives at a time, and it is moved once")]
+pub enum Action {
+    /// Nothing: the line was empty.
+    Nothing,
+    /// The node answers.
+    Ask(Command),
+    /// The front end does it, perhaps asking the node on its way.
+    Local(Local),
+}
+
+/// What a front end does itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Local {
+    /// Help about everything, a command or a topic.
+    Help(Option<String>),
+    /// Leave.
+    Quit,
+    /// Makes it the current chat, then `Command::Open`.
+    Open(Handle),
+    /// `Command::Next`, then the same with its answer.
+    Next,
+    /// Needs the account key, so the password: `Command::SetProfile`.
+    Nick(Nickname),
+    /// Needs the account key, so the password: `Command::SetProfile`.
+    Bio(Note),
+    /// Asks for the old password and twice for the new one.
+    Passwd,
+    /// Asks for the password and shows the recovery words once.
+    Recovery,
+    /// The settings whose key begins with `alias.`.
+    Aliases,
+    /// Empties the screen, and nothing else.
+    Clear,
+    /// Which program this is.
+    Version,
+}
+
+/// The aliases among the settings: `alias.NAME` becomes `NAME`.
+pub fn aliases<'a>(settings: impl IntoIterator<Item = (&'a str, &'a str)>) -> BTreeMap<String, String> {
+    settings
+        .into_iter()
+        .filter_map(|(key, value)| Some((key.strip_prefix("alias.")?.to_owned(), value.to_owned())))
+        .collect()
+}
