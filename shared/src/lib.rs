@@ -2,7 +2,12 @@
 //!
 //! No file, no network, no clock and no async here. Randomness comes in as an argument.
 
+mod bounded;
+pub mod codec;
+pub mod hash;
 pub mod id;
 pub mod identity;
 pub mod limits;
+pub mod noise;
 pub mod text;
+pub mod wire;

@@ -51,6 +51,39 @@ pub const MAX_ADDRESSES: usize = 16;
 /// Largest address, in bytes of its text form.
 pub const MAX_ADDRESS_BYTES: usize = 256;
 
+/// Largest device bundle, in bytes: 16 addresses, four prekeys of 1.3 KiB each, 16 mailbox tickets.
+pub const MAX_BUNDLE_BYTES: usize = 16 * 1024;
+
+/// Most prekeys in a bundle: today's, yesterday's, and room for two more.
+pub const MAX_PREKEYS: usize = 4;
+
+/// Most mailbox tickets in a bundle.
+pub const MAX_TICKETS: usize = 16;
+
+/// Largest certificate, in bytes: three keys, a name and a time take under 240.
+pub const MAX_CERTIFICATE_BYTES: usize = 512;
+
+/// Largest invite, in bytes before base32: it must fit a QR code.
+pub const MAX_INVITE_BYTES: usize = 2 * 1024;
+
+/// Largest link that is even looked at, in bytes: an invite in base32, with the blanks that mail programs put in.
+pub const MAX_LINK_BYTES: usize = 2 * MAX_INVITE_BYTES;
+
+/// Most account records in one frame: more than that a friend was not away for.
+pub const MAX_RECORDS: usize = 64;
+
+/// Most revoked devices that a record lists.
+pub const MAX_REVOKED: usize = 128;
+
+/// Most features in a `Hello`.
+pub const MAX_FEATURES: usize = 64;
+
+/// Largest name of a feature, in bytes.
+pub const MAX_FEATURE_BYTES: usize = 32;
+
+/// Largest keystore file, in bytes: two boxes with a record each, and room to grow.
+pub const MAX_KEYSTORE_BYTES: usize = 64 * 1024;
+
 /// Most items in one `Frontier` frame.
 pub const MAX_FRONTIER_ITEMS: usize = 4096;
 

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+pub use hobnob_shared::noise::Mode;
+
 use crate::{
     command::{Command, Refusal, Reply},
     event::Event,
@@ -32,18 +34,6 @@ pub struct Ticket(pub u64);
 /// The transport's own key (a libp2p peer id), as bytes. It names no person.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TransportId(pub Vec<u8>);
-
-/// What kind of handshake runs on a link: the `mode` byte of the preamble.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[repr(u8)]
-pub enum Mode {
-    /// `XKpsk3` to a device that is already known.
-    Device = 0,
-    /// `XKpsk3` to the device of an invite, with the invite's token in the psk.
-    Invite = 1,
-    /// `XXpsk3`, only while both are in pairing mode.
-    Nearby = 2,
-}
 
 /// What the world tells the engine.
 #[derive(Debug)]

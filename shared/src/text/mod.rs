@@ -1,11 +1,13 @@
 //! Text that a person wrote: parsed once, valid for ever. Wire and keyboard use the same door.
 //!
-//! What is kept is what was written, control characters included; `display` makes it harmless on the way to a
+//! What is kept is what was written, control characters included; [`display`] makes it harmless on the way to a
 //! terminal, and only there.
+
+pub mod display;
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::limits::{MAX_NICKNAME_BYTES, MAX_NOTE_BYTES, MAX_REACTION_BYTES, MAX_TEXT_BYTES};
 
@@ -38,8 +40,8 @@ pub enum TextError {
 macro_rules! text {
     ($(#[$doc:meta])* $name:ident, $what:literal, $limit:expr, $may_be_empty:literal, $bad:expr) => {
         $(#[$doc])*
-        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(try_from = "String", into = "String")]
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+        #[serde(try_from = "String")]
         pub struct $name(String);
 
         impl $name {
@@ -75,6 +77,12 @@ macro_rules! text {
         impl From<$name> for String {
             fn from(text: $name) -> Self {
                 text.0
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
             }
         }
 

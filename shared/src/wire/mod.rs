@@ -1,0 +1,14 @@
+//! What travels: signed entries, and the frames of a session.
+
+pub mod body;
+pub mod entry;
+pub mod error;
+pub mod peer;
+
+pub use body::{Body, EntryRef, kind};
+pub use entry::{Dep, EntryError, Header, SealedBody, SignedEntry, entry_id};
+pub use error::ErrorCode;
+pub use peer::{
+    AccountPayload, Close, Digest, Entries, Failure, Frame, Frontier, FrontierItem, Hello, Introduce, Knock, Presence,
+    PresenceState, Read, ReadItem, Typing, Want, WantRange,
+};
