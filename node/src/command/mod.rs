@@ -23,6 +23,9 @@ pub use self::{
 /// How many messages `/open` and `/history` show when nobody says how many.
 pub const PAGE: usize = 20;
 
+/// Settings that begin so are aliases.
+pub const ALIAS_PREFIX: &str = "alias.";
+
 /// What a line means without being in it.
 #[derive(Clone, Copy, Debug)]
 pub struct Context<'a> {
@@ -88,6 +91,6 @@ pub enum Local {
 pub fn aliases<'a>(settings: impl IntoIterator<Item = (&'a str, &'a str)>) -> BTreeMap<String, String> {
     settings
         .into_iter()
-        .filter_map(|(key, value)| Some((key.strip_prefix("alias.")?.to_owned(), value.to_owned())))
+        .filter_map(|(key, value)| Some((key.strip_prefix(ALIAS_PREFIX)?.to_owned(), value.to_owned())))
         .collect()
 }

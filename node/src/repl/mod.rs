@@ -1,5 +1,7 @@
 //! The terminal: lines in, lines out.
 
+pub mod render;
+
 use std::time::Duration;
 
 use crate::{api::Node, config::Color};

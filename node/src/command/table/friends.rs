@@ -171,7 +171,7 @@ fn add(args: &mut Args<'_>) -> Result<Action, Refusal> {
 
 /// The link is as many words as it takes: mail programs break it.
 fn add_link(args: &mut Args<'_>, first: &str) -> Result<Action, Refusal> {
-    let first_error = match invite(first) {
+    let first_error = match Invite::parse(first) {
         Ok(invite) => return added(invite, args.note()?),
         Err(error) => error,
     };
@@ -185,7 +185,7 @@ fn add_link(args: &mut Args<'_>, first: &str) -> Result<Action, Refusal> {
         }
         link.push_str(piece);
         behind = after;
-        if let Ok(invite) = invite(&link) {
+        if let Ok(invite) = Invite::parse(&link) {
             return added(invite, Note::parse(behind.trim()).map_err(|why| args.refuse(why))?);
         }
     }
@@ -194,8 +194,4 @@ fn add_link(args: &mut Args<'_>, first: &str) -> Result<Action, Refusal> {
 
 fn added(invite: Invite, note: Note) -> Result<Action, Refusal> {
     Ok(Action::Ask(Command::Add { invite: Box::new(invite), note }))
-}
-
-fn invite(_link: &str) -> Result<Invite, String> {
-    Err("links cannot be read yet".to_owned())
 }

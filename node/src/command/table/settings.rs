@@ -3,7 +3,7 @@
 use hobnob_engine::command::{Code, Command, Refusal};
 
 use super::{Arg, ROW, Spec};
-use crate::command::{Action, Local, args::Args};
+use crate::command::{ALIAS_PREFIX, Action, Local, args::Args};
 
 /// Goes back to the default.
 const DEFAULT: &str = "default";
@@ -110,7 +110,7 @@ fn alias(args: &mut Args<'_>) -> Result<Action, Refusal> {
     if name.is_empty() || !name.chars().all(|c| c.is_alphanumeric() || "-_".contains(c)) {
         return Err(args.refuse(format_args!("{word:?} cannot be a name")));
     }
-    let key = format!("alias.{name}");
+    let key = format!("{ALIAS_PREFIX}{name}");
     match args.rest().trim() {
         "" => Ok(Action::Ask(Command::Settings { key: Some(key) })),
         "off" => Ok(Action::Ask(Command::Set { key, value: None })),

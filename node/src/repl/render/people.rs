@@ -1,0 +1,191 @@
+//! Friends, requests, people near us, and who we are.
+
+use hobnob_shared::{
+    identity::fingerprint,
+    text::{Handle, display},
+};
+
+use super::{
+    Look, Scene, Trust,
+    event::in_ms,
+    layout::{pad, shorten},
+    list::rows,
+    message::{bare, friend as friend_name},
+    paint::Role,
+};
+use crate::api::{Friend, NearbyPerson, Presence, Request, RequestKind, Standing, WhoAmI};
+
+/// Cells that a stranger's words may take in a list.
+const WORDS_CELLS: usize = 60;
+
+/// In a word.
+pub(super) fn presence_words(presence: Presence) -> &'static str {
+    match presence {
+        Presence::Online => "online",
+        Presence::Away => "away",
+        Presence::Busy => "busy",
+        Presence::Invisible => "invisible",
+        Presence::Offline => "offline",
+    }
+}
+
+/// The list of friends.
+pub(super) fn friends(list: &[Friend], look: &Look) -> String {
+    if list.is_empty() {
+        return "nobody yet: /invite-link makes a link for somebody, /nearby on finds people on this network"
+            .to_owned();
+    }
+    let cells: Vec<Vec<String>> = list.iter().map(|friend| friend_row(friend, look)).collect();
+    rows(&cells, look)
+}
+
+fn friend_row(friend: &Friend, look: &Look) -> Vec<String> {
+    let scene = Scene { keys: [(friend.handle.clone(), Trust::of(friend))].into(), ..Scene::default() };
+    let name = friend_name(&friend.handle, true, &scene, look);
+    vec![name, standing(friend), details(friend, look)]
+}
+
+fn standing(friend: &Friend) -> String {
+    match friend.standing {
+        Standing::Friend => presence_words(friend.presence).to_owned(),
+        Standing::Pending => "not accepted yet".to_owned(),
+        Standing::Blocked => "blocked".to_owned(),
+        Standing::Removed => "removed".to_owned(),
+    }
+}
+
+fn details(friend: &Friend, look: &Look) -> String {
+    let mut words = Vec::new();
+    if friend.key_alarm {
+        words.push("KEY CHANGED, nothing is sent until you /verify".to_owned());
+    }
+    let offline = friend.presence == Presence::Offline && friend.standing == Standing::Friend;
+    if let Some(ms) = friend.last_seen_ms.filter(|_| offline) {
+        words.push(format!("seen {}", look.ago(ms)));
+    }
+    if friend.queued > 0 {
+        words.push(format!("{} waiting", friend.queued));
+    }
+    if friend.muted {
+        words.push("muted".to_owned());
+    }
+    if let Some(nick) = friend.nick.as_ref().filter(|nick| Handle::from_nickname(nick) != friend.handle) {
+        words.push(format!("calls themselves {}", shorten(nick.as_str(), WORDS_CELLS)));
+    }
+    let texts = [Some(friend.presence_text.as_str()), friend.bio.as_ref().map(|bio| bio.as_str())];
+    for text in texts.into_iter().flatten().filter(|text| !text.is_empty()) {
+        words.push(format!("“{}”", shorten(text, WORDS_CELLS)));
+    }
+    words.join(" · ")
+}
+
+/// What a command did to a friend.
+pub(super) fn friend_after(command: &str, friend: &Friend) -> String {
+    let name = bare(&friend.handle, true);
+    match (command, friend.standing) {
+        (_, Standing::Blocked) => format!("{name} is blocked: no connection until /unblock {name}"),
+        (_, Standing::Removed) => format!("{name} is no longer a friend; the history stays"),
+        ("rename", _) => format!("from now on {name}"),
+        ("mute", _) if friend.muted => format!("{name} is muted: no bell, no unread mark"),
+        ("mute", _) => format!("{name} is no longer muted"),
+        ("verify", _) if friend.verified => format!("{name} is verified: the keys are the same on both sides"),
+        ("verify", _) => format!("{name} is not verified"),
+        (_, Standing::Pending) => {
+            format!("asked {name}; you are friends once they are reached and accept (/net says how that goes)")
+        }
+        (_, Standing::Friend) => format!("you and {name} are friends: write \"{name} hello\""),
+    }
+}
+
+/// The requests, oldest first.
+pub(super) fn requests(list: &[Request], look: &Look) -> String {
+    if list.is_empty() {
+        return "nobody waits for an answer".to_owned();
+    }
+    let line =
+        |request: &Request| vec![request.number.to_string(), request_line(request), look.ago(request.received_ms)];
+    let cells: Vec<Vec<String>> = list.iter().map(line).collect();
+    format!("{}\n/accept N or /decline N", rows(&cells, look))
+}
+
+/// Who asks, and why they can.
+pub(super) fn request_line(request: &Request) -> String {
+    let nick = shorten(request.nick.as_str(), WORDS_CELLS);
+    let why = match &request.kind {
+        RequestKind::Invite => "used your invite link".to_owned(),
+        RequestKind::Nearby => "is near".to_owned(),
+        RequestKind::Introduction { by } => format!("is introduced by {}", bare(by, true)),
+    };
+    let note = match request.note.as_str() {
+        "" => String::new(),
+        note => format!(", and writes “{}”", shorten(note, WORDS_CELLS)),
+    };
+    format!("“{nick}” ({}) {why}{note}", fingerprint(&request.account))
+}
+
+/// Who is near.
+pub(super) fn nearby(on: bool, ends_in_ms: u64, people: &[NearbyPerson], look: &Look) -> String {
+    let mode = if on {
+        format!("pairing mode is on and ends {}: people on this network who have it on too see you", in_ms(ends_in_ms))
+    } else {
+        "pairing mode is off: /nearby on shows you to people on this network for 10 minutes".to_owned()
+    };
+    if people.is_empty() {
+        return if on { format!("{mode}\nnobody else yet") } else { mode };
+    }
+    let line = |person: &NearbyPerson| {
+        let name = bare(&person.name, false);
+        let act = if person.friend { "a friend already".to_owned() } else { format!("/add {name}") };
+        vec![name, shorten(person.nick.as_str(), WORDS_CELLS), fingerprint(&person.account), act]
+    };
+    let cells: Vec<Vec<String>> = people.iter().map(line).collect();
+    format!("{mode}\n{}", rows(&cells, look))
+}
+
+/// Both keys, to be compared.
+pub(super) fn safety(
+    handle: &Handle,
+    number: &str,
+    words: Option<&[String; 3]>,
+    verified: bool,
+    look: &Look,
+) -> String {
+    let name = bare(handle, true);
+    let state = if verified { "is verified" } else { "is not verified yet" };
+    let words = match words {
+        Some([one, two, three]) => look.paint(Role::Strong, &format!("{one}   {two}   {three}")),
+        None => format!("(three words can be compared while {name} is connected and types /verify too)"),
+    };
+    format!(
+        "{name} {state}. Compare by phone or face to face, the words or the number:\n  words   {words}\n  number  {}\n\
+         the same on both sides: /verify {name} yes · not the same: /verify {name} no",
+        display::line(number)
+    )
+}
+
+/// Who we are.
+pub(super) fn whoami(me: &WhoAmI, look: &Look) -> String {
+    let presence = match me.presence_text.as_str() {
+        "" => presence_words(me.presence).to_owned(),
+        text => format!("{}: {}", presence_words(me.presence), shorten(text, WORDS_CELLS)),
+    };
+    let mut cells = vec![
+        vec!["name".to_owned(), shorten(me.nick.as_str(), WORDS_CELLS)],
+        vec!["fingerprint".to_owned(), fingerprint(&me.account)],
+        vec!["account".to_owned(), me.account.to_string()],
+        vec!["device".to_owned(), format!("{} {}", shorten(me.device_name.as_str(), WORDS_CELLS), me.device)],
+        vec!["presence".to_owned(), presence],
+    ];
+    if !me.bio.as_str().is_empty() {
+        cells.push(vec!["bio".to_owned(), shorten(me.bio.as_str(), WORDS_CELLS)]);
+    }
+    for address in &me.listen {
+        cells.push(vec!["listens on".to_owned(), display::line(address)]);
+    }
+    rows(&cells, look)
+}
+
+/// A name and what follows, for lists that are no tables.
+pub(super) fn labelled(label: &str, text: &str) -> String {
+    format!("{} {text}", pad(label, 12))
+}

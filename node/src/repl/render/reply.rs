@@ -1,0 +1,101 @@
+//! The answer to a command.
+
+use hobnob_shared::text::display;
+
+use super::{
+    Look, Scene, details, list,
+    message::{bare, message, messages},
+    notice, people,
+};
+use crate::api::{MessageDetails, Reply, WhoAmI};
+
+/// What the command of this name (as in [`crate::command::Parsed`]) answered. Empty where an event says it.
+pub fn reply(command: &str, reply: &Reply, scene: &Scene, look: &Look) -> String {
+    match reply {
+        Reply::Done => done(command, look),
+        Reply::WhoAmI(me) => whoami_card(me, look),
+        Reply::Invite { link, local_only } => invite(link, *local_only, look),
+        Reply::Friend(friend) => notice(&people::friend_after(command, friend), look),
+        Reply::Friends(friends) => lines(&people::friends(friends, look), look),
+        Reply::Requests(requests) => lines(&people::requests(requests, look), look),
+        Reply::Sent(sent) => message(sent, scene, look),
+        Reply::Messages(list) if list.is_empty() => notice("nothing was said here yet", look),
+        Reply::Messages(list) => messages(list, scene, look),
+        Reply::Chats(chats) => lines(&list::chats(chats, nothing_unread(command), look), look),
+        Reply::Next(None) => notice("nothing is unread", look),
+        Reply::Next(Some(chat)) => notice(&format!("next is {}", bare(chat, true)), look),
+        Reply::Safety { handle, number, words, verified } => {
+            lines(&people::safety(handle, number, words.as_ref(), *verified, look), look)
+        }
+        Reply::Nearby { on, ends_in_ms, people } => lines(&people::nearby(*on, *ends_in_ms, people, look), look),
+        Reply::Info(details) => info(details, scene, look),
+        Reply::Net { listen, sessions, pairing, unreached } => {
+            lines(&list::net(listen, *sessions, *pairing, unreached, look), look)
+        }
+        Reply::Peers(peers) => lines(&list::peers(peers, look), look),
+        Reply::Pong { round_trip_ms } => notice(&format!("there and back in {round_trip_ms} ms"), look),
+        Reply::Outbox(queued) => list::outbox(queued, scene, look),
+        Reply::Settings(settings) => lines(&list::settings(settings, look), look),
+        Reply::Listening { messages: list, .. } => messages(list, scene, look),
+    }
+}
+
+/// Lines that were made harmless piece by piece.
+fn lines(text: &str, look: &Look) -> String {
+    let mut out = String::new();
+    for line in text.split('\n') {
+        // Too long for the screen, the terminal breaks it; addresses and numbers stay whole that way.
+        out.push_str(line);
+        out.push('\n');
+    }
+    if look.plain { out } else { out.replace("\n\n", "\n") }
+}
+
+fn done(command: &str, look: &Look) -> String {
+    let words = match command {
+        // The event says it.
+        "edit" | "del" | "react" | "pin" | "remove" | "rename" | "expire" => return String::new(),
+        "nick" | "bio" => "changed; your friends are told when they are reached",
+        "away" | "busy" | "invisible" | "back" | "status" => "your friends see it now",
+        "decline" => "declined; nobody is told",
+        "introduce" => "both are asked",
+        "resync" => "comparing the whole chat; what is missing comes by itself",
+        "connect" => "trying that address",
+        "outbox" => "done: /outbox shows what still waits",
+        "set" | "theme" | "notify" => "set",
+        "alias" => "noted: /alias lists them",
+        _ => "done",
+    };
+    notice(words, look)
+}
+
+fn nothing_unread(command: &str) -> &'static str {
+    match command {
+        "unread" => "nothing is unread",
+        _ => "no chats yet: /friends lists your friends, /help friends says how to find some",
+    }
+}
+
+/// The link on a line of its own, so that it can be copied whole.
+fn invite(link: &str, local_only: bool, look: &Look) -> String {
+    let link = display::line(link);
+    if look.plain && look.width == usize::MAX {
+        return format!("{link}\n");
+    }
+    let mut out = notice("give this link to your friend over a way you both trust; they type /add and the link:", look);
+    out.push_str(&format!("{link}\n"));
+    if local_only {
+        let words = "it holds addresses of this machine or this network only: nobody outside can reach you with it";
+        out.push_str(&notice(words, look));
+    }
+    out
+}
+
+/// Who we are.
+pub fn whoami_card(me: &WhoAmI, look: &Look) -> String {
+    lines(&people::whoami(me, look), look)
+}
+
+fn info(info: &MessageDetails, scene: &Scene, look: &Look) -> String {
+    details::info(info, scene, look)
+}
