@@ -50,6 +50,8 @@ pub struct Times {
     pub dial: Duration,
     /// A stream over a connection that already exists; after it the dial goes to the addresses.
     pub reuse: Duration,
+    /// From the start of one address to the start of the next; a failure starts it at once.
+    pub stagger: Duration,
     /// One TCP connection with its Noise and yamux negotiation, in either direction.
     pub upgrade: Duration,
     /// From the opening of an inbound stream to the last byte of its preamble.
@@ -73,6 +75,7 @@ impl Default for Times {
         Self {
             dial: Duration::from_secs(10),
             reuse: Duration::from_secs(3),
+            stagger: Duration::from_millis(250),
             upgrade: Duration::from_secs(5),
             preamble: Duration::from_secs(5),
             chunk: Duration::from_secs(30),

@@ -6,10 +6,26 @@
 //! The rule: no call of [`Net`] but [`Net::shutdown`] ever waits, and nothing here waits for the runtime but the
 //! readers of links, each on its own.
 
+mod address;
+mod behaviour;
 mod config;
+mod connection;
+mod dial;
+mod discovery;
 mod event;
+mod failure;
 mod handle;
+mod limit;
+mod link;
+mod listening;
+mod muxer;
+mod preamble;
+mod streams;
+mod swarm;
+mod task;
+mod transport;
 
 pub use config::{Limits, NetConfig, Times};
 pub use event::{DialError, NetError, NetEvent, NetWarning, Overflow};
-pub use handle::{Net, NetEvents, start, transport_id};
+pub use handle::{Net, NetEvents};
+pub use swarm::{start, transport_id};

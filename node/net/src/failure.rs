@@ -1,0 +1,113 @@
+//! What a failed dial means to a person.
+
+use std::{error::Error, io};
+
+use libp2p::{
+    TransportError,
+    core::upgrade::{NegotiationError, ProtocolError},
+    dns, noise, swarm,
+};
+
+use crate::DialError;
+
+/// Says it for one attempt of the swarm.
+pub(crate) fn dial_error(error: &swarm::DialError) -> DialError {
+    use swarm::DialError as E;
+    match error {
+        E::LocalPeerId { .. } => DialError::Other("this node itself answers there".into()),
+        E::WrongPeerId { .. } => DialError::Other("another node answers there".into()),
+        E::NoAddresses => DialError::NoAddress,
+        E::Transport(failures) => {
+            failures.iter().map(|(_, error)| transport_error(error)).max_by_key(rank).unwrap_or(DialError::NoAddress)
+        }
+        E::Denied { cause } => DialError::Other(innermost(cause)),
+        E::DialPeerConditionFalse(_) | E::Aborted => DialError::Other(error.to_string()),
+    }
+}
+
+/// Of two failures the one that says more: that somebody is there more than that nobody is.
+pub(crate) fn worse(known: Option<DialError>, new: DialError) -> DialError {
+    match known {
+        Some(known) if rank(&known) >= rank(&new) => known,
+        _ => new,
+    }
+}
+
+fn rank(error: &DialError) -> u8 {
+    match error {
+        DialError::NoAddress => 0,
+        DialError::Other(_) => 1,
+        DialError::TimedOut => 2,
+        DialError::Refused => 3,
+        DialError::NotHobnob => 4,
+    }
+}
+
+fn transport_error(error: &TransportError<io::Error>) -> DialError {
+    match error {
+        TransportError::MultiaddrNotSupported(_) => DialError::NoAddress,
+        TransportError::Other(error) => classify(error),
+    }
+}
+
+/// Looks for the first thing in the chain of causes that says what it was.
+fn classify(error: &io::Error) -> DialError {
+    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if let Some(found) = one(error) {
+            return found;
+        }
+        cause = below(error);
+    }
+    DialError::Other(innermost(error))
+}
+
+fn one(error: &(dyn Error + 'static)) -> Option<DialError> {
+    if let Some(error) = error.downcast_ref::<io::Error>() {
+        return by_kind(error.kind());
+    }
+    if let Some(error) = error.downcast_ref::<NegotiationError>() {
+        return match error {
+            // Its cause says more.
+            NegotiationError::ProtocolError(ProtocolError::IoError(_)) => None,
+            NegotiationError::ProtocolError(_) | NegotiationError::Failed => Some(DialError::NotHobnob),
+        };
+    }
+    if error.is::<noise::Error>() && error.source().is_none() {
+        return Some(DialError::NotHobnob);
+    }
+    error.is::<dns::ResolveError>().then(|| DialError::Other("the host name cannot be resolved".into()))
+}
+
+fn by_kind(kind: io::ErrorKind) -> Option<DialError> {
+    use io::ErrorKind as K;
+    if kind == K::ConnectionRefused {
+        return Some(DialError::Refused);
+    }
+    if kind == K::TimedOut {
+        return Some(DialError::TimedOut);
+    }
+    if [K::HostUnreachable, K::NetworkUnreachable, K::NetworkDown, K::AddrNotAvailable].contains(&kind) {
+        return Some(DialError::NoAddress);
+    }
+    if [K::UnexpectedEof, K::ConnectionReset, K::ConnectionAborted, K::BrokenPipe].contains(&kind) {
+        return Some(DialError::Other("what answers there hung up at once".into()));
+    }
+    (kind == K::InvalidData).then_some(DialError::NotHobnob)
+}
+
+/// The next cause; an I/O error hides the error it was made from, and shows only that one's cause.
+fn below<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+    match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        Some(inner) => Some(inner),
+        None => error.source(),
+    }
+}
+
+fn innermost(error: &(dyn Error + 'static)) -> String {
+    let mut error = error;
+    while let Some(cause) = below(error) {
+        error = cause;
+    }
+    error.to_string()
+}
