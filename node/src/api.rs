@@ -159,9 +159,9 @@ impl Node {
         self.keyring.directory()
     }
 
-    /// Whether the profile has a password.
+    /// Whether the profile has a password. When its keystore cannot be read now, it is better to ask for one.
     pub fn has_password(&self) -> bool {
-        self.keyring.has_password()
+        self.keyring.has_password().unwrap_or(true)
     }
 
     /// The account key, for a command that changes the account record. Takes a quarter of a second.

@@ -1,7 +1,10 @@
 //! The loop: inputs → engine → one commit → network, answers, events.
 
+mod clock;
+
 use tokio::sync::{broadcast, mpsc, watch};
 
+pub(crate) use self::clock::wall_ms;
 use crate::api::{COMMAND_QUEUE, EVENT_QUEUE, Node, StartError, StartOptions};
 
 pub(crate) async fn start(options: StartOptions) -> Result<Node, StartError> {

@@ -1,0 +1,108 @@
+//! The keystore file of a profile: what takes the password again.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Mutex,
+};
+
+use hobnob_shared::{
+    identity::{
+        AccountKey, Identity,
+        keystore::{self, Params, Secrets},
+    },
+    limits::MAX_KEYSTORE_BYTES,
+};
+use rand_chacha::ChaCha20Rng;
+use zeroize::Zeroizing;
+
+use super::{
+    KEYSTORE, Password, ProfileError,
+    error::{io_error, keystore_error},
+    file, rng,
+};
+
+/// The keystore file of a profile.
+#[derive(Debug)]
+pub struct Keyring {
+    dir: PathBuf,
+    /// One change at a time.
+    changing: Mutex<()>,
+}
+
+impl Keyring {
+    pub(super) fn new(dir: &Path) -> Self {
+        Self { dir: dir.to_owned(), changing: Mutex::new(()) }
+    }
+
+    /// The profile's directory.
+    pub fn directory(&self) -> &Path {
+        &self.dir
+    }
+
+    fn path(&self) -> PathBuf {
+        self.dir.join(KEYSTORE)
+    }
+
+    fn read(&self) -> Result<Vec<u8>, ProfileError> {
+        let path = self.path();
+        if !path.exists() {
+            return Err(ProfileError::NotFound(self.dir.clone()));
+        }
+        file::read(&path, MAX_KEYSTORE_BYTES as u64).map_err(io_error(&path))
+    }
+
+    /// Whether the keystore is under a password.
+    pub fn has_password(&self) -> Result<bool, ProfileError> {
+        keystore::has_password(&self.read()?).map_err(keystore_error(&self.path()))
+    }
+
+    /// Unseals what a running node needs.
+    pub(super) fn open(&self, password: Option<&Password>) -> Result<Secrets, ProfileError> {
+        keystore::open(&self.read()?, password.map(|p| &p.0)).map_err(keystore_error(&self.path()))
+    }
+
+    /// Who the secrets make us.
+    pub(super) fn identity(&self, secrets: &Secrets) -> Result<Identity, ProfileError> {
+        let damaged = |why: String| ProfileError::Damaged { path: self.path(), why };
+        let certificate = secrets.certificate.verify().map_err(|error| damaged(error.to_string()))?;
+        if certificate.device != secrets.device_keys.id() {
+            return Err(damaged("its certificate is for another device".to_owned()));
+        }
+        Ok(Identity {
+            account: certificate.account,
+            device_keys: secrets.device_keys.clone(),
+            certificate: secrets.certificate.clone(),
+            record: secrets.record.clone(),
+        })
+    }
+
+    /// Unseals the account key.
+    pub fn account_key(&self, password: Option<&Password>) -> Result<AccountKey, ProfileError> {
+        keystore::open_account(&self.read()?, password.map(|p| &p.0)).map_err(keystore_error(&self.path()))
+    }
+
+    /// The 24 words that restore the account.
+    pub fn recovery_words(&self, password: Option<&Password>) -> Result<Zeroizing<String>, ProfileError> {
+        Ok(self.account_key(password)?.words())
+    }
+
+    /// Seals the keystore under another password (`None`: under none).
+    pub fn change_password(&self, old: Option<&Password>, new: Option<&Password>) -> Result<(), ProfileError> {
+        let _one_at_a_time = self.changing.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let secrets = self.open(old)?;
+        let account = self.account_key(old)?;
+        self.write(&secrets, &account, new, &mut rng()?)
+    }
+
+    pub(super) fn write(
+        &self,
+        secrets: &Secrets,
+        account: &AccountKey,
+        password: Option<&Password>,
+        rng: &mut ChaCha20Rng,
+    ) -> Result<(), ProfileError> {
+        let path = self.path();
+        let sealed = keystore::seal(secrets, account, password.map(|p| &p.0), Params::DEFAULT, rng);
+        file::replace(&path, &sealed.map_err(keystore_error(&path))?).map_err(io_error(&path))
+    }
+}

@@ -1,0 +1,236 @@
+//! A profile on disk: its directory (0700), the keystore file (0600), the database, the lock, the last port.
+//!
+//! The keystore is the profile: it is written last when one is made, and replaced whole (new file, flush, rename, flush
+//! of the directory), so that a crash leaves the old one or the new one.
+
+mod error;
+mod file;
+mod keyring;
+mod port;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use hobnob_shared::{
+    identity::{
+        AccountKey, AccountRecord, Certificate, DeviceKeys, Identity, Profile,
+        keystore::{self, Key, Secrets},
+    },
+    text::{Nickname, Note},
+};
+use hobnob_store::{OpenError, ProfileLock, Store, StoreKey};
+use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng as _};
+use zeroize::Zeroizing;
+
+pub use error::ProfileError;
+pub use keyring::Keyring;
+pub(crate) use port::LastPort;
+
+use error::{io_error, lock_error, store_error};
+
+/// The keystore's file.
+const KEYSTORE: &str = "keystore";
+
+/// The database's file, as the store calls it.
+const DATABASE: &str = "history.db";
+
+/// There from a restore until a friend told us the account's newest record: until then the account key is unsealed at
+/// the start, to vouch for this device in that record.
+const RESTORED: &str = "restored";
+
+/// A password as it was typed. Wiped on drop.
+#[derive(Debug)]
+pub struct Password(keystore::Password);
+
+impl Password {
+    /// `None` for an empty one, which means: no password.
+    pub fn new(typed: Zeroizing<String>) -> Option<Self> {
+        if typed.is_empty() { None } else { Some(Self(keystore::Password::new(typed))) }
+    }
+}
+
+/// Whether `dir` holds a profile.
+pub fn exists(dir: &Path) -> bool {
+    dir.join(KEYSTORE).exists()
+}
+
+/// Whether opening the profile in `dir` takes a password.
+pub fn needs_password(dir: &Path) -> Result<bool, ProfileError> {
+    Keyring::new(dir).has_password()
+}
+
+/// Makes a new account with this device, under a password or none. Answers the 24 words that restore the account; they
+/// are shown once, and kept nowhere but under the password.
+pub fn create(dir: &Path, name: &Nickname, password: Option<&Password>) -> Result<Zeroizing<String>, ProfileError> {
+    let mut rng = rng()?;
+    let account = AccountKey::generate(&mut rng);
+    make(dir, &account, name, password, rng, false)?;
+    Ok(account.words())
+}
+
+/// Makes a profile for a new device of an account that exists, from its recovery words. `name` is only used until a
+/// friend tells what the account was called.
+pub fn restore(dir: &Path, words: &str, name: &Nickname, password: Option<&Password>) -> Result<(), ProfileError> {
+    let account = AccountKey::from_words(words).map_err(ProfileError::BadWords)?;
+    make(dir, &account, name, password, rng()?, true)
+}
+
+fn make(
+    dir: &Path,
+    account: &AccountKey,
+    name: &Nickname,
+    password: Option<&Password>,
+    mut rng: ChaCha20Rng,
+    restored: bool,
+) -> Result<(), ProfileError> {
+    let _lock = ProfileLock::take(dir).map_err(lock_error(dir))?;
+    file::make_private(dir).map_err(io_error(dir))?;
+    if exists(dir) {
+        return Err(ProfileError::Exists(dir.to_owned()));
+    }
+    let secrets = new_secrets(account, name, &mut rng)?;
+    drop(new_store(dir, &store_key(&secrets))?);
+    if restored {
+        let marker = dir.join(RESTORED);
+        file::replace(&marker, b"").map_err(io_error(&marker))?;
+    }
+    Keyring::new(dir).write(&secrets, account, password, &mut rng)
+}
+
+/// Keys for a new device, vouched for in the account's first record.
+fn new_secrets(account: &AccountKey, name: &Nickname, rng: &mut ChaCha20Rng) -> Result<Secrets, ProfileError> {
+    let device_keys = DeviceKeys::generate(rng);
+    let certificate = account.sign_certificate(&Certificate {
+        account: account.id(),
+        device: device_keys.id(),
+        x25519: device_keys.x25519_public(),
+        name: device_name(name),
+        added_ms: crate::runtime::wall_ms(),
+    });
+    #[expect(clippy::expect_used, reason = "a note may be empty")]
+    let bio = Note::parse("").expect("an empty note");
+    let record = account.sign_record(&AccountRecord {
+        seq: 1,
+        prev: None,
+        account: account.id(),
+        devices: vec![certificate.hash()],
+        revoked: Vec::new(),
+        profile: Profile { nick: name.clone(), bio },
+    });
+    let [store_key, transport_key, salt] = std::array::from_fn(|_| Key::generate(rng));
+    Ok(Secrets { device_keys, store_key, transport_key, salt, certificate, record })
+}
+
+/// What a device is called at first: its system. The machine's own name would tell friends more than they asked for.
+fn device_name(fallback: &Nickname) -> Nickname {
+    Nickname::parse(std::env::consts::OS).unwrap_or_else(|_| fallback.clone())
+}
+
+fn store_key(secrets: &Secrets) -> StoreKey {
+    StoreKey::new(Zeroizing::new(*secrets.store_key.as_bytes()))
+}
+
+/// An empty database. One that lies there without a keystore was made by a run that was cut off, or has lost its key;
+/// it is set aside, not deleted.
+fn new_store(dir: &Path, key: &StoreKey) -> Result<Store, ProfileError> {
+    match Store::create(dir, key) {
+        Err(OpenError::Exists) => {
+            let path = dir.join(DATABASE);
+            let mut aside = path.clone().into_os_string();
+            aside.push(".old");
+            fs::rename(&path, aside).map_err(io_error(&path))?;
+            Store::create(dir, key).map_err(store_error(dir))
+        }
+        created => created.map_err(store_error(dir)),
+    }
+}
+
+/// Random bytes from the operating system.
+pub(crate) fn random() -> Result<Zeroizing<[u8; 32]>, ProfileError> {
+    let mut bytes = Zeroizing::new([0; 32]);
+    getrandom::fill(bytes.as_mut_slice()).map_err(|_| ProfileError::NoRandomness)?;
+    Ok(bytes)
+}
+
+fn rng() -> Result<ChaCha20Rng, ProfileError> {
+    Ok(ChaCha20Rng::from_seed(*random()?))
+}
+
+/// A profile that this process holds: unsealed, locked, its database open.
+#[derive(Debug)]
+pub struct OpenedProfile {
+    parts: Parts,
+}
+
+/// What a node is made of.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    pub(crate) store: Store,
+    pub(crate) who: Who,
+    pub(crate) keyring: Keyring,
+    pub(crate) transport_key: Zeroizing<[u8; 32]>,
+    pub(crate) last_port: LastPort,
+    /// Last, so that it is dropped after the database.
+    pub(crate) lock: ProfileLock,
+}
+
+/// Who we are, for as many engines as it takes.
+#[derive(Debug)]
+pub(crate) struct Who {
+    identity: Identity,
+    /// Only while a restore is not known to friends.
+    account_key: Option<AccountKey>,
+    marker: PathBuf,
+}
+
+impl Who {
+    /// For one engine.
+    pub(crate) fn copy(&self) -> (Identity, Option<AccountKey>) {
+        let key = self.account_key.as_ref().map(|key| AccountKey::from_bytes(key.to_bytes()));
+        (self.identity.clone(), key)
+    }
+
+    /// The engine gave back what it was started with; when it has no use for the account key any more, the next start
+    /// goes without.
+    pub(crate) fn on_returned(&self, account_key: Option<&AccountKey>) {
+        if self.account_key.is_some() && account_key.is_none() && fs::remove_file(&self.marker).is_err() {
+            tracing::warn!("the restore cannot be marked as done");
+        }
+    }
+}
+
+impl OpenedProfile {
+    /// Takes the lock, unseals the keystore (a quarter of a second with a password) and opens the database.
+    pub fn open(dir: &Path, password: Option<&Password>) -> Result<Self, ProfileError> {
+        if !exists(dir) {
+            return Err(ProfileError::NotFound(dir.to_owned()));
+        }
+        let lock = ProfileLock::take(dir).map_err(lock_error(dir))?;
+        file::make_private(dir).map_err(io_error(dir))?;
+        let keyring = Keyring::new(dir);
+        let secrets = keyring.open(password)?;
+        let identity = keyring.identity(&secrets)?;
+        let marker = dir.join(RESTORED);
+        let account_key = if marker.exists() { Some(keyring.account_key(password)?) } else { None };
+        let store = Store::open(dir, &store_key(&secrets)).map_err(store_error(dir))?;
+        let who = Who { identity, account_key, marker };
+        let transport_key = Zeroizing::new(*secrets.transport_key.as_bytes());
+        Ok(Self { parts: Parts { store, who, keyring, transport_key, last_port: LastPort::new(dir), lock } })
+    }
+
+    /// Its directory.
+    pub fn directory(&self) -> &Path {
+        self.parts.keyring.directory()
+    }
+
+    /// Its keystore.
+    pub fn keyring(&self) -> &Keyring {
+        &self.parts.keyring
+    }
+
+    pub(crate) fn into_parts(self) -> Parts {
+        self.parts
+    }
+}
