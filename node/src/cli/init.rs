@@ -1,0 +1,194 @@
+//! Making a profile: by `hobnob init`, or on first use.
+
+use std::{io::Read, path::Path};
+
+use hobnob_shared::text::{Nickname, display};
+use serde_json::json;
+use zeroize::Zeroizing;
+
+use super::{
+    args::{Common, Init},
+    data, password_from, prompt,
+};
+use crate::{
+    api::{Code, Refusal},
+    config::Config,
+    json::{out, write},
+    profile::{self, Password, ProfileError},
+    script,
+};
+
+const WELCOME: &str = "\
+Welcome to hobnob. There is no profile on this machine yet; making one takes a name and a password.
+";
+
+const ABOUT_PASSWORD: &str = "\
+The password protects your keys and your history on this disk. It is asked for at every start, and nobody can reset it.
+An empty one is allowed: then whoever gets at this disk can read everything and write as you. /passwd changes it later.
+";
+
+const ABOUT_WORDS: &str = "\
+These 24 words are your account. Write them on paper: with them you get it back when this machine is lost, and so does
+anyone else who has them. They are shown only now (with your password, /recovery shows them again).
+";
+
+const NEXT: &str = "\
+What to do next:
+  /invite-link   makes a link that lets a friend reach you
+  /add LINK      uses a friend's link
+  /nearby on     finds friends on this network, without a link
+  /help          lists everything; `hobnob demo` is a conversation to try things on
+";
+
+/// Longest file of recovery words, in bytes: 24 words of at most 8 letters, and some air.
+const MAX_WORDS_BYTES: u64 = 4096;
+
+/// `hobnob init`.
+pub(super) fn run(common: &Common, config: &Config, init: Init) -> Result<u8, Refusal> {
+    if profile::exists(&config.dir) {
+        return Err(ProfileError::Exists(config.dir.clone()).into());
+    }
+    let asking = prompt::is_possible(common.no_input);
+    let words = match init.recover {
+        None => None,
+        Some(source) => Some(recovery_words(source.as_deref(), asking)?),
+    };
+    let name = match init.name {
+        Some(name) => parse_name(&name)?,
+        None if asking => ask_name()?,
+        None => return Err(usage("init needs a name: hobnob init --name NAME")),
+    };
+    let password = new_password(common, asking)?;
+    make(common, config, &name, password.as_ref(), words.as_deref().map(String::as_str))?;
+    prompt::say("Start hobnob to chat.\n");
+    Ok(0)
+}
+
+/// The profile that every first start needs.
+pub(super) fn first_use(common: &Common, config: &Config) -> Result<(), Refusal> {
+    if !prompt::is_possible(common.no_input) {
+        return Err(ProfileError::NotFound(config.dir.clone()).into());
+    }
+    prompt::say(WELCOME);
+    let name = ask_name()?;
+    let password = new_password(common, true)?;
+    make(common, config, &name, password.as_ref(), None)?;
+    prompt::say(NEXT);
+    Ok(())
+}
+
+fn make(
+    common: &Common,
+    config: &Config,
+    name: &Nickname,
+    password: Option<&Password>,
+    words: Option<&str>,
+) -> Result<(), Refusal> {
+    let shown = match words {
+        Some(words) => {
+            profile::restore(&config.dir, words, name, password)?;
+            None
+        }
+        None => Some(profile::create(&config.dir, name, password)?),
+    };
+    prompt::say(&format!("\nProfile for {} made in {}.\n", display::line(name.as_str()), config.dir.display()));
+    if password.is_none() {
+        prompt::say("It has no password: whoever gets at this disk can read it and write as you.\n");
+    }
+    if common.json {
+        let words = shown.as_ref().map(|words| words.as_str());
+        let fields = json!({ "name": name.as_str(), "profile": config.dir, "recovery_words": words });
+        data(&write::line(&out::created(fields, script::now())))?;
+    } else if let Some(words) = &shown {
+        prompt::say(&format!("\n{ABOUT_WORDS}\n"));
+        data(&words_table(words))?;
+        prompt::say("\n");
+    }
+    Ok(())
+}
+
+/// Four numbered columns, to be copied by hand.
+fn words_table(words: &str) -> Zeroizing<Vec<u8>> {
+    let mut table = Zeroizing::new(Vec::with_capacity(1024));
+    let all: Vec<&str> = words.split_whitespace().collect();
+    for (row, four) in all.chunks(4).enumerate() {
+        for (column, word) in four.iter().enumerate() {
+            let number = row * 4 + column + 1;
+            table.extend_from_slice(format!("  {number:>2} {word:<9}").as_bytes());
+        }
+        table.push(b'\n');
+    }
+    table
+}
+
+fn ask_name() -> Result<Nickname, Refusal> {
+    loop {
+        let typed = prompt::line("Your name, as friends will see it: ")?;
+        match parse_name(&typed) {
+            Ok(name) => return Ok(name),
+            Err(refusal) => prompt::say(&format!("{}\n", refusal.message)),
+        }
+    }
+}
+
+fn parse_name(name: &str) -> Result<Nickname, Refusal> {
+    Nickname::parse(name.trim()).map_err(|why| usage(&why.to_string()))
+}
+
+fn new_password(common: &Common, asking: bool) -> Result<Option<Password>, Refusal> {
+    match &common.password_file {
+        Some(file) => password_from(file),
+        None if asking => {
+            prompt::say(ABOUT_PASSWORD);
+            prompt::new_password("Password (empty for none): ")
+        }
+        None => Ok(None),
+    }
+}
+
+/// The words of an account, from a file, from standard input for `-`, or typed.
+fn recovery_words(source: Option<&Path>, asking: bool) -> Result<Zeroizing<String>, Refusal> {
+    let unreadable = |path: &Path, why: std::io::Error| {
+        usage(&format!("the recovery words cannot be read from {}: {why}", path.display()))
+    };
+    let mut words = Zeroizing::new(String::new());
+    match source {
+        None if asking => return prompt::line("The 24 recovery words, with blanks between them: "),
+        None => {
+            return Err(usage(
+                "nobody is there to type the recovery words; use --recover FILE, or - for standard input",
+            ));
+        }
+        Some(path) if path.as_os_str() == "-" => {
+            std::io::stdin()
+                .lock()
+                .take(MAX_WORDS_BYTES)
+                .read_to_string(&mut words)
+                .map_err(|why| unreadable(path, why))?;
+        }
+        Some(path) => {
+            let file = std::fs::File::open(path).map_err(|why| unreadable(path, why))?;
+            file.take(MAX_WORDS_BYTES).read_to_string(&mut words).map_err(|why| unreadable(path, why))?;
+        }
+    }
+    Ok(words)
+}
+
+fn usage(why: &str) -> Refusal {
+    Refusal::new(Code::Usage, why)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::words_table;
+
+    #[test]
+    fn words_stand_in_numbered_columns() {
+        let words: Vec<String> = (1..=24).map(|n| format!("word{n}")).collect();
+        let table = words_table(&words.join(" "));
+        let text = String::from_utf8_lossy(&table).into_owned();
+        assert_eq!(text.lines().count(), 6);
+        assert!(text.starts_with("   1 word1"), "{text}");
+        assert!(text.contains("24 word24"), "{text}");
+    }
+}

@@ -1,0 +1,55 @@
+//! Questions to the person at the terminal. Asked on standard error, so that standard output stays data.
+
+use std::io::{self, BufRead, IsTerminal, Write};
+
+use zeroize::Zeroizing;
+
+use crate::{
+    api::{Code, Refusal},
+    profile::Password,
+};
+
+/// Whether somebody is there to be asked.
+pub(super) fn is_possible(no_input: bool) -> bool {
+    !no_input && io::stdin().is_terminal() && io::stderr().is_terminal()
+}
+
+/// A line, as typed.
+pub(super) fn line(question: &str) -> Result<Zeroizing<String>, Refusal> {
+    say(question);
+    let mut answer = Zeroizing::new(String::new());
+    match io::stdin().lock().read_line(&mut answer) {
+        Ok(0) => Err(Refusal::new(Code::Usage, "the input ended before the answer; nothing was changed")),
+        Ok(_) => Ok(Zeroizing::new(answer.trim().to_owned())),
+        Err(why) => Err(Refusal::new(Code::Usage, format!("the answer cannot be read: {why}"))),
+    }
+}
+
+/// A password, typed without echo. `None` when it is empty.
+pub(super) fn password(question: &str) -> Result<Option<Password>, Refusal> {
+    Ok(Password::new(hidden(question)?))
+}
+
+/// A new password, typed twice without echo until both are the same.
+pub(super) fn new_password(question: &str) -> Result<Option<Password>, Refusal> {
+    loop {
+        let first = hidden(question)?;
+        let second = hidden("Again: ")?;
+        if *first == *second {
+            return Ok(Password::new(first));
+        }
+        say("These two differ; once more.\n");
+    }
+}
+
+fn hidden(question: &str) -> Result<Zeroizing<String>, Refusal> {
+    rpassword::prompt_password(question).map(Zeroizing::new).map_err(|why| {
+        Refusal::new(Code::Login, format!("the password cannot be typed here ({why}); use --password-file FILE"))
+    })
+}
+
+/// Talk, without a line break of its own. Nobody may be there to read it.
+pub(crate) fn say(text: &str) {
+    let mut stderr = io::stderr().lock();
+    let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
+}

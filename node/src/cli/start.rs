@@ -1,0 +1,143 @@
+//! From a profile on disk to a running node, and from a running node to an exit code.
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::{INTERRUPTED, Session, args::Common, exit_code, init, password_from, prompt};
+use crate::{
+    api::{self, Code, Node, Refusal, StartOptions},
+    config::Config,
+    logging,
+    profile::{self, OpenedProfile, Password, ProfileError},
+    repl,
+    script::{self, Options, Output, Source},
+};
+
+/// How often a password may be mistyped.
+const ATTEMPTS: u32 = 3;
+
+/// Opens the profile, and makes one first where there is none and somebody can be asked.
+pub(super) fn open(common: &Common, config: &Config, may_create: bool) -> Result<OpenedProfile, Refusal> {
+    if !profile::exists(&config.dir) {
+        if !may_create {
+            return Err(ProfileError::NotFound(config.dir.clone()).into());
+        }
+        init::first_use(common, config)?;
+    }
+    start_log(config)?;
+    if !profile::needs_password(&config.dir)? {
+        return Ok(OpenedProfile::open(&config.dir, None)?);
+    }
+    if let Some(file) = &common.password_file {
+        return Ok(OpenedProfile::open(&config.dir, password_from(file)?.as_ref())?);
+    }
+    if !prompt::is_possible(common.no_input) {
+        return Err(ProfileError::PasswordNeeded.into());
+    }
+    ask_and_open(config)
+}
+
+fn ask_and_open(config: &Config) -> Result<OpenedProfile, Refusal> {
+    for _ in 1..ATTEMPTS {
+        match try_password(config) {
+            Err(refusal) if refusal.code == Code::Login => prompt::say("The password is wrong; once more.\n"),
+            ended => return ended,
+        }
+    }
+    try_password(config)
+}
+
+fn try_password(config: &Config) -> Result<OpenedProfile, Refusal> {
+    let password: Option<Password> = prompt::password("Password: ")?;
+    Ok(OpenedProfile::open(&config.dir, password.as_ref())?)
+}
+
+fn start_log(config: &Config) -> Result<(), Refusal> {
+    let path = config.log_path();
+    logging::start(&path, config.log_level).map_err(|why| {
+        Refusal::new(
+            Code::Usage,
+            format!("the log {} cannot be written: {why}; choose another with --log-file", path.display()),
+        )
+    })
+}
+
+/// Runs a node on `profile` and a front end on the node.
+pub(super) fn serve(profile: OpenedProfile, session: &Session, source: Option<Source>) -> Result<u8, Refusal> {
+    let mut options = StartOptions::new(profile, session.config.listen.clone());
+    options.mdns = session.config.mdns;
+    async_runtime()?.block_on(async {
+        let signals = Signals::new()?;
+        let node = Node::start(options).await?;
+        front_end(&node, session, source, signals).await
+    })
+}
+
+pub(crate) fn async_runtime() -> Result<tokio::runtime::Runtime, Refusal> {
+    api::async_runtime().map_err(|why| Refusal::new(Code::Internal, format!("the system gives no threads: {why}")))
+}
+
+/// The front end that fits: the REPL on a terminal, else a script. Stops the node when it is done.
+pub(crate) async fn front_end(
+    node: &Node,
+    session: &Session,
+    source: Option<Source>,
+    mut signals: Signals,
+) -> Result<u8, Refusal> {
+    if source.is_none() && session.is_terminal() {
+        let exit = tokio::select! {
+            biased;
+            code = signals.next() => code,
+            exit = repl::run(node.clone(), session.repl()) => match exit {
+                repl::Exit::Left => 0,
+                repl::Exit::Refused(code) => exit_code(code),
+            },
+        };
+        node.shutdown().await;
+        return Ok(exit);
+    }
+    let source = match source {
+        Some(source) => source,
+        None if !session.execute.is_empty() => Source::Given(session.execute.clone()),
+        None => Source::Lines(script::lines().map_err(|why| Refusal::new(Code::Internal, why.to_string()))?),
+    };
+    let options = Options {
+        json: session.json,
+        yes: session.yes,
+        timeout: session.config.timeout,
+        password_file: session.password_file.clone(),
+    };
+    let mut out = Output::new(session.json);
+    let ended = script::run(node, source, options, &mut out, signals.next()).await;
+    node.shutdown().await;
+    out.bye(ended.queued);
+    Ok(ended.stopped.unwrap_or_else(|| ended.code.map_or(0, exit_code)))
+}
+
+/// What ends the process from outside.
+#[derive(Debug)]
+pub(crate) struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    /// From now on these end the process in order.
+    pub(crate) fn new() -> Result<Self, Refusal> {
+        let on = |kind| signal(kind).map_err(|why| Refusal::new(Code::Internal, format!("no signals: {why}")));
+        Ok(Self {
+            interrupt: on(SignalKind::interrupt())?,
+            terminate: on(SignalKind::terminate())?,
+            hangup: on(SignalKind::hangup())?,
+        })
+    }
+
+    /// The exit code of the next one.
+    pub(crate) async fn next(&mut self) -> u8 {
+        tokio::select! {
+            _ = self.interrupt.recv() => INTERRUPTED,
+            _ = self.terminate.recv() => 0,
+            _ = self.hangup.recv() => 0,
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! Keeps `docs/json.md` true: its examples are exactly what `out` writes, and every field is named.
+//!
+//! `HOBNOB_BLESS=1 cargo test -p hobnob json::doc` writes the examples anew; read the difference before you commit it.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::{samples, write};
+
+const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/json.md");
+
+/// The example of a section, between its fences.
+fn example(page: &str, name: &str) -> Option<(usize, usize)> {
+    let heading = page.find(&format!("\n### `{name}`"))? + 1;
+    let rest = page.get(heading..)?;
+    let end = rest.get(3..)?.find("\n#").map_or(rest.len(), |at| at + 3);
+    let open = rest.get(..end)?.find("```json\n")? + "```json\n".len();
+    let close = rest.get(open..end)?.find("```")? + open;
+    Some((heading + open, heading + close))
+}
+
+fn lines(values: &[Value]) -> String {
+    values.iter().map(|value| String::from_utf8(write::line(value)).unwrap()).collect()
+}
+
+fn keys(value: &Value, found: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(fields) => {
+            for (key, value) in fields {
+                found.insert(key.clone());
+                keys(value, found);
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| keys(item, found)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+#[test]
+fn the_page_shows_every_line_as_it_is_written() {
+    let mut page = std::fs::read_to_string(PAGE).unwrap();
+    let bless = std::env::var_os("HOBNOB_BLESS").is_some();
+    for (name, values) in samples::sections() {
+        let (start, end) = example(&page, &name).unwrap_or_else(|| panic!("docs/json.md has no example of {name}"));
+        if bless {
+            page.replace_range(start..end, &lines(&values));
+        } else {
+            assert_eq!(page.get(start..end).unwrap(), lines(&values), "the example of {name} in docs/json.md");
+        }
+    }
+    if bless {
+        std::fs::write(PAGE, page).unwrap();
+    }
+}
+
+#[test]
+fn the_page_names_every_field_and_no_other_type() {
+    let page = std::fs::read_to_string(PAGE).unwrap();
+    let sections = samples::sections();
+    let mut named = BTreeSet::new();
+    sections.iter().flat_map(|(_, lines)| lines).for_each(|line| keys(line, &mut named));
+    for key in named {
+        assert!(page.contains(&format!("`{key}`")), "docs/json.md does not name the field {key}");
+    }
+    let known: BTreeSet<&str> = sections.iter().map(|(name, _)| name.as_str()).chain(LOCAL).collect();
+    for heading in page.lines().filter_map(|line| line.strip_prefix("### `")) {
+        let name = heading.split('`').next().unwrap();
+        assert!(known.contains(name), "docs/json.md describes {name}, which is never written");
+    }
+}
+
+/// Replies that the front end makes itself; `script` has their tests.
+const LOCAL: [&str; 4] = ["/help", "/version", "/recovery", "/alias"];

@@ -1,0 +1,273 @@
+//! One value of everything that can become a line: what `docs/json.md` shows and its test compares.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use hobnob_shared::{
+    id::{AccountId, DeviceId, EntryId},
+    text::{Handle, Nickname, Note, Reaction},
+};
+use serde_json::{Value, json};
+
+use super::out::{self, Origin};
+use crate::api::{
+    Change, Chat, Code, Delivery, DeliveryState, Event, Friend, Message, MessageDetails, MessageKind, NearbyPerson,
+    Peer, Presence, Queued, Quote, Refusal, Reply, Request, RequestKind, Setting, Standing, Unreached, WhoAmI,
+    command::From,
+};
+
+/// When the lines are written: 2026-11-23 15:04:05.678 UTC.
+const NOW: u64 = 1_795_446_245_678;
+/// When the messages in them were.
+const SENT: u64 = NOW - 1_234;
+
+/// A section of the page, and the lines shown in it.
+pub(super) fn sections() -> Vec<(String, Vec<Value>)> {
+    let mut sections = vec![
+        ("ready".to_owned(), vec![out::ready(&me(), 2, NOW)]),
+        ("error".to_owned(), errors()),
+        ("bye".to_owned(), vec![out::bye(0, NOW)]),
+    ];
+    for (command, reply) in replies() {
+        let line = out::reply(command, &Origin::Id(7.into()), &reply, NOW);
+        sections.push((format!("/{command}"), vec![line]));
+    }
+    for event in events() {
+        let line = out::event(&event, NOW);
+        let kind = line.get("type").and_then(Value::as_str).unwrap().to_owned();
+        match sections.iter_mut().find(|(name, _)| *name == kind) {
+            Some((_, lines)) => lines.push(line),
+            None => sections.push((kind, vec![line])),
+        }
+    }
+    sections
+}
+
+fn errors() -> Vec<Value> {
+    let unknown = Refusal::new(Code::NotFound, "no friend is called @bbo; did you mean @bob? /friends lists them");
+    let usage = Refusal::new(Code::Usage, "this line is not valid JSON: expected value at column 8");
+    vec![out::error(&unknown, &Origin::Id(json!("a1")), NOW), out::error(&usage, &Origin::Line(3), NOW)]
+}
+
+fn replies() -> Vec<(&'static str, Reply)> {
+    vec![
+        ("mute", Reply::Done),
+        ("whoami", Reply::WhoAmI(Box::new(me()))),
+        ("invite-link", Reply::Invite { link: "hobnob:ra7d…".into(), local_only: true }),
+        ("add", Reply::Friend(Box::new(friend(Standing::Pending)))),
+        ("friends", Reply::Friends(vec![friend(Standing::Friend)])),
+        ("requests", Reply::Requests(vec![request()])),
+        ("msg", Reply::Sent(Box::new(sent()))),
+        ("history", Reply::Messages(vec![received()])),
+        ("chats", Reply::Chats(vec![chat()])),
+        ("next", Reply::Next(Some(bob()))),
+        ("verify", safety()),
+        ("nearby", Reply::Nearby { on: true, ends_in_ms: 600_000, people: vec![nearby()] }),
+        ("info", Reply::Info(Box::new(details()))),
+        ("net", net()),
+        ("peers", Reply::Peers(vec![peer()])),
+        ("ping", Reply::Pong { round_trip_ms: 12 }),
+        ("outbox", Reply::Outbox(vec![Queued { message: sent(), why: "@bob is not connected".into() }])),
+        ("set", Reply::Settings(vec![setting()])),
+    ]
+}
+
+fn events() -> Vec<Event> {
+    let chat = bob;
+    vec![
+        Event::Message(Box::new(received())),
+        Event::Message(Box::new(sent())),
+        Event::MessageChanged { message: Box::new(edited()), change: Change::Edited },
+        state(DeliveryState::Delivered),
+        Event::FriendRequested(request()),
+        Event::FriendAdded(Box::new(friend(Standing::Friend))),
+        Event::FriendChanged(Box::new(friend(Standing::Friend))),
+        Event::FriendRemoved(chat()),
+        Event::FriendRenamed { from: chat(), to: Handle::parse("robert").unwrap() },
+        Event::FriendKeyChanged(Box::new(friend(Standing::Friend))),
+        Event::FriendNewDevice { chat: chat(), device_name: "laptop".into() },
+        Event::PresenceChanged { chat: chat(), presence: Presence::Away, text: Note::parse("lunch").unwrap() },
+        Event::Typing { chat: chat(), typing: true },
+        Event::NearbyFound(nearby()),
+        Event::NearbyEnded,
+        Event::SafetyWords { chat: chat(), words: words() },
+        Event::Gap { chat: chat(), missing: 3 },
+        Event::ExpirySet { chat: chat(), after_secs: Some(86_400), by_me: false },
+        Event::Listening(listen()),
+        Event::SettingChanged { key: "read-marks".into(), value: Some("off".into()) },
+        Event::Warning { chat: None, message: "the clock went back by 3 hours".into() },
+        Event::NotSaved { why: "no space left on device".into() },
+        Event::Saved,
+        Event::Missed(17),
+    ]
+}
+
+fn bob() -> Handle {
+    Handle::parse("bob").unwrap()
+}
+
+fn words() -> [String; 3] {
+    ["amber", "lantern", "river"].map(str::to_owned)
+}
+
+fn listen() -> Vec<String> {
+    vec!["/ip4/192.168.1.7/tcp/41235".to_owned()]
+}
+
+fn me() -> WhoAmI {
+    WhoAmI {
+        account: AccountId::new([0xa1; 32]),
+        device: DeviceId::new([0xa2; 32]),
+        nick: Nickname::parse("Alice").unwrap(),
+        bio: Note::parse("").unwrap(),
+        device_name: Nickname::parse("laptop").unwrap(),
+        listen: listen(),
+        presence: Presence::Online,
+        presence_text: Note::parse("").unwrap(),
+    }
+}
+
+fn friend(standing: Standing) -> Friend {
+    Friend {
+        handle: bob(),
+        nick: Some(Nickname::parse("Bob").unwrap()),
+        bio: None,
+        account: AccountId::new([0xb1; 32]),
+        standing,
+        verified: false,
+        key_alarm: false,
+        muted: false,
+        presence: Presence::Online,
+        presence_text: Note::parse("").unwrap(),
+        devices: 1,
+        queued: 0,
+        last_seen_ms: Some(SENT),
+    }
+}
+
+fn request() -> Request {
+    Request {
+        number: 1,
+        kind: RequestKind::Invite,
+        nick: Nickname::parse("Bob").unwrap(),
+        account: AccountId::new([0xb1; 32]),
+        note: Note::parse("we met in Ghent").unwrap(),
+        received_ms: SENT,
+    }
+}
+
+fn received() -> Message {
+    Message {
+        number: 42,
+        entry: EntryId::new([0xe1; 32]),
+        chat: bob(),
+        from: From::Friend(bob()),
+        kind: MessageKind::Text,
+        text: "hi".into(),
+        sent_ms: SENT,
+        received_ms: NOW,
+        clock_doubtful: false,
+        delivery: None,
+        edited: false,
+        deleted: false,
+        forwarded: false,
+        pinned: false,
+        late: false,
+        restored_copy: false,
+        expires_ms: None,
+        reply_to: None,
+        reactions: Vec::new(),
+    }
+}
+
+fn sent() -> Message {
+    Message {
+        number: 43,
+        entry: EntryId::new([0xe2; 32]),
+        from: From::Me,
+        text: "hi Bob".into(),
+        delivery: Some(Delivery { state: DeliveryState::Queued, delivered: 0, devices: 1 }),
+        reply_to: Some(Quote { number: Some(42), from: Some(From::Friend(bob())), snippet: "hi".into() }),
+        ..received()
+    }
+}
+
+fn edited() -> Message {
+    Message {
+        text: "hi all".into(),
+        clock_doubtful: true,
+        edited: true,
+        deleted: false,
+        forwarded: true,
+        pinned: true,
+        late: true,
+        restored_copy: true,
+        expires_ms: Some(SENT + 86_400_000),
+        reactions: vec![(Reaction::parse("👍").unwrap(), vec![From::Me])],
+        ..received()
+    }
+}
+
+fn state(state: DeliveryState) -> Event {
+    let delivery = Delivery { state, delivered: 1, devices: 1 };
+    Event::MessageState { chat: bob(), number: 43, entry: EntryId::new([0xe2; 32]), delivery }
+}
+
+fn chat() -> Chat {
+    Chat {
+        handle: bob(),
+        unread: 2,
+        queued: 0,
+        muted: false,
+        presence: Presence::Online,
+        expire_secs: None,
+        last: Some(received()),
+    }
+}
+
+fn safety() -> Reply {
+    let number = "04321 98765 11111 22222 33333 44444 55555 66666 77777 88888 99999 00000".into();
+    Reply::Safety { handle: bob(), number, words: Some(words()), verified: false }
+}
+
+fn nearby() -> NearbyPerson {
+    let nick = Nickname::parse("Carol").unwrap();
+    NearbyPerson { name: Handle::from_nickname(&nick), nick, account: AccountId::new([0xc1; 32]), friend: false }
+}
+
+fn details() -> MessageDetails {
+    MessageDetails {
+        message: sent(),
+        device: DeviceId::new([0xa2; 32]),
+        seq: 12,
+        lamport: 31,
+        signature: [0x5a; 64],
+        devices: vec![(Nickname::parse("phone").unwrap(), DeliveryState::Queued)],
+        history: Vec::new(),
+    }
+}
+
+fn net() -> Reply {
+    let unreached = Unreached {
+        handle: bob(),
+        addresses: vec!["/ip4/192.168.1.9/tcp/40001".into()],
+        last_error: Some("connection refused".into()),
+        retry_ms: Some(4_000),
+    };
+    Reply::Net { listen: listen(), sessions: 0, pairing: false, unreached: vec![unreached] }
+}
+
+fn peer() -> Peer {
+    Peer {
+        handle: bob(),
+        device: DeviceId::new([0xb2; 32]),
+        device_name: Nickname::parse("phone").unwrap(),
+        address: "/ip4/192.168.1.9/tcp/40001".into(),
+        outbound: true,
+        up_ms: 61_000,
+        bytes: (2_048, 1_024),
+    }
+}
+
+fn setting() -> Setting {
+    Setting { key: "read-marks".into(), value: "on".into(), help: "tell friends what you have read" }
+}
