@@ -2,9 +2,214 @@
 //!
 //! [`Engine::handle`] is the only door. It reads what is stored through a [`View`], and fills a [`Work`]: records to
 //! commit, then actions on the network, then replies and events for the front ends. *Disk, then wire, then screen.*
+//! [`Engine::flush`] ends a batch: what was written goes to the sessions, sealed. This file routes, nothing else.
 
 pub mod command;
 pub mod event;
 pub mod tables;
 pub mod view;
 pub mod work;
+
+mod account;
+mod commands;
+mod conversation;
+mod frames;
+mod friend;
+mod introduce;
+mod invite;
+mod nearby;
+mod own;
+mod presence;
+mod reach;
+mod row;
+mod session;
+mod settings;
+mod signals;
+mod step;
+mod timer;
+mod verify;
+
+use hobnob_shared::identity::{AccountKey, Identity};
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng as _;
+
+use crate::{
+    conversation::Conversations,
+    friend::People,
+    introduce::Introductions,
+    nearby::Nearby,
+    own::Own,
+    presence::Presences,
+    reach::Reach,
+    session::{Pings, Sessions},
+    settings::Settings,
+    step::{Core, Me, Step},
+    verify::Verifications,
+    view::{Fault, View},
+    work::{Input, Now, TransportId, Work},
+};
+
+/// What an engine starts from.
+#[derive(Debug)]
+pub struct Start {
+    /// Who we are.
+    pub identity: Identity,
+    /// Only after a restore from recovery words: adopts the newer record that a friend may know of us.
+    pub account_key: Option<AccountKey>,
+    /// Our own transport, as others see it.
+    pub transport: TransportId,
+    /// The database is new, restored or repaired: this device goes on in new incarnations of its logs.
+    pub fresh_incarnation: bool,
+    /// All randomness grows from this.
+    pub seed: [u8; 32],
+}
+
+/// All rules of one node. See the crate.
+#[derive(Debug)]
+pub struct Engine {
+    core: Core,
+    parts: Parts,
+}
+
+/// The parts, side by side. `commands.rs`, `frames.rs` and `signals.rs` route between them.
+#[derive(Debug)]
+struct Parts {
+    own: Own,
+    settings: Settings,
+    people: People,
+    sessions: Sessions,
+    pings: Pings,
+    presence: Presences,
+    reach: Reach,
+    introductions: Introductions,
+    nearby: Nearby,
+    verifications: Verifications,
+    conversations: Conversations,
+}
+
+/// What every part may look at while it acts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Around<'a> {
+    pub(crate) own: &'a Own,
+    pub(crate) settings: &'a Settings,
+    pub(crate) people: &'a People,
+    pub(crate) sessions: &'a Sessions,
+    pub(crate) presence: &'a Presences,
+}
+
+/// `around!(parts)`: the read-only half, leaving the other fields free to change.
+macro_rules! around {
+    ($parts:expr) => {
+        $crate::Around {
+            own: &$parts.own,
+            settings: &$parts.settings,
+            people: &$parts.people,
+            sessions: &$parts.sessions,
+            presence: &$parts.presence,
+        }
+    };
+}
+pub(crate) use around;
+
+impl Engine {
+    /// Reads the small state: who we are and know, settings, heads; never messages. What must be written at once
+    /// (a new incarnation, say) is in `work`, to be committed before anything else.
+    pub fn load(start: Start, view: &dyn View, now: Now, work: &mut Work) -> Result<Self, Fault> {
+        let Start { identity, account_key, transport, fresh_incarnation, seed } = start;
+        let Identity { account, device_keys, certificate, record } = identity;
+        let device_name = certificate
+            .verify()
+            .map(|certificate| certificate.name)
+            .map_err(|error| Fault(format!("our own certificate: {error}")))?;
+        let me = Me { account, device: device_keys.id(), device_name, keys: device_keys, certificate, transport };
+        let mut core = Core::new(me, ChaCha20Rng::from_seed(seed));
+        let mut step = Step::new(&mut core, now, view, work);
+        let own = Own::load(&record, account_key, &mut step)?;
+        let settings = Settings::load(&mut step)?;
+        let people = People::load(&mut step)?;
+        let presence = Presences::load(&mut step)?;
+        let sessions = Sessions::new(&mut step);
+        let reach = Reach::load(&people, &sessions, &mut step);
+        let around =
+            Around { own: &own, settings: &settings, people: &people, sessions: &sessions, presence: &presence };
+        let conversations = Conversations::load(fresh_incarnation, &around, &mut step)?;
+        let parts = Parts {
+            own,
+            settings,
+            people,
+            sessions,
+            pings: Pings::default(),
+            presence,
+            reach,
+            introductions: Introductions::default(),
+            nearby: Nearby::default(),
+            verifications: Verifications::default(),
+            conversations,
+        };
+        let mut engine = Self { core, parts };
+        engine.parts.settle(&mut Step::new(&mut engine.core, now, view, work))?;
+        Ok(engine)
+    }
+
+    /// Takes one input. Several calls may fill one [`Work`]; later ones see the records of earlier ones. After a
+    /// [`Fault`] the engine is to be dropped, and the `Work` with it.
+    pub fn handle(&mut self, input: Input, now: Now, view: &dyn View, work: &mut Work) -> Result<(), Fault> {
+        let mut step = Step::new(&mut self.core, now, view, work);
+        self.parts.on_input(input, &mut step)?;
+        self.parts.settle(&mut step)
+    }
+
+    /// Ends a batch: pushes what was written, and seals what is to be sent. Before the commit.
+    pub fn flush(&mut self, now: Now, view: &dyn View, work: &mut Work) -> Result<(), Fault> {
+        let mut step = Step::new(&mut self.core, now, view, work);
+        self.parts.conversations.flush(&around!(self.parts), &mut step)?;
+        self.parts.settle(&mut step)?;
+        self.parts.sessions.seal(&mut step);
+        self.parts.sessions.renew_full(&mut step);
+        self.parts.settle(&mut step)?;
+        Ok(())
+    }
+
+    /// When [`Input::Timeout`] is wanted, in `mono_ms`. Handling it then always moves this.
+    pub fn next_timeout(&self) -> Option<u64> {
+        self.parts.next_timeout()
+    }
+
+    /// Gives back the account's key, to start another engine after a failed commit.
+    pub fn into_account_key(self) -> Option<AccountKey> {
+        self.parts.own.into_account_key()
+    }
+}
+
+impl Parts {
+    fn on_input(&mut self, input: Input, step: &mut Step<'_>) -> Result<(), Fault> {
+        match input {
+            Input::Command(ticket, command) => self.on_command(ticket, *command, step),
+            Input::Dialled { dial, link, local, remote, address } => {
+                let target = self.reach.on_dialled(dial);
+                self.sessions.on_dialled(link, target, (&local, &remote), address, step);
+                Ok(())
+            }
+            Input::Accepted { link, local, remote, address, mode } => {
+                self.sessions.on_accepted(link, (&local, &remote), address, mode, self.nearby.is_on(), step);
+                Ok(())
+            }
+            Input::Chunk(link, bytes) => self.on_chunk(link, &bytes, step),
+            Input::Closed(link) => {
+                self.sessions.on_closed(link, step);
+                Ok(())
+            }
+            Input::DialFailed(dial, error) => {
+                self.reach.on_failed(dial, &error, &self.people, step);
+                Ok(())
+            }
+            Input::Listening(addresses) => self.on_listening(addresses, step),
+            Input::Discovered(transport, addresses) => self.on_discovered(transport, addresses, step),
+            Input::Vanished(transport) => {
+                self.nearby.on_vanished(&transport);
+                Ok(())
+            }
+            Input::Timeout => self.on_timeout(step),
+        }
+    }
+}

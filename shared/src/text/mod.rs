@@ -9,7 +9,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::limits::{MAX_NICKNAME_BYTES, MAX_NOTE_BYTES, MAX_REACTION_BYTES, MAX_TEXT_BYTES};
+use crate::{
+    id::AccountId,
+    limits::{MAX_NICKNAME_BYTES, MAX_NOTE_BYTES, MAX_REACTION_BYTES, MAX_TEXT_BYTES},
+};
 
 /// Why a text was refused. Nothing is kept of it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -116,6 +119,13 @@ text!(
     Handle, "handle", MAX_NICKNAME_BYTES, false, |c: char| !(c.is_alphanumeric() || "_-.".contains(c))
 );
 
+/// The empty one.
+impl Default for Note {
+    fn default() -> Self {
+        Self(String::new())
+    }
+}
+
 impl Handle {
     /// The nearest handle to a nickname: other characters become `-`; nothing left becomes `friend`.
     pub fn from_nickname(nickname: &Nickname) -> Self {
@@ -131,6 +141,12 @@ impl Handle {
             trimmed.pop();
         }
         Self::parse(trimmed).unwrap_or_else(|_| Self("friend".to_owned()))
+    }
+
+    /// How somebody is called of whom only the account is known.
+    pub fn made_up(account: &AccountId) -> Self {
+        let [a, b, c, ..] = account.as_bytes();
+        Self(format!("friend-{a:02x}{b:02x}{c:02x}"))
     }
 
     /// This handle with a number behind it, for the second person of one name.

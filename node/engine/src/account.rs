@@ -1,0 +1,304 @@
+//! What is known of an account: its chain of records, its certified devices, and where each of them was reached.
+//!
+//! Everything here was signed by somebody; nothing enters a row before its signature was checked.
+
+use hobnob_shared::{
+    id::{AccountId, DeviceId},
+    identity::{Bundle, SignedBundle, SignedCertificate, SignedRecord},
+    limits::{MAX_ADDRESSES, MAX_DEVICES, MAX_RECORDS},
+    text::{Nickname, Note},
+    wire::AccountPayload,
+};
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteArray;
+
+use crate::{row::Table, tables::TableId, work::TransportId};
+
+/// Most records of one account that are kept; older ones go. A friend who was away for longer keeps the old profile
+/// until the account is added again.
+const MAX_CHAIN: usize = 256;
+/// Most addresses of one device that are remembered because they worked.
+const MAX_LEARNED: usize = 8;
+
+/// Account → what is known of it.
+#[derive(Debug)]
+pub(crate) struct Accounts;
+
+impl Table for Accounts {
+    const ID: TableId = TableId::Accounts;
+    type Key = AccountId;
+    type Value = AccountRow;
+}
+
+/// What is known of an account.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct AccountRow {
+    /// Records without a gap, newest last.
+    chain: Vec<SignedRecord>,
+    /// What the newest one says.
+    pub(crate) newest: Option<Newest>,
+    /// The devices that it lists and whose certificate is here.
+    pub(crate) devices: Vec<Device>,
+    /// The other history, while the person has not decided.
+    rival: Vec<SignedRecord>,
+}
+
+/// What the newest record of a chain says.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Newest {
+    pub(crate) seq: u64,
+    pub(crate) hash: ByteArray<32>,
+    pub(crate) nick: Nickname,
+    pub(crate) bio: Note,
+    certificates: Vec<ByteArray<32>>,
+    revoked: Vec<DeviceId>,
+}
+
+/// A certified device.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Device {
+    pub(crate) id: DeviceId,
+    pub(crate) x25519: ByteArray<32>,
+    pub(crate) name: Nickname,
+    pub(crate) certificate: SignedCertificate,
+    bundle: Option<SignedBundle>,
+    bundle_seq: u64,
+    #[serde(with = "serde_bytes")]
+    transport: Vec<u8>,
+    /// From the bundle.
+    addresses: Vec<String>,
+    /// Reached there, the latest first.
+    learned: Vec<String>,
+}
+
+/// What records did to a chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Chain {
+    /// Nothing new.
+    Same,
+    /// It grew.
+    Grown,
+    /// Signed, and contradicting what is held.
+    Forked,
+    /// Signed and newer, but what lies between is missing.
+    Gap,
+    /// Not a valid record of this account.
+    Bad,
+}
+
+impl AccountRow {
+    /// Takes records of `account`, oldest first. Stops at the first that does not fit.
+    pub(crate) fn learn_records(&mut self, account: &AccountId, records: &[SignedRecord]) -> Chain {
+        let mut result = Chain::Same;
+        for (index, signed) in records.iter().enumerate() {
+            if self.chain.iter().any(|held| held == signed) {
+                continue;
+            }
+            match self.learn_record(account, signed) {
+                Chain::Same => {}
+                Chain::Grown => result = Chain::Grown,
+                Chain::Forked => {
+                    self.rival = records.get(index..).unwrap_or_default().to_vec();
+                    result = Chain::Forked;
+                    break;
+                }
+                other @ (Chain::Gap | Chain::Bad) => {
+                    result = if result == Chain::Grown { Chain::Grown } else { other };
+                    break;
+                }
+            }
+        }
+        self.prune();
+        result
+    }
+
+    fn learn_record(&mut self, account: &AccountId, signed: &SignedRecord) -> Chain {
+        let Ok(record) = signed.verify() else { return Chain::Bad };
+        if record.account != *account {
+            return Chain::Bad;
+        }
+        if let Some(newest) = &self.newest {
+            let first = newest.seq.saturating_sub(self.chain.len().saturating_sub(1) as u64);
+            if record.seq <= newest.seq {
+                // Equal ones were skipped before, and what is older than all that is held cannot be compared.
+                return if record.seq < first { Chain::Same } else { Chain::Forked };
+            }
+            if record.seq > newest.seq + 1 {
+                return Chain::Gap;
+            }
+            if record.prev != Some(newest.hash.into_array()) {
+                return Chain::Forked;
+            }
+        }
+        self.newest = Some(Newest {
+            seq: record.seq,
+            hash: ByteArray::new(signed.hash()),
+            nick: record.profile.nick,
+            bio: record.profile.bio,
+            certificates: record.devices.into_iter().map(ByteArray::new).collect(),
+            revoked: record.revoked.into_iter().map(|(device, _)| device).collect(),
+        });
+        self.chain.push(signed.clone());
+        if self.chain.len() > MAX_CHAIN {
+            self.chain.remove(0);
+        }
+        Chain::Grown
+    }
+
+    /// After the person has compared keys: the history that came last counts.
+    pub(crate) fn settle_rival(&mut self, account: &AccountId) {
+        let rival = std::mem::take(&mut self.rival);
+        let mut fresh = Self { devices: self.devices.clone(), ..Self::default() };
+        fresh.learn_records(account, &rival);
+        if fresh.newest.as_ref().map(|newest| newest.seq) >= self.newest.as_ref().map(|newest| newest.seq) {
+            *self = fresh;
+        }
+    }
+
+    /// Devices that the newest record does not list any more are gone.
+    fn prune(&mut self) {
+        let Some(newest) = &self.newest else { return };
+        self.devices.retain(|device| newest.lists(&device.certificate, &device.id));
+    }
+
+    /// Takes a certificate that the newest record lists. `true` when the device is new.
+    pub(crate) fn learn_certificate(&mut self, account: &AccountId, signed: &SignedCertificate) -> bool {
+        if self.devices.iter().any(|device| device.certificate == *signed) || self.devices.len() >= MAX_DEVICES {
+            return false;
+        }
+        let Ok(certificate) = signed.verify() else { return false };
+        let listed = self.newest.as_ref().is_some_and(|newest| newest.lists(signed, &certificate.device));
+        if certificate.account != *account || !listed {
+            return false;
+        }
+        self.devices.push(Device {
+            id: certificate.device,
+            x25519: ByteArray::new(certificate.x25519),
+            name: certificate.name,
+            certificate: signed.clone(),
+            bundle: None,
+            bundle_seq: 0,
+            transport: Vec::new(),
+            addresses: Vec::new(),
+            learned: Vec::new(),
+        });
+        true
+    }
+
+    /// Takes a bundle of a certified device when it is newer. `true` when it was.
+    pub(crate) fn learn_bundle(&mut self, signed: &SignedBundle) -> bool {
+        let Ok(claimed) = signed.claimed_device() else { return false };
+        let Some(device) = self.devices.iter_mut().find(|device| device.id == claimed) else { return false };
+        match signed.verify(&device.id) {
+            Ok(bundle) => device.learn_bundle(signed, bundle),
+            Err(_) => false,
+        }
+    }
+
+    /// Everything that we can pass on, from after the record that the other side knows, in frames that are small enough.
+    pub(crate) fn payloads(&self, known: Option<(u64, [u8; 32])>) -> Vec<AccountPayload> {
+        let mut payloads: Vec<_> = self
+            .records_after(known)
+            .chunks(MAX_RECORDS)
+            .map(|records| AccountPayload { records: records.to_vec(), ..AccountPayload::default() })
+            .collect();
+        let mut last = payloads.pop().unwrap_or_default();
+        last.certificates = self.devices.iter().map(|device| device.certificate.clone()).collect();
+        last.bundles = self.devices.iter().filter_map(|device| device.bundle.clone()).collect();
+        payloads.push(last);
+        payloads
+    }
+
+    /// The same in one frame, for somebody who never heard of this account.
+    pub(crate) fn introduction(&self) -> AccountPayload {
+        let skip = self.chain.len().saturating_sub(MAX_RECORDS);
+        let newest = self.chain.get(skip..).unwrap_or_default().to_vec();
+        let mut payload = self.payloads(self.known()).pop().unwrap_or_default();
+        payload.records = newest;
+        payload
+    }
+
+    /// The records that the other side lacks: all of them when it knows none, or one that is not in our chain.
+    fn records_after(&self, known: Option<(u64, [u8; 32])>) -> &[SignedRecord] {
+        let place = known.and_then(|(_, hash)| self.chain.iter().rposition(|record| record.hash() == hash));
+        place.map_or(self.chain.as_slice(), |place| self.chain.get(place + 1..).unwrap_or_default())
+    }
+
+    /// Whether our chain holds this record.
+    pub(crate) fn holds(&self, hash: &[u8; 32]) -> bool {
+        self.chain.iter().any(|record| record.hash() == *hash)
+    }
+
+    /// The newest record: what we tell its account that we know.
+    pub(crate) fn known(&self) -> Option<(u64, [u8; 32])> {
+        self.newest.as_ref().map(|newest| (newest.seq, newest.hash.into_array()))
+    }
+
+    /// The newest record itself.
+    pub(crate) fn newest_record(&self) -> Option<&SignedRecord> {
+        self.chain.last()
+    }
+
+    /// The device with this id, if the account lists it.
+    pub(crate) fn device(&self, id: &DeviceId) -> Option<&Device> {
+        self.devices.iter().find(|device| device.id == *id)
+    }
+
+    /// The device with this Noise key.
+    pub(crate) fn device_mut(&mut self, x25519: &[u8; 32]) -> Option<&mut Device> {
+        self.devices.iter_mut().find(|device| *device.x25519 == *x25519)
+    }
+}
+
+impl Newest {
+    fn lists(&self, certificate: &SignedCertificate, device: &DeviceId) -> bool {
+        let hash = certificate.hash();
+        self.certificates.iter().any(|listed| **listed == hash) && !self.revoked.contains(device)
+    }
+}
+
+impl Device {
+    fn learn_bundle(&mut self, signed: &SignedBundle, bundle: Bundle) -> bool {
+        if self.bundle.is_some() && bundle.seq <= self.bundle_seq {
+            return false;
+        }
+        if self.transport != bundle.transport {
+            // They name the old transport, which nobody answers for any more.
+            self.learned.clear();
+        }
+        self.bundle = Some(signed.clone());
+        self.bundle_seq = bundle.seq;
+        self.transport = bundle.transport;
+        self.addresses = bundle.addresses;
+        self.addresses.truncate(MAX_ADDRESSES);
+        true
+    }
+
+    /// Remembers where it answered. `true` when that was not the first choice already.
+    pub(crate) fn learn_address(&mut self, address: &str) -> bool {
+        if self.learned.first().is_some_and(|first| first == address) {
+            return false;
+        }
+        self.learned.retain(|held| held != address);
+        self.learned.insert(0, address.to_owned());
+        self.learned.truncate(MAX_LEARNED);
+        true
+    }
+
+    /// Where to try it, best first.
+    pub(crate) fn addresses(&self) -> Vec<String> {
+        let fresh = self.addresses.iter().filter(|address| !self.learned.contains(address));
+        self.learned.iter().chain(fresh).cloned().collect()
+    }
+
+    /// What its newest bundle says: number, time of signing, addresses.
+    pub(crate) fn told(&self) -> (u64, u64, Vec<String>) {
+        let created = self.bundle.as_ref().and_then(|signed| signed.verify(&self.id).ok()).map(|it| it.created_ms);
+        (self.bundle_seq, created.unwrap_or(0), self.addresses.clone())
+    }
+
+    /// Its transport, once it has told us.
+    pub(crate) fn transport(&self) -> Option<TransportId> {
+        (!self.transport.is_empty()).then(|| TransportId(self.transport.clone()))
+    }
+}

@@ -1,0 +1,300 @@
+//! Routes what comes over a link: handshake, then frames, each to the part that understands it.
+
+use hobnob_shared::wire::{AccountPayload, Close, ErrorCode, Failure, Frame, Knock};
+
+use crate::{
+    Parts,
+    account::Chain,
+    around,
+    event::Event,
+    friend::{RequestRow, Source},
+    introduce, invite,
+    own::Adopted,
+    session::{Arrived, Peer},
+    step::{News, SessionId, Signal, Step},
+    view::Fault,
+    work::{LinkId, Mode},
+};
+
+impl Parts {
+    pub(crate) fn on_chunk(&mut self, link: LinkId, bytes: &[u8], step: &mut Step<'_>) -> Result<(), Fault> {
+        match self.sessions.on_chunk(link, bytes, step) {
+            Arrived::Nothing => {}
+            Arrived::Token(id) => {
+                let token = invite::token(&id, step)?;
+                self.sessions.on_token(link, id, token.as_deref(), step);
+            }
+            Arrived::Certified(peer) => self.on_certified(link, peer, step)?,
+            Arrived::Open => self.on_open(link, step),
+            Arrived::Frames(frames) => {
+                for bytes in frames {
+                    self.on_frame_bytes(link, &bytes, step)?;
+                    self.settle(step)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Somebody who dialled us has proved who they are. Whoever is not admitted gets nothing, or, holding an invite,
+    /// a word why.
+    fn on_certified(&mut self, link: SessionId, peer: Peer, step: &mut Step<'_>) -> Result<(), Fault> {
+        let account = peer.account;
+        let refused = match self.sessions.get(link).map(|session| (session.mode, session.invite)) {
+            None => return Ok(()),
+            _ if self.people.friend(&account).is_some_and(|row| row.blocked) => Some(None),
+            Some((Mode::Device, _)) => (!self.people.is_expected(&account)).then_some(None),
+            Some((Mode::Invite, Some(id))) => invite::admit(&id, &account, step)?.err().map(Some),
+            Some((Mode::Invite, None)) => Some(None),
+            Some((Mode::Nearby, _)) => (!self.nearby.is_on()).then_some(None),
+        };
+        match refused {
+            Some(code) => self.sessions.end(link, code, step),
+            None if self.sessions.certify(link, peer, step) => {
+                let known = self.people.account(&account).and_then(crate::account::AccountRow::known);
+                self.sessions.greet(link, known, step);
+            }
+            None => {}
+        }
+        Ok(())
+    }
+
+    fn on_open(&mut self, link: SessionId, step: &mut Step<'_>) {
+        let account = self.sessions.get(link).and_then(crate::session::Session::account);
+        let known = account.and_then(|account| self.people.account(&account)?.known());
+        self.sessions.greet(link, known, step);
+    }
+
+    fn on_frame_bytes(&mut self, link: SessionId, bytes: &[u8], step: &mut Step<'_>) -> Result<(), Fault> {
+        if self.sessions.get(link).is_none() {
+            return Ok(()); // an earlier frame ended it
+        }
+        match Frame::decode(bytes) {
+            Ok((id, frame)) => self.on_frame(link, id, frame, step),
+            Err(error) => {
+                tracing::debug!(link = link.0, %error, "a frame does not decode");
+                self.sessions.end(link, Some(ErrorCode::Malformed), step);
+                Ok(())
+            }
+        }
+    }
+
+    fn on_frame(&mut self, link: SessionId, id: u32, frame: Frame, step: &mut Step<'_>) -> Result<(), Fault> {
+        match frame {
+            Frame::Hello(hello) => {
+                if self.sessions.on_hello(link, &hello, step) {
+                    self.send_account(link, hello.known_record, step);
+                }
+            }
+            Frame::Close(Close { code }) => self.on_close(link, code, step),
+            Frame::Ping { nonce } => step.send(link, Frame::Pong { nonce }),
+            Frame::Pong { nonce } => {
+                self.pings.on_pong(link, nonce, step);
+                self.introductions.on_pong(link, nonce, &mut self.people, step);
+            }
+            Frame::Error(Failure { code, of }) => tracing::debug!(link = link.0, ?code, of, "a frame was refused"),
+            Frame::Account(payload) => self.on_account(link, &payload, step)?,
+            unknown @ Frame::Unknown(_) => {
+                if unknown.wants_answer() {
+                    step.send(link, Frame::Error(Failure { code: ErrorCode::Unsupported, of: id }));
+                }
+            }
+            frame @ (Frame::Digest(_)
+            | Frame::Frontier(_)
+            | Frame::Want(_)
+            | Frame::Entries(_)
+            | Frame::Typing(_)
+            | Frame::Read(_)) => {
+                if self.sessions.get(link).is_some_and(|session| session.syncing) {
+                    self.conversations.on_frame(link, frame, &around!(self), step)?;
+                }
+            }
+            frame @ (Frame::Presence(_)
+            | Frame::Knock(_)
+            | Frame::Introduce(_)
+            | Frame::SasCommit { .. }
+            | Frame::SasNonce { .. }
+            | Frame::SasReveal { .. }) => self.on_personal(link, frame, step)?,
+        }
+        Ok(())
+    }
+
+    /// Frames between people, over a session that is up.
+    fn on_personal(&mut self, link: SessionId, frame: Frame, step: &mut Step<'_>) -> Result<(), Fault> {
+        let Some(account) = self.sessions.peer(link).map(|peer| peer.account) else { return Ok(()) };
+        let is_friend = self.people.syncs(&account);
+        let is_known = self.people.friend(&account).is_some();
+        match frame {
+            Frame::Knock(knock) => self.on_knock(link, knock, step)?,
+            Frame::Presence(shown) if is_friend => {
+                self.presence.on_frame(link, account, shown, &self.people, step);
+            }
+            Frame::Introduce(introduce) if is_friend => {
+                introduce::on_frame(&account, &introduce, &mut self.people, step);
+            }
+            Frame::SasCommit { commit } if is_known => self.verifications.on_commit(link, &account, commit, step),
+            Frame::SasNonce { nonce } => {
+                self.verifications.on_nonce(link, nonce, &self.people, &self.sessions, step);
+            }
+            Frame::SasReveal { nonce } => {
+                self.verifications.on_reveal(link, nonce, &self.people, &self.sessions, step);
+            }
+            _ => {} // not from somebody who may say this
+        }
+        Ok(())
+    }
+
+    pub(crate) fn send_account(&mut self, link: SessionId, known: Option<(u64, [u8; 32])>, step: &mut Step<'_>) {
+        for payload in self.own.payloads(known) {
+            step.send(link, Frame::Account(payload));
+        }
+    }
+
+    /// The other side's own account, or, after a restore, what it knows of ours.
+    fn on_account(&mut self, link: SessionId, payload: &AccountPayload, step: &mut Step<'_>) -> Result<(), Fault> {
+        let first = payload.records.first().and_then(|record| record.verify().ok());
+        if first.is_some_and(|record| record.account == step.me.account) {
+            self.on_own_account(link, payload, step);
+            return Ok(());
+        }
+        let certified = self.sessions.get(link).and_then(|session| session.peer.clone());
+        let peer = match certified.or_else(|| self.sessions.certificate_in(link, payload)) {
+            Some(peer) => peer,
+            // Many records come in several frames; the last one holds the certificate.
+            None => return Ok(()),
+        };
+        if !self.sessions.certify(link, peer.clone(), step) {
+            return Ok(());
+        }
+        self.learn_account(&peer, payload, step);
+        if payload.certificates.iter().any(|signed| *signed == peer.certificate) {
+            self.sessions.on_account_seen(link, step);
+        }
+        let is_listed = self.people.lists(&peer.account, &peer.device);
+        if let Some(known) = self.people.account(&peer.account).filter(|known| !is_listed && known.newest.is_some()) {
+            // A device that its own account's record does not list: restored from words, perhaps. It may go on from this.
+            step.send(link, Frame::Account(known.introduction()));
+        }
+        Ok(())
+    }
+
+    fn learn_account(&mut self, peer: &Peer, payload: &AccountPayload, step: &mut Step<'_>) {
+        let account = peer.account;
+        let had_devices = !self.people.devices(&account).is_empty();
+        let (chain, added, moved) = self.people.learn(&account, step, |known| {
+            let chain = known.learn_records(&account, &payload.records);
+            let certificates = payload.certificates.iter().chain([&peer.certificate]);
+            let added: Vec<_> = certificates.filter(|signed| known.learn_certificate(&account, signed)).collect();
+            let moved = payload.bundles.iter().filter(|bundle| known.learn_bundle(bundle)).count() > 0;
+            let changed = chain == Chain::Grown || chain == Chain::Forked || !added.is_empty() || moved;
+            (changed, (chain, added.len(), moved))
+        });
+        if chain == Chain::Forked {
+            self.raise_alarm(peer, step);
+        }
+        if let Some((from, to)) = self.people.name_properly(&account, step) {
+            step.event(Event::FriendRenamed { from, to });
+        }
+        if added > 0 && had_devices && self.people.friend(&account).is_some() {
+            let chat = self.people.handle(&account);
+            step.event(Event::FriendNewDevice { chat, device_name: peer.name.as_str().to_owned() });
+        }
+        if chain == Chain::Grown && self.people.friend(&account).is_some() {
+            step.signal(Signal::News(account, News::Changed));
+        }
+        if chain == Chain::Grown || added > 0 || moved {
+            step.signal(Signal::Devices(account));
+        }
+    }
+
+    /// Two histories of one account: nothing flows until the person has decided.
+    fn raise_alarm(&mut self, peer: &Peer, step: &mut Step<'_>) {
+        let raised = self.people.change(&peer.account, step, |row| !std::mem::replace(&mut row.alarm, true));
+        if raised == Some(true) {
+            step.signal(Signal::Estranged(peer.account));
+            step.signal(Signal::News(peer.account, News::KeyChanged));
+        }
+    }
+
+    fn on_own_account(&mut self, link: SessionId, payload: &AccountPayload, step: &mut Step<'_>) {
+        let account = self.sessions.get(link).and_then(crate::session::Session::account);
+        let chat = account.map(|account| self.people.handle(&account));
+        match self.own.adopt(payload, step) {
+            Adopted::Nothing => {}
+            Adopted::Unable => {
+                let message = "this friend knows a newer record of your account than this node has; if another device \
+                               of yours is not meant to exist, restore the account with /recovery"
+                    .to_owned();
+                step.event(Event::Warning { chat, message });
+            }
+            Adopted::Extended => {
+                let payloads = self.own.payloads(payload.records.last().map(|record| (0, record.hash())));
+                self.tell_everybody(&payloads, step);
+            }
+        }
+    }
+
+    /// Sends frames about ourselves to everybody who is connected.
+    pub(crate) fn tell_everybody(&self, payloads: &[AccountPayload], step: &mut Step<'_>) {
+        for (link, ..) in self.sessions.all_up() {
+            for payload in payloads {
+                step.send(link, Frame::Account(payload.clone()));
+            }
+        }
+    }
+
+    /// The other side ends the session, and may say why.
+    fn on_close(&mut self, link: SessionId, code: ErrorCode, step: &mut Step<'_>) {
+        let Some(session) = self.sessions.get(link) else { return };
+        let account = session.account();
+        if let (true, Mode::Invite, Some(account), Some(why)) =
+            (session.initiator, session.mode, account, invite::refusal(code))
+        {
+            let chat = self.people.handle(&account);
+            self.people.bury_invite(&account, why, step);
+            step.event(Event::Warning { message: format!("{chat} could not be added: {why}"), chat: Some(chat) });
+            step.signal(Signal::Devices(account));
+        }
+        self.sessions.end(link, None, step);
+    }
+
+    /// Tells somebody that we accept them.
+    pub(crate) fn knock(&self, link: SessionId, account: &hobnob_shared::id::AccountId, step: &mut Step<'_>) {
+        let Some(row) = self.people.friend(account).filter(|row| row.is_wanted()) else { return };
+        let (nick, note) = (self.own.nick(step), row.note.clone());
+        step.send(link, Frame::Knock(Knock { nick, note }));
+    }
+
+    /// Somebody accepts us.
+    fn on_knock(&mut self, link: SessionId, knock: Knock, step: &mut Step<'_>) -> Result<(), Fault> {
+        let Some(session) = self.sessions.get(link) else { return Ok(()) };
+        let (mode, id, Some(account)) = (session.mode, session.invite, session.account()) else { return Ok(()) };
+        if self.people.friend(&account).is_some_and(|row| row.is_wanted()) {
+            self.people.they_accept(&account, step);
+            return Ok(());
+        }
+        let source = match (mode, id) {
+            (Mode::Invite, Some(id)) => Source::Invite(id),
+            (Mode::Nearby, _) => Source::Nearby,
+            (Mode::Device | Mode::Invite, _) => match self.people.request_of(&account) {
+                Some(request) => request.source,
+                None => return Ok(()),
+            },
+        };
+        if let Source::Invite(id) = source
+            && invite::accepts_at_once(&id, step)?
+        {
+            self.people.drop_request(&account, step);
+            self.people.add(account, hobnob_shared::text::Note::default(), true, step);
+            self.people_changed(&account, true, step);
+            return Ok(());
+        }
+        let nick = self.people.nick(&account).cloned().unwrap_or(knock.nick);
+        let received_ms = step.now.wall_ms;
+        let row = RequestRow { account, source, nick, note: knock.note, received_ms, they_accepted: true };
+        if !self.people.ask(row, step) {
+            self.sessions.end(link, Some(ErrorCode::Quota), step);
+        }
+        Ok(())
+    }
+}

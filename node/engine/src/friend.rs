@@ -1,0 +1,371 @@
+//! People: who is a friend, who waits, who is blocked, how we call them, and what is known of their accounts.
+
+mod place;
+mod request;
+mod view;
+
+use std::collections::BTreeMap;
+
+use hobnob_shared::{
+    id::{AccountId, DeviceId, InviteId},
+    text::{Handle, Nickname, Note, display},
+};
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteArray;
+
+pub(crate) use self::request::{RequestRow, Source};
+use crate::{
+    account::{AccountRow, Accounts, Device},
+    command::{Code, Refusal, Standing},
+    row::Table,
+    settings::nearest,
+    step::{News, Signal, Step},
+    tables::TableId,
+    view::{Fault, Order},
+};
+
+/// Account → friend, also pending, blocked and removed ones.
+#[derive(Debug)]
+pub(crate) struct Friends;
+
+impl Table for Friends {
+    const ID: TableId = TableId::Friends;
+    type Key = AccountId;
+    type Value = FriendRow;
+}
+
+/// One person whom we added, or who was accepted.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[allow(clippy::struct_excessive_bools, reason = "independent facts of one row")]
+pub(crate) struct FriendRow {
+    pub(crate) handle: Handle,
+    /// The handle is made up until we learn how they call themselves.
+    pub(crate) provisional: bool,
+    pub(crate) we_accepted: bool,
+    pub(crate) they_accepted: bool,
+    pub(crate) blocked: bool,
+    pub(crate) removed: bool,
+    pub(crate) verified: bool,
+    /// Two histories of their account: nothing flows until the person decides.
+    pub(crate) alarm: bool,
+    pub(crate) muted: bool,
+    /// What we said when we added them.
+    pub(crate) note: Note,
+    /// The invite that we use, until they have accepted.
+    pub(crate) invite: Option<InviteUse>,
+    pub(crate) added_ms: u64,
+    pub(crate) last_seen_ms: Option<u64>,
+    /// Friends of ours to be introduced to them at the next session.
+    pub(crate) introductions: Vec<AccountId>,
+}
+
+/// An invite of somebody else that we are using.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct InviteUse {
+    pub(crate) id: InviteId,
+    pub(crate) token: Token,
+    pub(crate) x25519: ByteArray<32>,
+    pub(crate) addresses: Vec<String>,
+    /// They said no, in words for the person. It is not tried again.
+    pub(crate) dead: Option<String>,
+}
+
+/// An invite's secret. Prints nothing; the database that holds it is encrypted.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Token(pub(crate) ByteArray<16>);
+
+impl std::fmt::Debug for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Token(..)")
+    }
+}
+
+impl Drop for Token {
+    fn drop(&mut self) {
+        zeroize::Zeroize::zeroize(self.0.as_mut_slice());
+    }
+}
+
+/// Everybody we know.
+#[derive(Debug, Default)]
+pub(crate) struct People {
+    friends: BTreeMap<AccountId, FriendRow>,
+    accounts: BTreeMap<AccountId, AccountRow>,
+    handles: BTreeMap<Handle, AccountId>,
+    requests: BTreeMap<u64, RequestRow>,
+}
+
+impl FriendRow {
+    /// Both accepted, and nobody took it back.
+    pub(crate) fn is_mutual(&self) -> bool {
+        self.we_accepted && self.they_accepted && !self.blocked && !self.removed
+    }
+
+    /// We want to be reached by them, and to reach them.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.we_accepted && !self.blocked && !self.removed
+    }
+
+    /// How it stands, in one word.
+    pub(crate) fn standing(&self) -> Standing {
+        match self {
+            Self { blocked: true, .. } => Standing::Blocked,
+            Self { removed: true, .. } => Standing::Removed,
+            Self { they_accepted: true, we_accepted: true, .. } => Standing::Friend,
+            _ => Standing::Pending,
+        }
+    }
+}
+
+impl People {
+    /// Reads everybody.
+    pub(crate) fn load(step: &mut Step<'_>) -> Result<Self, Fault> {
+        let mut people = Self::default();
+        step.scan::<Friends>(&[], Order::Ascending, |account, row| {
+            people.handles.insert(row.handle.clone(), account);
+            people.friends.insert(account, row);
+            std::ops::ControlFlow::Continue(())
+        })?;
+        step.scan::<Accounts>(&[], Order::Ascending, |account, row| {
+            people.accounts.insert(account, row);
+            std::ops::ControlFlow::Continue(())
+        })?;
+        people.accounts.remove(&step.me.account);
+        people.load_requests(step)?;
+        Ok(people)
+    }
+
+    /// Who is called this, or words that help.
+    pub(crate) fn find(&self, handle: &Handle) -> Result<AccountId, Refusal> {
+        let lower = || Handle::parse(handle.as_str().to_lowercase()).ok();
+        let found = self.handles.get(handle).or_else(|| self.handles.get(&lower()?));
+        found.copied().ok_or_else(|| self.not_found(handle))
+    }
+
+    fn not_found(&self, handle: &Handle) -> Refusal {
+        let name = display::line(&handle.to_string());
+        let names = self.handles.keys().map(Handle::as_str);
+        let hint = match nearest(handle.as_str(), names) {
+            Some(near) => format!("did you mean @{near}? /friends lists them"),
+            None if self.handles.is_empty() => {
+                "you have no friends here yet; /invite-link makes a link for one".to_owned()
+            }
+            None => "/friends lists them".to_owned(),
+        };
+        Refusal::new(Code::NotFound, format!("no friend is called {name}; {hint}"))
+    }
+
+    /// How we call them. Somebody without a row is called by their fingerprint.
+    pub(crate) fn handle(&self, account: &AccountId) -> Handle {
+        self.friends.get(account).map_or_else(|| Handle::made_up(account), |row| row.handle.clone())
+    }
+
+    /// Their row.
+    pub(crate) fn friend(&self, account: &AccountId) -> Option<&FriendRow> {
+        self.friends.get(account)
+    }
+
+    /// Everybody with a row.
+    pub(crate) fn friends(&self) -> impl Iterator<Item = (&AccountId, &FriendRow)> {
+        self.friends.iter()
+    }
+
+    /// How it stands with them.
+    pub(crate) fn standing(&self, account: &AccountId) -> Option<Standing> {
+        self.friends.get(account).map(FriendRow::standing)
+    }
+
+    /// Both accepted, and nothing is in doubt: messages may flow.
+    pub(crate) fn syncs(&self, account: &AccountId) -> bool {
+        self.friends.get(account).is_some_and(|row| row.is_mutual() && !row.alarm)
+    }
+
+    /// We hear no bell of them.
+    pub(crate) fn is_muted(&self, account: &AccountId) -> bool {
+        self.friends.get(account).is_some_and(|row| row.muted)
+    }
+
+    /// Whether something may be written to them now; if not, why, and what to do.
+    pub(crate) fn may_write(&self, account: &AccountId) -> Result<(), Refusal> {
+        let handle = self.handle(account);
+        let Some(row) = self.friends.get(account) else { return Err(self.not_found(&handle)) };
+        let (code, message) = match row.standing() {
+            Standing::Friend if !row.alarm => return Ok(()),
+            Standing::Friend => (
+                Code::Untrusted,
+                format!(
+                    "{handle} shows two different histories of the same account, so nothing is sent; compare the safety \
+                     number with /verify {handle}, then say /verify {handle} yes"
+                ),
+            ),
+            Standing::Pending => (
+                Code::Conflict,
+                format!("{handle} has not accepted yet; you can write as soon as they do (/friends shows it)"),
+            ),
+            Standing::Blocked => (Code::Conflict, format!("{handle} is blocked; /unblock {handle} first")),
+            Standing::Removed => {
+                (Code::Conflict, format!("{handle} is removed; /add a new link of theirs to be friends again"))
+            }
+        };
+        Err(Refusal::new(code, message))
+    }
+
+    /// What is known of their account.
+    pub(crate) fn account(&self, account: &AccountId) -> Option<&AccountRow> {
+        self.accounts.get(account)
+    }
+
+    /// The devices that their newest record lists.
+    pub(crate) fn devices(&self, account: &AccountId) -> &[Device] {
+        self.accounts.get(account).map_or(&[], |row| row.devices.as_slice())
+    }
+
+    /// Whether their newest record lists this device.
+    pub(crate) fn lists(&self, account: &AccountId, device: &DeviceId) -> bool {
+        self.devices(account).iter().any(|listed| listed.id == *device)
+    }
+
+    /// How they call themselves, once known.
+    pub(crate) fn nick(&self, account: &AccountId) -> Option<&Nickname> {
+        Some(&self.accounts.get(account)?.newest.as_ref()?.nick)
+    }
+
+    /// Somebody becomes wanted: by link, in pairing mode, or out of the inbox. Known facts about them stay.
+    pub(crate) fn add(&mut self, account: AccountId, note: Note, they_accepted: bool, step: &mut Step<'_>) {
+        let nick = self.nick(&account).cloned();
+        let handle = self.friends.get(&account).map(|row| row.handle.clone());
+        let handle = handle.unwrap_or_else(|| self.free_handle(&account, nick.as_ref()));
+        self.handles.insert(handle.clone(), account);
+        let row = self.friends.entry(account).or_insert_with(|| FriendRow {
+            handle,
+            provisional: nick.is_none(),
+            we_accepted: false,
+            they_accepted: false,
+            blocked: false,
+            removed: false,
+            verified: false,
+            alarm: false,
+            muted: false,
+            note: note.clone(),
+            invite: None,
+            added_ms: step.now.wall_ms,
+            last_seen_ms: None,
+            introductions: Vec::new(),
+        });
+        row.we_accepted = true;
+        row.they_accepted |= they_accepted;
+        row.removed = false;
+        row.note = note;
+        step.put::<Friends>(&account, row);
+        if let Some(known) = self.accounts.get(&account) {
+            step.put::<Accounts>(&account, known);
+        }
+        step.signal(Signal::Devices(account));
+    }
+
+    /// Changes a row, and writes it.
+    pub(crate) fn change<R>(
+        &mut self,
+        account: &AccountId,
+        step: &mut Step<'_>,
+        change: impl FnOnce(&mut FriendRow) -> R,
+    ) -> Option<R> {
+        let row = self.friends.get_mut(account)?;
+        let result = change(row);
+        step.put::<Friends>(account, row);
+        Some(result)
+    }
+
+    /// The account's owner said "I accept you", and we had accepted before.
+    pub(crate) fn they_accept(&mut self, account: &AccountId, step: &mut Step<'_>) {
+        let changed = self.change(account, step, |row| {
+            let before = std::mem::replace(&mut row.they_accepted, true);
+            !before
+        });
+        self.spend_invite(account, step);
+        if changed == Some(true) {
+            step.signal(Signal::Friendship(*account));
+            step.signal(Signal::News(*account, News::Added));
+        }
+    }
+
+    /// Changes what is known of an account. It is kept on disk if somebody with a row or a request has it.
+    pub(crate) fn learn<R>(
+        &mut self,
+        account: &AccountId,
+        step: &mut Step<'_>,
+        change: impl FnOnce(&mut AccountRow) -> (bool, R),
+    ) -> R {
+        let row = self.accounts.entry(*account).or_default();
+        let (changed, result) = change(row);
+        if changed && (self.friends.contains_key(account) || self.requests.values().any(|it| it.account == *account)) {
+            step.put::<Accounts>(account, row);
+        }
+        result
+    }
+
+    /// Somebody whom we have never had a session with: what a friend says of them.
+    pub(crate) fn meet(&mut self, account: AccountId, known: AccountRow) {
+        self.accounts.entry(account).or_insert(known);
+    }
+
+    /// Forgets what is known of somebody who has neither row nor request.
+    pub(crate) fn forget(&mut self, account: &AccountId, step: &mut Step<'_>) {
+        if self.is_stranger(account) && self.accounts.remove(account).is_some() {
+            step.delete::<Accounts>(account);
+        }
+    }
+
+    /// Whether a session of theirs is welcome: somebody whom we accepted, or who waits for our decision.
+    pub(crate) fn is_expected(&self, account: &AccountId) -> bool {
+        self.friends.get(account).is_some_and(FriendRow::is_wanted) || self.request_of(account).is_some()
+    }
+
+    /// The same for somebody of whom nothing is on disk.
+    pub(crate) fn forget_stranger(&mut self, account: &AccountId) {
+        if self.is_stranger(account) {
+            self.accounts.remove(account);
+        }
+    }
+
+    fn is_stranger(&self, account: &AccountId) -> bool {
+        !self.friends.contains_key(account) && self.request_of(account).is_none()
+    }
+
+    /// Gives them another name of ours.
+    pub(crate) fn rename(&mut self, account: &AccountId, to: &Handle, step: &mut Step<'_>) -> Result<(), Refusal> {
+        match self.handles.get(to) {
+            Some(holder) if holder != account => {
+                let message = format!("{to} is already a friend's name; choose another, or /rename {to} first");
+                return Err(Refusal::new(Code::Conflict, message));
+            }
+            _ => {}
+        }
+        let from = self.handle(account);
+        self.handles.remove(&from);
+        self.handles.insert(to.clone(), *account);
+        self.change(account, step, |row| {
+            row.handle = to.clone();
+            row.provisional = false;
+        });
+        Ok(())
+    }
+
+    /// Now that we know how they call themselves: from which handle to which, if the old one was made up.
+    pub(crate) fn name_properly(&mut self, account: &AccountId, step: &mut Step<'_>) -> Option<(Handle, Handle)> {
+        let nick = self.nick(account)?.clone();
+        let from = self.friends.get(account).filter(|row| row.provisional)?.handle.clone();
+        let to = self.free_handle(account, Some(&nick));
+        self.rename(account, &to, step).ok()?;
+        Some((from, to))
+    }
+
+    /// A handle that nobody has: from their own name, or made up.
+    fn free_handle(&self, account: &AccountId, nick: Option<&Nickname>) -> Handle {
+        let wish = nick.map_or_else(|| Handle::made_up(account), Handle::from_nickname);
+        let numbered = (2..).map(|number| wish.numbered(number));
+        let is_free = |handle: &Handle| self.handles.get(handle).is_none_or(|holder| holder == account);
+        std::iter::once(wish.clone()).chain(numbered).find(is_free).unwrap_or(wish)
+    }
+}

@@ -1,0 +1,80 @@
+//! Where people are: whom to dial for a friend, and at which addresses.
+
+use hobnob_shared::id::AccountId;
+
+use super::People;
+use crate::{account::Accounts, reach::Target, step::Step, work::TransportId};
+
+impl People {
+    /// Every device that we want a session with, for this account.
+    pub(crate) fn targets(&self, account: &AccountId) -> Vec<Target> {
+        let Some(row) = self.friends.get(account).filter(|row| row.is_wanted()) else { return Vec::new() };
+        let devices = self.devices(account).iter().filter(|_| row.they_accepted);
+        let mut targets: Vec<_> =
+            devices.map(|device| Target::Device { account: *account, x25519: device.x25519.into_array() }).collect();
+        // A friend's new link may lead to a device that we do not know yet.
+        if let Some(invite) = row.invite.as_ref().filter(|invite| invite.dead.is_none()) {
+            targets.push(Target::Invite {
+                account: *account,
+                x25519: invite.x25519.into_array(),
+                id: invite.id,
+                token: invite.token.clone(),
+            });
+        } else if !row.they_accepted {
+            let devices = self.devices(account).iter();
+            targets.extend(devices.map(|it| Target::Device { account: *account, x25519: it.x25519.into_array() }));
+        }
+        targets
+    }
+
+    /// The device that an invite led to is known and certified: the invite has done its work.
+    pub(crate) fn spend_invite(&mut self, account: &AccountId, step: &mut Step<'_>) {
+        let row = self.friends.get(account).filter(|row| row.they_accepted);
+        let Some(x25519) = row.and_then(|row| row.invite.as_ref()).map(|invite| invite.x25519.into_array()) else {
+            return;
+        };
+        if self.devices(account).iter().any(|device| *device.x25519 == x25519) {
+            self.change(account, step, |row| row.invite = None);
+        }
+    }
+
+    /// The invite that we use for this account was refused. It is not tried again.
+    pub(crate) fn bury_invite(&mut self, account: &AccountId, why: &str, step: &mut Step<'_>) {
+        self.change(account, step, |row| {
+            if let Some(invite) = &mut row.invite {
+                invite.dead = Some(why.to_owned());
+            }
+        });
+    }
+
+    /// Whether this transport is that of a friend.
+    pub(crate) fn has_transport(&self, transport: &TransportId) -> bool {
+        let wanted = self.friends.iter().filter(|(_, row)| row.is_wanted());
+        let mut devices = wanted.flat_map(|(account, _)| self.devices(account));
+        devices.any(|device| device.transport().as_ref() == Some(transport))
+    }
+
+    /// The transport of a device, and its addresses, best first.
+    pub(crate) fn where_is(&self, account: &AccountId, x25519: &[u8; 32]) -> (Option<TransportId>, Vec<String>) {
+        let device = self.devices(account).iter().find(|device| *device.x25519 == *x25519);
+        let transport = device.and_then(crate::account::Device::transport);
+        let mut addresses = device.map(crate::account::Device::addresses).unwrap_or_default();
+        let invite = self.friends.get(account).and_then(|row| row.invite.as_ref());
+        for address in invite.filter(|invite| *invite.x25519 == *x25519).iter().flat_map(|invite| &invite.addresses) {
+            if !addresses.contains(address) {
+                addresses.push(address.clone());
+            }
+        }
+        (transport, addresses)
+    }
+
+    /// It answered there.
+    pub(crate) fn learn_address(&mut self, account: &AccountId, x25519: &[u8; 32], address: &str, step: &mut Step<'_>) {
+        let Some(row) = self.accounts.get_mut(account) else { return };
+        if row.device_mut(x25519).is_some_and(|device| device.learn_address(address))
+            && self.friends.contains_key(account)
+        {
+            step.put::<Accounts>(account, row);
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! Ourselves: our account's records, this device's bundle, where we listen.
+
+use std::fmt;
+
+use hobnob_shared::{
+    identity::{AccountKey, AccountRecord, Bundle, Profile, SignedRecord},
+    limits::{MAX_ADDRESSES, MAX_DEVICES},
+    text::{Nickname, Note},
+    wire::AccountPayload,
+};
+
+use crate::{
+    account::{AccountRow, Accounts, Chain},
+    command::{Code, Refusal},
+    step::Step,
+    view::Fault,
+};
+
+/// How long a bundle says that it is good.
+const BUNDLE_LIFE_MS: u64 = 30 * 24 * 3_600_000;
+/// A bundle is signed anew after this long, even if nothing in it changed.
+const BUNDLE_AGE_MS: u64 = 24 * 3_600_000;
+
+/// Ourselves.
+pub(crate) struct Own {
+    row: AccountRow,
+    listening: Vec<String>,
+    /// Only after a restore from recovery words, to adopt what friends know of us.
+    account_key: Option<AccountKey>,
+}
+
+impl fmt::Debug for Own {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Own").field("listening", &self.listening.len()).finish_non_exhaustive()
+    }
+}
+
+impl Own {
+    pub(crate) fn load(
+        record: &SignedRecord,
+        account_key: Option<AccountKey>,
+        step: &mut Step<'_>,
+    ) -> Result<Self, Fault> {
+        let account = step.me.account;
+        let stored = step.get::<Accounts>(&account)?;
+        let mut row = stored.clone().unwrap_or_default();
+        if row.newest.is_none() || row.clone().learn_records(&account, std::slice::from_ref(record)) == Chain::Grown {
+            row.learn_records(&account, std::slice::from_ref(record));
+        }
+        let is_new = row.learn_certificate(&account, &step.me.certificate);
+        if row.newest.is_none() {
+            return Err(Fault("our own account record is not valid".to_owned()));
+        }
+        let own = Self { row, listening: Vec::new(), account_key };
+        if stored.is_none() || is_new {
+            step.put::<Accounts>(&account, &own.row);
+        }
+        Ok(own)
+    }
+
+    pub(crate) fn into_account_key(self) -> Option<AccountKey> {
+        self.account_key
+    }
+
+    /// How we call ourselves.
+    pub(crate) fn nick(&self, step: &Step<'_>) -> Nickname {
+        self.row.newest.as_ref().map_or_else(|| step.me.device_name.clone(), |newest| newest.nick.clone())
+    }
+
+    /// What we say of ourselves.
+    pub(crate) fn bio(&self) -> Note {
+        self.row.newest.as_ref().map(|newest| newest.bio.clone()).unwrap_or_default()
+    }
+
+    /// Addresses that others can dial.
+    pub(crate) fn listening(&self) -> &[String] {
+        &self.listening
+    }
+
+    /// Where we listen changed. `true` when there is a new bundle to be told.
+    pub(crate) fn on_listening(&mut self, addresses: Vec<String>, step: &mut Step<'_>) -> bool {
+        self.listening = addresses;
+        let mut offered = self.listening.clone();
+        offered.truncate(MAX_ADDRESSES);
+        let device = self.row.device(&step.me.device);
+        let (seq, created_ms, told) = device.map_or((0, 0, Vec::new()), |device| device.told());
+        let is_fresh = step.now.wall_ms.saturating_sub(created_ms) < BUNDLE_AGE_MS;
+        if offered.is_empty() || (told == offered && is_fresh) {
+            return false;
+        }
+        let bundle = step.me.keys.sign_bundle(&Bundle {
+            device: step.me.device,
+            // The time, so that a node whose database was lost does not begin below what friends hold.
+            seq: (seq + 1).max(step.now.wall_ms),
+            created_ms: step.now.wall_ms,
+            expiry_ms: step.now.wall_ms.saturating_add(BUNDLE_LIFE_MS),
+            transport: step.me.transport.0.clone(),
+            addresses: offered,
+            prekeys: Vec::new(),
+            tickets: Vec::new(),
+        });
+        let learned = self.row.learn_bundle(&bundle);
+        step.put::<Accounts>(&step.me.account, &self.row);
+        learned
+    }
+
+    /// The next record of our account: another name or bio.
+    pub(crate) fn set_profile(
+        &mut self,
+        nick: Option<Nickname>,
+        bio: Option<Note>,
+        key: &AccountKey,
+        step: &mut Step<'_>,
+    ) -> Result<(), Refusal> {
+        if key.id() != step.me.account {
+            return Err(Refusal::new(Code::Login, "that is the key of another account; nothing was changed"));
+        }
+        let profile = Profile { nick: nick.unwrap_or_else(|| self.nick(step)), bio: bio.unwrap_or_else(|| self.bio()) };
+        self.extend(key, profile, None, step);
+        Ok(())
+    }
+
+    /// Signs and takes the record after our newest.
+    fn extend(&mut self, key: &AccountKey, profile: Profile, device: Option<[u8; 32]>, step: &mut Step<'_>) {
+        let Some(Ok(newest)) = self.row.newest_record().map(|record| (record.verify()).map(|it| (it, record.hash())))
+        else {
+            debug_assert!(false, "our own record was verified when it was taken");
+            return;
+        };
+        let (AccountRecord { seq, account, mut devices, revoked, .. }, hash) = newest;
+        if let Some(device) = device.filter(|device| !devices.contains(device)) {
+            if devices.len() >= MAX_DEVICES {
+                devices.remove(0);
+            }
+            devices.push(device);
+        }
+        let next = AccountRecord { seq: seq + 1, prev: Some(hash), account, devices, revoked, profile };
+        let signed = key.sign_record(&next);
+        self.row.learn_records(&account, std::slice::from_ref(&signed));
+        self.row.learn_certificate(&account, &step.me.certificate);
+        step.put::<Accounts>(&account, &self.row);
+    }
+
+    /// What somebody lacks who knows this record of ours. A restored account that is told of a record it does not know
+    /// shows only its certificate: its own, younger chain would look like a second history.
+    pub(crate) fn payloads(&self, known: Option<(u64, [u8; 32])>) -> Vec<AccountPayload> {
+        match known {
+            Some((_, hash)) if !self.row.holds(&hash) && self.account_key.is_some() => {
+                let mut payloads = self.row.payloads(self.row.known());
+                for payload in &mut payloads {
+                    payload.records.clear();
+                }
+                payloads
+            }
+            _ => self.row.payloads(known),
+        }
+    }
+
+    /// Only our newest bundle.
+    pub(crate) fn bundle(&self) -> AccountPayload {
+        let bundles = self.row.payloads(self.row.known()).into_iter().flat_map(|payload| payload.bundles).collect();
+        AccountPayload { bundles, ..AccountPayload::default() }
+    }
+
+    /// The hash of our newest record, as others may know it.
+    pub(crate) fn known(&self) -> Option<(u64, [u8; 32])> {
+        self.row.known()
+    }
+
+    /// A friend shows records of our own account. After a restore we go on from them; `true` when we did.
+    pub(crate) fn adopt(&mut self, payload: &AccountPayload, step: &mut Step<'_>) -> Adopted {
+        let account = step.me.account;
+        let mut theirs = self.row.clone();
+        let mut chain = theirs.learn_records(&account, &payload.records);
+        if matches!(chain, Chain::Forked | Chain::Gap) {
+            theirs = AccountRow::default();
+            chain = theirs.learn_records(&account, &payload.records);
+        }
+        let is_longer = theirs.known().map(|(seq, _)| seq) >= self.row.known().map(|(seq, _)| seq);
+        if chain != Chain::Grown || !is_longer {
+            return Adopted::Nothing;
+        }
+        let Some(key) = self.account_key.take() else { return Adopted::Unable };
+        for certificate in &payload.certificates {
+            theirs.learn_certificate(&account, certificate);
+        }
+        let bundle = self.row.payloads(self.row.known()).into_iter().flat_map(|payload| payload.bundles);
+        let bundle: Vec<_> = bundle.collect();
+        self.row = theirs;
+        let profile = Profile { nick: self.nick(step), bio: self.bio() };
+        self.extend(&key, profile, Some(step.me.certificate.hash()), step);
+        for bundle in &bundle {
+            self.row.learn_bundle(bundle);
+        }
+        step.put::<Accounts>(&account, &self.row);
+        self.account_key = Some(key);
+        Adopted::Extended
+    }
+}
+
+/// What came of a friend's word about our own account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Adopted {
+    /// It is no news.
+    Nothing,
+    /// It is newer than ours, and we lack the account's key to go on from it.
+    Unable,
+    /// We went on from it, with this device listed.
+    Extended,
+}

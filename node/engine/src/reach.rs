@@ -1,0 +1,336 @@
+//! Whom to dial, where and when: each device of each wanted friend that has no session, with growing waits.
+//!
+//! A wait starts over when there is news: an address, a discovery, a command, a message that waits.
+
+mod address;
+
+use std::collections::BTreeMap;
+
+use hobnob_shared::{
+    id::{AccountId, InviteId},
+    text::display,
+};
+use rand_core::Rng as _;
+
+pub(crate) use self::address::{is_local, parse as parse_address};
+use crate::{
+    command::Unreached,
+    event::Event,
+    friend::{People, Token},
+    session::Sessions,
+    step::Step,
+    work::{Action, DialError, DialId, Mode, TransportId},
+};
+
+/// The first wait, and the least time between two attempts.
+const FIRST_WAIT_MS: u64 = 1_000;
+/// The longest wait.
+const LONGEST_WAIT_MS: u64 = 600_000;
+/// An attempt of which nothing is heard for this long has failed.
+const LOST_DIAL_MS: u64 = 60_000;
+/// At the start attempts follow each other this closely, so that fifty friends do not mean fifty dials at once.
+const START_GAP_MS: u64 = 20;
+/// Most addresses that mDNS may add for one device.
+const MAX_FOUND: usize = 8;
+
+/// Whom a link was opened to, and how.
+#[derive(Clone, Debug)]
+pub(crate) enum Target {
+    /// A known device.
+    Device { account: AccountId, x25519: [u8; 32] },
+    /// The device of an invite.
+    Invite { account: AccountId, x25519: [u8; 32], id: InviteId, token: Token },
+    /// Whoever answers, in pairing mode.
+    Nearby,
+}
+
+/// One device, by its account and session key (an invite names no more).
+type Spot = (AccountId, [u8; 32]);
+
+/// All attempts.
+#[derive(Debug)]
+pub(crate) struct Reach {
+    spots: BTreeMap<Spot, Try>,
+    dials: BTreeMap<DialId, Dialling>,
+    next_dial: u64,
+}
+
+#[derive(Debug)]
+struct Dialling {
+    target: Target,
+    since_ms: u64,
+    /// A person asked for this very attempt, with this address.
+    asked: Option<String>,
+}
+
+/// How it goes with one device.
+#[derive(Debug, Default)]
+struct Try {
+    /// Failures since the last success or news.
+    failures: u32,
+    /// When to try next; none while there is a session, an attempt, or no address.
+    due_ms: Option<u64>,
+    /// An attempt or its handshake is under way.
+    busy: bool,
+    last_ms: Option<u64>,
+    last_error: Option<String>,
+    /// Addresses that mDNS showed.
+    found: Vec<String>,
+    /// An address that a person named, to be tried (and reported on) next.
+    asked: Option<String>,
+}
+
+impl Reach {
+    /// Everybody who is wanted, shortly.
+    pub(crate) fn load(people: &People, sessions: &Sessions, step: &mut Step<'_>) -> Self {
+        let mut reach =
+            Self { spots: BTreeMap::new(), dials: BTreeMap::new(), next_dial: u64::from(step.rng.next_u32()) << 16 };
+        let accounts: Vec<_> = people.friends().map(|(account, _)| *account).collect();
+        for account in accounts {
+            reach.refresh(&account, people, sessions, step);
+        }
+        for (index, spot) in reach.spots.values_mut().filter(|spot| spot.due_ms.is_some()).enumerate() {
+            spot.due_ms = Some(step.now.mono_ms + index as u64 * START_GAP_MS);
+        }
+        reach
+    }
+
+    /// The devices of this account, or whether we want it, changed.
+    pub(crate) fn refresh(&mut self, account: &AccountId, people: &People, sessions: &Sessions, step: &Step<'_>) {
+        let wanted = people.targets(account);
+        let is_wanted = |spot: &Spot| wanted.iter().any(|target| target.spot().as_ref() == Some(spot));
+        self.spots.retain(|spot, _| spot.0 != *account || is_wanted(spot));
+        for target in wanted {
+            let Some(spot) = target.spot() else { continue };
+            let reachable = !people.where_is(&spot.0, &spot.1).1.is_empty();
+            let entry = self.spots.entry(spot).or_default();
+            let idle = entry.due_ms.is_none() && !entry.busy && !sessions.has_device(&spot.0, &spot.1);
+            if idle && reachable {
+                entry.due_ms = Some(step.now.mono_ms);
+            }
+        }
+    }
+
+    /// Something is new about this account: tries all of it now, and waits are short again.
+    pub(crate) fn wake(&mut self, account: &AccountId, sessions: &Sessions, step: &Step<'_>) {
+        for (spot, it) in self.spots.range_mut((*account, [0; 32])..=(*account, [u8::MAX; 32])) {
+            if !it.busy && !sessions.has_device(&spot.0, &spot.1) {
+                it.failures = 0;
+                it.due_ms = Some(it.last_ms.map_or(0, |last| last + FIRST_WAIT_MS).max(step.now.mono_ms));
+            }
+        }
+    }
+
+    /// A person named an address of this account: tried at once, and reported on.
+    pub(crate) fn ask(&mut self, account: &AccountId, address: &str, step: &Step<'_>) -> bool {
+        let mut any = false;
+        for (_, it) in self.spots.range_mut((*account, [0; 32])..=(*account, [u8::MAX; 32])) {
+            it.failures = 0;
+            it.asked = Some(address.to_owned());
+            it.due_ms = Some(step.now.mono_ms);
+            any = true;
+        }
+        any
+    }
+
+    /// mDNS saw this transport. `true`: it is a friend's device, which is tried now.
+    pub(crate) fn on_discovered(
+        &mut self,
+        transport: &TransportId,
+        addresses: &[String],
+        people: &People,
+        sessions: &Sessions,
+        step: &Step<'_>,
+    ) -> bool {
+        let mut any = false;
+        for (spot, it) in &mut self.spots {
+            if people.where_is(&spot.0, &spot.1).0.as_ref() != Some(transport) {
+                continue;
+            }
+            any = true;
+            it.found = addresses.iter().take(MAX_FOUND).cloned().collect();
+            if !it.busy && !sessions.has_device(&spot.0, &spot.1) {
+                it.failures = 0;
+                it.due_ms = Some(step.now.mono_ms);
+            }
+        }
+        any
+    }
+
+    /// Another session with this device is wanted, though there is one.
+    pub(crate) fn renew(&mut self, account: AccountId, x25519: [u8; 32], people: &People, step: &mut Step<'_>) {
+        self.dial_spot((account, x25519), people, step);
+    }
+
+    /// Dials whoever is at this address or transport, in pairing mode.
+    pub(crate) fn dial_nearby(
+        &mut self,
+        transport: Option<TransportId>,
+        addresses: Vec<String>,
+        asked: Option<String>,
+        step: &mut Step<'_>,
+    ) {
+        self.dial(Target::Nearby, transport, addresses, asked, step);
+    }
+
+    /// Dials what is due, and gives up attempts of which nothing is heard.
+    pub(crate) fn on_timeout(&mut self, people: &People, sessions: &Sessions, step: &mut Step<'_>) {
+        let now = step.now.mono_ms;
+        let lost = self.dials.iter().filter(|(_, it)| it.since_ms + LOST_DIAL_MS <= now);
+        for dial in lost.map(|(dial, _)| *dial).collect::<Vec<_>>() {
+            self.on_failed(dial, &DialError::TimedOut, people, step);
+        }
+        let due = self.spots.iter().filter(|(_, it)| it.due_ms.is_some_and(|due| due <= now));
+        for spot in due.map(|(spot, _)| *spot).collect::<Vec<_>>() {
+            let asked = self.spots.get(&spot).is_some_and(|it| it.asked.is_some());
+            if let Some(it) = self.spots.get_mut(&spot) {
+                it.due_ms = None;
+            }
+            if asked || !sessions.has_device(&spot.0, &spot.1) {
+                self.dial_spot(spot, people, step);
+            }
+        }
+    }
+
+    /// When [`Self::on_timeout`] is wanted.
+    pub(crate) fn next_timeout(&self) -> Option<u64> {
+        let due = self.spots.values().filter_map(|it| it.due_ms);
+        due.chain(self.dials.values().map(|it| it.since_ms + LOST_DIAL_MS)).min()
+    }
+
+    fn dial_spot(&mut self, spot: Spot, people: &People, step: &mut Step<'_>) {
+        let target = people.targets(&spot.0).into_iter().find(|target| target.spot() == Some(spot));
+        let (Some(target), Some(it)) = (target, self.spots.get_mut(&spot)) else { return };
+        let (transport, known) = people.where_is(&spot.0, &spot.1);
+        let asked = it.asked.take();
+        let mut addresses: Vec<_> = asked.iter().chain(&it.found).cloned().collect();
+        addresses.extend(known.into_iter().filter(|address| !it.found.contains(address)));
+        if addresses.is_empty() {
+            return;
+        }
+        it.busy = true;
+        it.due_ms = None;
+        it.last_ms = Some(step.now.mono_ms);
+        self.dial(target, transport, addresses, asked, step);
+    }
+
+    fn dial(
+        &mut self,
+        target: Target,
+        transport: Option<TransportId>,
+        addresses: Vec<String>,
+        asked: Option<String>,
+        step: &mut Step<'_>,
+    ) {
+        self.next_dial += 1;
+        let dial = DialId(self.next_dial);
+        let mode = target.mode();
+        self.dials.insert(dial, Dialling { target, since_ms: step.now.mono_ms, asked });
+        step.act(Action::Dial { dial, transport, addresses, mode });
+    }
+
+    /// Somebody answered. `None`: nobody wants this any more.
+    pub(crate) fn on_dialled(&mut self, dial: DialId) -> Option<Target> {
+        self.dials.remove(&dial).map(|dialling| dialling.target)
+    }
+
+    /// Nobody answered.
+    pub(crate) fn on_failed(&mut self, dial: DialId, error: &DialError, people: &People, step: &mut Step<'_>) {
+        let Some(Dialling { target, asked, .. }) = self.dials.remove(&dial) else { return };
+        if let Some(address) = asked {
+            let chat = target.account().map(|account| people.handle(&account));
+            let message = format!(
+                "nobody was reached at {}: {error}; check the address, and that the other side is running",
+                display::line(&address)
+            );
+            step.event(Event::Warning { chat, message });
+        }
+        self.on_unreached(&target, &error.to_string(), step);
+    }
+
+    /// An attempt, or the handshake after it, came to nothing.
+    pub(crate) fn on_unreached(&mut self, target: &Target, why: &str, step: &mut Step<'_>) {
+        let Some(it) = target.spot().and_then(|spot| self.spots.get_mut(&spot)) else { return };
+        it.busy = false;
+        it.last_error = Some(why.to_owned());
+        it.due_ms = Some(step.now.mono_ms + wait(it.failures, step));
+        it.failures = it.failures.saturating_add(1);
+    }
+
+    /// A session with this device is up, whoever opened it.
+    pub(crate) fn on_up(&mut self, account: AccountId, x25519: [u8; 32]) {
+        if let Some(it) = self.spots.get_mut(&(account, x25519)) {
+            *it = Try { found: std::mem::take(&mut it.found), last_ms: it.last_ms, ..Try::default() };
+        }
+    }
+
+    /// The last session with this device ended.
+    pub(crate) fn on_down(&mut self, account: AccountId, x25519: [u8; 32], step: &mut Step<'_>) {
+        if let Some(it) = self.spots.get_mut(&(account, x25519))
+            && !it.busy
+            && it.due_ms.is_none()
+        {
+            it.due_ms = Some(step.now.mono_ms + wait(0, step));
+        }
+    }
+
+    /// Everybody who is not reached, and what is being done about it.
+    pub(crate) fn unreached(&self, people: &People, sessions: &Sessions, step: &Step<'_>) -> Vec<Unreached> {
+        let missing = self.spots.iter().filter(|(spot, _)| !sessions.has_device(&spot.0, &spot.1));
+        let view = missing.map(|(spot, it)| {
+            let mut addresses = people.where_is(&spot.0, &spot.1).1;
+            addresses.extend(it.found.iter().cloned());
+            addresses.dedup();
+            let nowhere = || addresses.is_empty().then(|| "no address is known; try /connect".to_owned());
+            Unreached {
+                handle: people.handle(&spot.0),
+                last_error: it.last_error.clone().or_else(nowhere),
+                addresses,
+                retry_ms: it.due_ms.map(|due| due.saturating_sub(step.now.mono_ms)),
+            }
+        });
+        view.collect()
+    }
+}
+
+impl Target {
+    /// The kind of handshake.
+    pub(crate) fn mode(&self) -> Mode {
+        match self {
+            Self::Device { .. } => Mode::Device,
+            Self::Invite { .. } => Mode::Invite,
+            Self::Nearby => Mode::Nearby,
+        }
+    }
+
+    /// Whose device it must be.
+    pub(crate) fn account(&self) -> Option<AccountId> {
+        self.spot().map(|spot| spot.0)
+    }
+
+    /// The session key that must answer.
+    pub(crate) fn x25519(&self) -> Option<[u8; 32]> {
+        self.spot().map(|spot| spot.1)
+    }
+
+    /// The invite to be used.
+    pub(crate) fn invite(&self) -> Option<(InviteId, &[u8; 16])> {
+        match self {
+            Self::Invite { id, token, .. } => Some((*id, &token.0)),
+            Self::Device { .. } | Self::Nearby => None,
+        }
+    }
+
+    fn spot(&self) -> Option<Spot> {
+        match self {
+            Self::Device { account, x25519 } | Self::Invite { account, x25519, .. } => Some((*account, *x25519)),
+            Self::Nearby => None,
+        }
+    }
+}
+
+/// 1 s, 2 s, 4 s … 10 min, each shortened by up to a quarter, so that two nodes do not keep missing each other.
+fn wait(failures: u32, step: &mut Step<'_>) -> u64 {
+    let full = FIRST_WAIT_MS.saturating_mul(1 << failures.min(16)).min(LONGEST_WAIT_MS);
+    full - u64::from(step.rng.next_u32()) % (full / 4)
+}

@@ -1,0 +1,203 @@
+//! Settings and aliases: one table of what can be set, with its default and its help.
+
+use std::{collections::BTreeMap, ops::ControlFlow};
+
+use hobnob_shared::text::display;
+
+use crate::{
+    command::{Code, Refusal, Setting},
+    event::Event,
+    row::Table,
+    step::Step,
+    tables::TableId,
+    view::{Fault, Order},
+};
+
+/// Longest value of a setting or alias, in bytes.
+const MAX_VALUE_BYTES: usize = 1024;
+/// Most aliases.
+const MAX_ALIASES: usize = 200;
+/// What stands before the name of an alias in its key.
+const ALIAS: &str = "alias.";
+
+/// What a setting may be.
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    /// `on` or `off`.
+    Switch,
+    /// One of these.
+    Choice(&'static [&'static str]),
+    /// A whole number from the first to the second.
+    Number(u64, u64),
+}
+
+/// One thing that can be set.
+#[derive(Clone, Copy, Debug)]
+struct Spec {
+    key: &'static str,
+    default: &'static str,
+    kind: Kind,
+    help: &'static str,
+}
+
+const SETTINGS: &[Spec] = &[
+    Spec { key: "bell", default: "on", kind: Kind::Switch, help: "ring the terminal's bell when a message comes" },
+    Spec {
+        key: "clock",
+        default: "24h",
+        kind: Kind::Choice(&["24h", "12h"]),
+        help: "how the time of a message is shown",
+    },
+    Spec {
+        key: "history",
+        default: "20",
+        kind: Kind::Number(0, 1000),
+        help: "how many messages /open and /history show",
+    },
+    Spec {
+        key: "notify",
+        default: "all",
+        kind: Kind::Choice(&["all", "none"]),
+        help: "show messages of other chats above the prompt, or only count them",
+    },
+    Spec { key: "presence", default: "on", kind: Kind::Switch, help: "show when friends come and go" },
+    Spec {
+        key: "read-marks",
+        default: "on",
+        kind: Kind::Switch,
+        help: "tell friends what you have read, and see what they have",
+    },
+    Spec {
+        key: "theme",
+        default: "dark",
+        kind: Kind::Choice(&["dark", "light", "mono"]),
+        help: "colours of the terminal",
+    },
+    Spec {
+        key: "typing",
+        default: "on",
+        kind: Kind::Switch,
+        help: "tell friends while you type, and see when they do",
+    },
+];
+
+/// Key → value, only what differs from the default, and aliases.
+#[derive(Debug)]
+struct Rows;
+
+impl Table for Rows {
+    const ID: TableId = TableId::Settings;
+    type Key = String;
+    type Value = String;
+}
+
+/// What the person has set.
+#[derive(Debug, Default)]
+pub(crate) struct Settings {
+    set: BTreeMap<String, String>,
+}
+
+impl Settings {
+    pub(crate) fn load(step: &mut Step<'_>) -> Result<Self, Fault> {
+        let mut set = BTreeMap::new();
+        step.scan::<Rows>(&[], Order::Ascending, |key, value| {
+            set.insert(key, value);
+            ControlFlow::Continue(())
+        })?;
+        Ok(Self { set })
+    }
+
+    /// Whether a switch is on. A key that is not in the table is off.
+    pub(crate) fn is_on(&self, key: &str) -> bool {
+        self.value(key) == Some("on")
+    }
+
+    fn value(&self, key: &str) -> Option<&str> {
+        let default = || SETTINGS.iter().find(|spec| spec.key == key).map(|spec| spec.default);
+        self.set.get(key).map(String::as_str).or_else(default)
+    }
+
+    /// All of them, aliases last, or the one that is named.
+    pub(crate) fn list(&self, key: Option<&str>) -> Result<Vec<Setting>, Refusal> {
+        let known = SETTINGS.iter().map(|spec| (spec.key, spec.default, spec.help));
+        let aliases = self.set.keys().filter(|key| key.starts_with(ALIAS)).map(|key| (key.as_str(), "", ""));
+        let view = |(key, default, help): (&str, &str, &'static str)| Setting {
+            key: key.to_owned(),
+            value: self.set.get(key).map_or(default, String::as_str).to_owned(),
+            help,
+        };
+        let all = known.chain(aliases);
+        let list: Vec<_> = all.filter(|(name, ..)| key.is_none_or(|key| key == *name)).map(view).collect();
+        match key {
+            Some(key) if list.is_empty() => Err(unknown(key)),
+            _ => Ok(list),
+        }
+    }
+
+    /// Sets, or goes back to the default; an alias comes or goes.
+    pub(crate) fn set(&mut self, key: &str, value: Option<&str>, step: &mut Step<'_>) -> Result<(), Refusal> {
+        match key.strip_prefix(ALIAS) {
+            Some(name) => self.check_alias(name, value)?,
+            None => check(key, value)?,
+        }
+        match value {
+            Some(value) => {
+                self.set.insert(key.to_owned(), value.to_owned());
+                step.put::<Rows>(&key.to_owned(), &value.to_owned());
+            }
+            None => {
+                self.set.remove(key);
+                step.delete::<Rows>(&key.to_owned());
+            }
+        }
+        step.event(Event::SettingChanged { key: key.to_owned(), value: value.map(str::to_owned) });
+        Ok(())
+    }
+
+    fn check_alias(&self, name: &str, value: Option<&str>) -> Result<(), Refusal> {
+        let shown = display::line(name);
+        if value.is_none() && !self.set.contains_key(&format!("{ALIAS}{name}")) {
+            return Err(Refusal::new(Code::NotFound, format!("there is no alias {shown}; /alias lists them")));
+        }
+        if name.is_empty() || name.len() > 32 || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') {
+            let message = format!("{shown} cannot name an alias; use up to 32 letters, digits and -");
+            return Err(Refusal::new(Code::Usage, message));
+        }
+        if value.is_some_and(|value| value.len() > MAX_VALUE_BYTES) {
+            return Err(Refusal::new(Code::Limited, format!("an alias holds at most {MAX_VALUE_BYTES} bytes")));
+        }
+        let aliases = self.set.keys().filter(|key| key.starts_with(ALIAS)).count();
+        if value.is_some() && aliases >= MAX_ALIASES {
+            let message = format!("there are {MAX_ALIASES} aliases already; remove one with /alias NAME first");
+            return Err(Refusal::new(Code::Limited, message));
+        }
+        Ok(())
+    }
+}
+
+fn unknown(key: &str) -> Refusal {
+    let hint = nearest(key, SETTINGS.iter().map(|spec| spec.key))
+        .map_or_else(|| "/set lists them".to_owned(), |near| format!("did you mean {near}? /set lists them"));
+    Refusal::new(Code::NotFound, format!("there is no setting {}; {hint}", display::line(key)))
+}
+
+fn check(key: &str, value: Option<&str>) -> Result<(), Refusal> {
+    let spec = SETTINGS.iter().find(|spec| spec.key == key).ok_or_else(|| unknown(key))?;
+    let Some(value) = value else { return Ok(()) };
+    let wanted = match spec.kind {
+        Kind::Switch if ["on", "off"].contains(&value) => return Ok(()),
+        Kind::Switch => "on or off".to_owned(),
+        Kind::Choice(choices) if choices.contains(&value) => return Ok(()),
+        Kind::Choice(choices) => choices.join(" or "),
+        Kind::Number(from, to) if value.parse().is_ok_and(|number: u64| (from..=to).contains(&number)) => return Ok(()),
+        Kind::Number(from, to) => format!("a number from {from} to {to}"),
+    };
+    Err(Refusal::new(Code::Usage, format!("{key} takes {wanted}, not {}", display::line(value))))
+}
+
+/// The candidate that a typing mistake may have meant.
+pub(crate) fn nearest<'a>(typed: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let limit = 1 + typed.chars().count() / 4;
+    let near = candidates.map(|candidate| (strsim::damerau_levenshtein(typed, candidate), candidate));
+    near.filter(|(distance, _)| *distance <= limit).min().map(|(_, candidate)| candidate)
+}

@@ -1,0 +1,30 @@
+//! One deadline out of many.
+
+use crate::{Parts, around, step::Step, view::Fault};
+
+impl Parts {
+    /// The earliest deadline of any part.
+    pub(crate) fn next_timeout(&self) -> Option<u64> {
+        let deadlines = [
+            self.sessions.next_timeout(),
+            self.pings.next_timeout(),
+            self.reach.next_timeout(),
+            self.nearby.next_timeout(),
+            self.verifications.next_timeout(),
+            self.conversations.next_timeout(),
+        ];
+        deadlines.into_iter().flatten().min()
+    }
+
+    /// Each part looks after its own; nothing is due twice.
+    pub(crate) fn on_timeout(&mut self, step: &mut Step<'_>) -> Result<(), Fault> {
+        self.sessions.on_timeout(step);
+        self.pings.on_timeout(step);
+        self.reach.on_timeout(&self.people, &self.sessions, step);
+        if self.nearby.is_over(step) {
+            self.set_pairing(false, step);
+        }
+        self.verifications.on_timeout(&self.people, &self.sessions, step);
+        self.conversations.on_timeout(&around!(self), step)
+    }
+}
