@@ -62,6 +62,7 @@ impl Parts {
             Command::Peers => answer(self.peers(step)),
             Command::Ping { chat } => self.ping(ticket, &chat, step),
             Command::OutboxRetry => answer(self.outbox_retry(step)),
+            Command::Outbox => self.outbox(step),
             Command::Settings { key } => answer(Reply::Settings(self.settings.list(key.as_deref())?)),
             Command::Set { key, value } => done(Ok(self.settings.set(&key, value.as_deref(), step)?)),
             of_chats @ (Command::Send { .. }
@@ -81,9 +82,8 @@ impl Parts {
             | Command::History { .. }
             | Command::Jump { .. }
             | Command::Resync { .. }
-            | Command::Outbox
             | Command::OutboxCancel { .. }
-            | Command::Listen { .. }) => self.conversations.command(ticket, of_chats, &around!(self), step),
+            | Command::Listen { .. }) => self.conversations.command(of_chats, &around!(self), step),
         }
     }
 
@@ -115,14 +115,15 @@ impl Parts {
     }
 
     fn friend(&self, account: &AccountId) -> Reply {
-        let view = People::view(account, &around!(self), self.conversations.queued(account));
+        let view = People::view(account, &around!(self), self.conversations.queued(account, &around!(self)));
         view.map_or(Reply::Done, |friend| Reply::Friend(Box::new(friend)))
     }
 
     fn friends(&self) -> Reply {
         let shown = self.people.friends().filter(|(_, row)| row.standing() != Standing::Removed);
-        let views =
-            shown.filter_map(|(account, _)| People::view(account, &around!(self), self.conversations.queued(account)));
+        let views = shown.filter_map(|(account, _)| {
+            People::view(account, &around!(self), self.conversations.queued(account, &around!(self)))
+        });
         let mut friends: Vec<_> = views.collect();
         friends.sort_by(|one, other| one.handle.cmp(&other.handle));
         Reply::Friends(friends)
@@ -362,9 +363,14 @@ impl Parts {
         Ok(None)
     }
 
+    fn outbox(&self, step: &Step<'_>) -> Answer {
+        let unreached = self.reach.unreached(&self.people, &self.sessions, step);
+        self.conversations.outbox(&unreached, &around!(self), step)
+    }
+
     fn outbox_retry(&mut self, step: &mut Step<'_>) -> Reply {
         let waiting = self.people.friends().map(|(account, _)| *account);
-        for account in waiting.filter(|account| self.conversations.queued(account) > 0) {
+        for account in waiting.filter(|account| self.conversations.queued(account, &around!(self)) > 0) {
             self.reach.wake(&account, &self.sessions, step);
         }
         Reply::Done

@@ -1,105 +1,334 @@
-//! The conversations: placeholder signatures for the part that owns logs, sync and messages.
+//! All conversations of this node: what A calls and what the parts of a conversation share.
+//!
+//! A conversation lives in memory as its heads, counters and receipts (`chat.rs`); messages stay on disk. Rows of that
+//! state are written once per batch, in [`Conversations::flush`].
+
+pub(crate) mod amend;
+pub(crate) mod apply;
+pub(crate) mod chat;
+mod command;
+mod expiry;
+
+use std::{collections::BTreeMap, ops::ControlFlow};
 
 use hobnob_shared::{
-    id::{AccountId, DeviceId},
-    wire::Frame,
+    id::{AccountId, ConversationId, DeviceId},
+    wire::{Body, Frame},
 };
+use serde::{Deserialize, Serialize};
 
 use crate::{
     Around,
-    command::Command,
-    step::{Answer, SessionId, Step},
-    view::Fault,
-    work::Ticket,
+    conversation::chat::{Chat, ChatTable, Env},
+    log::row::ExpiringTable,
+    row::{Slot, Table},
+    step::{SessionId, Step},
+    sync::Link,
+    tables::TableId,
+    view::{Fault, Order},
+    work::Now,
 };
+
+/// An expiry is looked at again at least this often, so that a clock that was set is noticed.
+const EXPIRY_CHECK_MS: u64 = 60_000;
+
+#[derive(Debug)]
+struct CounterTable;
+
+impl Table for CounterTable {
+    const ID: TableId = TableId::Profile;
+    type Key = Slot<32>;
+    type Value = CounterRow;
+}
+
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+struct CounterRow {
+    incarnation: [u8; 8],
+    next_number: u64,
+    announced: u64,
+}
+
+/// What all conversations of the profile share.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    row: CounterRow,
+    dirty: bool,
+    /// Front ends that show messages as they come.
+    listening: u32,
+    /// When the first message disappears, in ms since the epoch.
+    next_expiry: Option<u64>,
+}
+
+impl Counters {
+    /// The incarnation of our own logs.
+    pub(crate) fn incarnation(&self) -> [u8; 8] {
+        self.row.incarnation
+    }
+
+    /// Our logs go on in new ones, in every conversation.
+    pub(crate) fn renew(&mut self, step: &mut Step<'_>) {
+        self.row.incarnation = step.random();
+        self.dirty = true;
+    }
+
+    /// The number of the next message.
+    pub(crate) fn next_number(&mut self) -> u64 {
+        self.row.next_number += 1;
+        self.dirty = true;
+        self.row.next_number
+    }
+
+    /// A message with this number is shown now, if anybody listens.
+    pub(crate) fn announce(&mut self, number: u64) {
+        if self.listening > 0 {
+            self.row.announced = number;
+            self.dirty = true;
+        }
+    }
+
+    /// A message disappears then.
+    pub(crate) fn expect_expiry(&mut self, at_ms: u64) {
+        self.next_expiry = Some(self.next_expiry.map_or(at_ms, |next| next.min(at_ms)));
+    }
+
+    pub(crate) fn next_expiry(&self) -> Option<u64> {
+        self.next_expiry
+    }
+
+    pub(crate) fn set_next_expiry(&mut self, at_ms: Option<u64>) {
+        self.next_expiry = at_ms;
+    }
+
+    /// The last message number that a front end was told of.
+    pub(crate) fn announced(&self) -> u64 {
+        self.row.announced
+    }
+
+    /// A front end came or went. While one is there, everything counts as told.
+    pub(crate) fn listen(&mut self, listening: bool) {
+        self.listening = if listening { self.listening + 1 } else { self.listening.saturating_sub(1) };
+        if listening {
+            self.row.announced = self.row.next_number;
+            self.dirty = true;
+        }
+    }
+}
 
 /// All conversations of this node.
 #[derive(Debug, Default)]
-pub(crate) struct Conversations {}
+pub(crate) struct Conversations {
+    pub(crate) chats: BTreeMap<u32, Chat>,
+    by_account: BTreeMap<AccountId, u32>,
+    by_id: BTreeMap<ConversationId, u32>,
+    pub(crate) counters: Counters,
+    pub(crate) links: BTreeMap<SessionId, Link>,
+    /// When the clocks were read last: deadlines on disk are in wall time.
+    pub(crate) clocks: Option<Now>,
+}
 
 impl Conversations {
     /// Heads, counters and receipts; never messages. `fresh`: the database is new, restored or repaired, so this
     /// device goes on in new incarnations.
-    pub(crate) fn load(_fresh: bool, _around: &Around<'_>, _step: &mut Step<'_>) -> Result<Self, Fault> {
-        Ok(Self::default())
+    pub(crate) fn load(fresh: bool, around: &Around<'_>, step: &mut Step<'_>) -> Result<Self, Fault> {
+        let mut all = Self { clocks: Some(step.now), ..Self::default() };
+        match step.get::<CounterTable>(&Slot)? {
+            Some(row) => all.counters.row = row,
+            None => all.counters.renew(step),
+        }
+        if fresh {
+            all.counters.renew(step);
+        }
+        let mut rows = Vec::new();
+        step.scan::<ChatTable>(&[], Order::Ascending, |number, row| {
+            rows.push((number, row));
+            ControlFlow::Continue(())
+        })?;
+        for (number, row) in rows {
+            let mut chat = Chat::load(number, row, step)?;
+            chat.set_writers(around, step);
+            all.insert(chat);
+        }
+        step.range::<ExpiringTable>(&[], None, Order::Ascending, |key, ()| {
+            all.counters.next_expiry = Some(key.0);
+            ControlFlow::Break(())
+        })?;
+        all.save(step);
+        Ok(all)
+    }
+
+    fn insert(&mut self, chat: Chat) {
+        self.by_account.insert(chat.row.account, chat.number);
+        self.by_id.insert(chat.id, chat.number);
+        self.chats.insert(chat.number, chat);
+    }
+
+    /// Both accepted: our `FriendAccept` is written if it is missing, and the conversation is there. Repeats change
+    /// nothing.
+    pub(crate) fn on_friendship(
+        &mut self,
+        account: AccountId,
+        around: &Around<'_>,
+        step: &mut Step<'_>,
+    ) -> Result<(), Fault> {
+        let number = match self.by_account.get(&account) {
+            Some(number) => *number,
+            None => self.open(account, around, step),
+        };
+        let Some(chat) = self.chats.get_mut(&number) else { return Ok(()) };
+        if chat.row.accepted {
+            return Ok(());
+        }
+        let body = Body::FriendAccept { salt: step.random() };
+        chat.write(&body, &mut Env { counters: &mut self.counters, around, step })?;
+        Ok(())
+    }
+
+    fn open(&mut self, account: AccountId, around: &Around<'_>, step: &mut Step<'_>) -> u32 {
+        let number = self.chats.last_key_value().map_or(1, |(last, _)| last + 1);
+        let mut chat = Chat::new(number, account, step);
+        chat.set_writers(around, step);
+        self.insert(chat);
+        number
+    }
+
+    /// The devices of `account` changed: who may write, and who should store what we write.
+    pub(crate) fn on_devices_changed(
+        &mut self,
+        account: AccountId,
+        around: &Around<'_>,
+        step: &mut Step<'_>,
+    ) -> Result<(), Fault> {
+        let is_us = account == step.me.account;
+        let numbers: Vec<u32> =
+            self.chats.values().filter(|chat| is_us || chat.row.account == account).map(|chat| chat.number).collect();
+        for number in numbers {
+            if let Some(chat) = self.chats.get_mut(&number) {
+                chat.set_writers(around, step);
+            }
+            for session in self.sessions_of(number).collect::<Vec<_>>() {
+                self.let_write(session);
+                self.start_round(session, step);
+            }
+        }
+        Ok(())
+    }
+
+    /// The device of a live session has shown its certificate, listed or not.
+    pub(crate) fn let_write(&mut self, session: SessionId) {
+        let Some(link) = self.links.get(&session) else { return };
+        let device = link.device;
+        if let Some(chat) = self.chats.get_mut(&link.chat) {
+            chat.add_writer(device, false);
+        }
+    }
+
+    /// The conversation with a friend, if there is one.
+    pub(crate) fn chat_of(&self, account: &AccountId) -> Option<&Chat> {
+        self.chats.get(self.by_account.get(account)?)
     }
 
     /// A session with a device of a friend is up, both accepted, and nothing is in doubt. Once per session.
     pub(crate) fn on_session_up(
         &mut self,
-        _session: SessionId,
-        _account: AccountId,
-        _device: DeviceId,
-        _around: &Around<'_>,
-        _step: &mut Step<'_>,
+        session: SessionId,
+        account: AccountId,
+        device: DeviceId,
+        around: &Around<'_>,
+        step: &mut Step<'_>,
     ) -> Result<(), Fault> {
+        if account == step.me.account {
+            return Ok(());
+        }
+        self.on_friendship(account, around, step)?;
+        let Some(number) = self.by_account.get(&account).copied() else { return Ok(()) };
+        self.links.insert(session, Link::new(device, number, step.now.mono_ms));
+        self.let_write(session);
+        self.start_round(session, step);
+        self.tell_read(session, around, step);
         Ok(())
     }
 
     /// A session that [`Self::on_session_up`] named ended, or nothing may flow over it any more.
-    pub(crate) fn on_session_down(&mut self, _session: SessionId, _step: &mut Step<'_>) -> Result<(), Fault> {
+    pub(crate) fn on_session_down(&mut self, session: SessionId, step: &mut Step<'_>) -> Result<(), Fault> {
+        let Some(link) = self.links.remove(&session) else { return Ok(()) };
+        if let Some(chat) = self.chats.get_mut(&link.chat) {
+            chat.wanted.retain(|_, wanted| wanted.session != session);
+        }
+        // What it owed us, another one may have.
+        for other in self.sessions_of(link.chat).collect::<Vec<_>>() {
+            self.start_round(other, step);
+        }
         Ok(())
     }
 
     /// `Digest`, `Frontier`, `Want`, `Entries`, `Read` or `Typing`, over a session that is up.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the other frames go to other parts")]
     pub(crate) fn on_frame(
         &mut self,
-        _session: SessionId,
-        _frame: Frame,
-        _around: &Around<'_>,
-        _step: &mut Step<'_>,
+        session: SessionId,
+        frame: Frame,
+        around: &Around<'_>,
+        step: &mut Step<'_>,
     ) -> Result<(), Fault> {
-        Ok(())
-    }
-
-    /// Both accepted: our `FriendAccept` is written if it is missing, and the conversation is there. Repeats change nothing.
-    pub(crate) fn on_friendship(
-        &mut self,
-        _account: AccountId,
-        _around: &Around<'_>,
-        _step: &mut Step<'_>,
-    ) -> Result<(), Fault> {
-        Ok(())
-    }
-
-    /// The devices that should store our messages to `account` changed.
-    pub(crate) fn on_devices_changed(
-        &mut self,
-        _account: AccountId,
-        _around: &Around<'_>,
-        _step: &mut Step<'_>,
-    ) -> Result<(), Fault> {
-        Ok(())
-    }
-
-    /// A command about chats, messages, history or the outbox, or `Listen`.
-    pub(crate) fn command(
-        &mut self,
-        _ticket: Ticket,
-        _command: Command,
-        _around: &Around<'_>,
-        _step: &mut Step<'_>,
-    ) -> Answer {
-        Ok(None)
-    }
-
-    /// Our messages to `account` that not all its devices have.
-    pub(crate) fn queued(&self, _account: &AccountId) -> u64 {
-        0
+        let Some(link) = self.links.get(&session) else { return Ok(()) };
+        let conversation = match &frame {
+            Frame::Digest(digest) => digest.conversation,
+            Frame::Frontier(frontier) => frontier.conversation,
+            Frame::Want(want) => want.conversation,
+            Frame::Entries(entries) => entries.conversation,
+            Frame::Read(read) => read.conversation,
+            Frame::Typing(typing) => typing.conversation,
+            _ => return Ok(()),
+        };
+        if self.by_id.get(&conversation) != Some(&link.chat) {
+            // Nobody learns here which conversations we have.
+            return Ok(());
+        }
+        match frame {
+            Frame::Digest(digest) => self.on_digest(session, &digest, around, step),
+            Frame::Frontier(frontier) => self.on_frontier(session, &frontier, around, step),
+            Frame::Want(want) => self.on_want(session, &want, step),
+            Frame::Entries(entries) => self.on_entries(session, entries, around, step),
+            Frame::Read(read) => self.on_read(session, &read, around, step),
+            Frame::Typing(typing) => self.on_typing(session, typing.typing, around, step),
+            _ => Ok(()),
+        }
     }
 
     /// Deadlines: expiry, repair digests, coalesced receipts.
-    pub(crate) fn on_timeout(&mut self, _around: &Around<'_>, _step: &mut Step<'_>) -> Result<(), Fault> {
+    pub(crate) fn on_timeout(&mut self, around: &Around<'_>, step: &mut Step<'_>) -> Result<(), Fault> {
+        self.clocks = Some(step.now);
+        self.expire_due(around, step)?;
+        self.repair_due(around, step);
+        self.stop_typing(around, step);
         Ok(())
     }
 
     /// When [`Self::on_timeout`] is wanted, in `mono_ms`.
     pub(crate) fn next_timeout(&self) -> Option<u64> {
-        None
+        let expiry = self.counters.next_expiry.zip(self.clocks).map(|(due, clocks)| {
+            // One step forward at least, so that a long list of due messages leaves room for others.
+            clocks.mono_ms + due.saturating_sub(clocks.wall_ms).clamp(1, EXPIRY_CHECK_MS)
+        });
+        [expiry, self.next_repair(), self.next_typing_stop()].into_iter().flatten().min()
     }
 
     /// The batch is over: what was written is pushed, and heads and counters go to their rows.
-    pub(crate) fn flush(&mut self, _around: &Around<'_>, _step: &mut Step<'_>) -> Result<(), Fault> {
+    pub(crate) fn flush(&mut self, around: &Around<'_>, step: &mut Step<'_>) -> Result<(), Fault> {
+        self.push_all(step)?;
+        self.send_receipts(step);
+        self.ask_again(around, step);
+        self.save(step);
         Ok(())
+    }
+
+    fn save(&mut self, step: &mut Step<'_>) {
+        for chat in self.chats.values_mut() {
+            chat.save(step);
+            chat.moved = false;
+        }
+        if std::mem::take(&mut self.counters.dirty) {
+            step.put::<CounterTable>(&Slot, &self.counters.row);
+        }
     }
 }

@@ -17,7 +17,10 @@ mod frames;
 mod friend;
 mod introduce;
 mod invite;
+mod log;
+mod message;
 mod nearby;
+mod outbox;
 mod own;
 mod presence;
 mod reach;
@@ -26,6 +29,7 @@ mod session;
 mod settings;
 mod signals;
 mod step;
+mod sync;
 mod timer;
 mod verify;
 

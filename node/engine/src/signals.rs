@@ -154,7 +154,7 @@ impl Parts {
     }
 
     fn tell_news(&self, account: &AccountId, news: News, step: &mut Step<'_>) {
-        let queued = self.conversations.queued(account);
+        let queued = self.conversations.queued(account, &around!(self));
         let Some(friend) = People::view(account, &around!(self), queued).map(Box::new) else { return };
         step.event(match news {
             News::Added => Event::FriendAdded(friend),

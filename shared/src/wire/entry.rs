@@ -272,12 +272,17 @@ impl SignedEntry {
     pub fn check_with(&self, author: &VerifyingKey) -> Result<(EntryId, Header), EntryError> {
         self.check_size()?;
         let header = Header::decode(&self.header)?;
+        self.check_decoded(&header, author)?;
+        Ok((entry_id(&self.header), header))
+    }
+
+    /// The same for a header that was decoded before: author, signature and body.
+    pub fn check_decoded(&self, header: &Header, author: &VerifyingKey) -> Result<(), EntryError> {
         if !header.log.is_of(&DeviceId::new(author.to_bytes())) {
             return Err(EntryError::WrongLog);
         }
         verify(author, DOMAIN, &self.header, &self.signature).map_err(|_| EntryError::Signature)?;
-        self.check_body(&header)?;
-        Ok((entry_id(&self.header), header))
+        self.check_body(header)
     }
 
     /// Whether the body, where it is there, is the one that the header names.

@@ -1,0 +1,270 @@
+//! What others lack of ours: how far each message got, and why it waits.
+//!
+//! Nothing is stored per message. A device's frontier of our logs is its receipt; the state is computed from it.
+
+use std::ops::ControlFlow;
+
+use hobnob_shared::{
+    id::{AccountId, DeviceId},
+    wire::Body,
+};
+
+use crate::{
+    Around,
+    command::{Code, Delivery, DeliveryState, Queued, Reply, Unreached, Which},
+    conversation::{
+        Conversations,
+        chat::{Chat, Env},
+    },
+    event::Event,
+    log::row::{EntryRow, EntryTable, Place, ReceiptRow, count_in_ranges},
+    row::RowKey as _,
+    step::{Answer, Step, Stop},
+    view::{Fault, Order},
+};
+
+/// Most messages that `/outbox` lists.
+const MAX_LISTED: usize = 1000;
+
+impl Chat {
+    /// How far one of our messages got.
+    pub(crate) fn delivery(&self, place: Place, around: &Around<'_>) -> Delivery {
+        let devices = around.people.devices(&self.row.account);
+        let shows_read = around.settings.is_on("read-marks");
+        let mut delivery =
+            Delivery { state: DeliveryState::Queued, delivered: 0, devices: u32::try_from(devices.len()).unwrap_or(0) };
+        for device in devices {
+            let state = self.state_at(&device.id, place, shows_read);
+            if state >= DeliveryState::Delivered {
+                delivery.delivered += 1;
+            }
+            delivery.state = delivery.state.max(state);
+        }
+        delivery
+    }
+
+    /// What one device has of one of our messages.
+    pub(crate) fn state_at(&self, device: &DeviceId, place: Place, shows_read: bool) -> DeliveryState {
+        let receipt = self.receipt(device, place.log, place.branch);
+        if receipt.stored < place.seq {
+            DeliveryState::Queued
+        } else if shows_read && receipt.read >= place.seq {
+            DeliveryState::Read
+        } else {
+            DeliveryState::Delivered
+        }
+    }
+
+    /// What every device of the friend has of a branch at least. Nothing, when no device is known.
+    pub(crate) fn least_receipt(&self, log: u32, branch: u8, around: &Around<'_>) -> ReceiptRow {
+        let devices = around.people.devices(&self.row.account);
+        let receipts = devices.iter().map(|device| self.receipt(&device.id, log, branch));
+        receipts.min_by_key(|receipt| receipt.stored).unwrap_or_default()
+    }
+
+    /// Our messages that not all devices of the friend have.
+    pub(crate) fn queued(&self, around: &Around<'_>) -> u64 {
+        let mut queued = 0;
+        for (number, log) in (0..).zip(&self.logs).filter(|(_, log)| log.row.mine) {
+            for (branch, known) in (0..).zip(&log.row.branches) {
+                let least = self.least_receipt(number, branch, around);
+                let messages = known.messages.saturating_sub(least.messages.max(known.base));
+                let from = least.stored.max(known.start.saturating_sub(1));
+                queued += messages.saturating_sub(count_in_ranges(&log.row.withdrawn, from));
+            }
+        }
+        queued
+    }
+
+    /// Those messages, oldest of each log first, at most so many.
+    fn queued_places(
+        &self,
+        limit: usize,
+        around: &Around<'_>,
+        step: &Step<'_>,
+    ) -> Result<Vec<(Place, EntryRow)>, Fault> {
+        let mut found = Vec::new();
+        for (number, log) in (0..).zip(&self.logs).filter(|(_, log)| log.row.mine) {
+            for (branch, known) in (0..).zip(&log.row.branches) {
+                let stored = self.least_receipt(number, branch, around).stored;
+                let from = Place { log: number, seq: (stored + 1).max(known.start), branch };
+                let to = Place { log: number, seq: known.seq + 1, branch: 0 };
+                let (from, to) = ((self.number, from).to_bytes(), (self.number, to).to_bytes());
+                step.range::<EntryTable>(&from, Some(&to), Order::Ascending, |(_, place), row| {
+                    if place.branch == branch && row.number > 0 && !row.is_gone() {
+                        found.push((place, row));
+                    }
+                    if found.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+                })?;
+            }
+        }
+        found.sort_by_key(|(_, row)| row.number);
+        Ok(found)
+    }
+
+    /// A device told how far it has one of our branches. Tells the front ends about the messages that moved.
+    pub(crate) fn on_stored(
+        &mut self,
+        device: DeviceId,
+        log: u32,
+        branch: u8,
+        seq: u64,
+        env: &mut Env<'_, '_>,
+    ) -> Result<(), Fault> {
+        let before = self.receipt(&device, log, branch);
+        if seq <= before.stored {
+            return Ok(());
+        }
+        let Some(known) = self.log_at(log) else { return Ok(()) };
+        let Some((head, head_messages, start, parent)) = known
+            .row
+            .branches
+            .get(usize::from(branch))
+            .map(|known| (known.seq, known.messages, known.start, known.parent))
+        else {
+            return Ok(());
+        };
+        let messages = if seq == head {
+            head_messages
+        } else {
+            self.entry(Place { log, seq, branch }, env.step)?.map_or(before.messages, |row| row.messages)
+        };
+        self.set_receipt(device, log, branch, ReceiptRow { stored: seq, messages, ..before });
+        self.forget_withdrawn(log, env.around);
+        if messages > before.messages {
+            self.tell_states(log, branch, before.stored + 1, seq, env)?;
+        }
+        // Whoever has this branch has what it grew from.
+        if parent != branch && start > 1 {
+            return self.on_stored(device, log, parent, start - 1, env);
+        }
+        Ok(())
+    }
+
+    /// A device's person has seen one of our logs up to there.
+    pub(crate) fn on_read(&mut self, device: DeviceId, log: u32, seq: u64, env: &mut Env<'_, '_>) -> Result<(), Fault> {
+        let branches = self.log_at(log).map_or(0, |log| log.row.branches.len());
+        for branch in 0..u8::try_from(branches).unwrap_or(u8::MAX) {
+            let before = self.receipt(&device, log, branch);
+            // Only what it has stored can it have shown.
+            let read = seq.min(before.stored);
+            if read > before.read {
+                self.set_receipt(device, log, branch, ReceiptRow { read, ..before });
+                if env.around.settings.is_on("read-marks") {
+                    self.tell_states(log, branch, before.read + 1, read, env)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn tell_states(&self, log: u32, branch: u8, from: u64, to: u64, env: &mut Env<'_, '_>) -> Result<(), Fault> {
+        let first = (self.number, Place { log, seq: from, branch: 0 }).to_bytes();
+        let end = (self.number, Place { log, seq: to + 1, branch: 0 }).to_bytes();
+        let chat = env.around.people.handle(&self.row.account);
+        let mut events = Vec::new();
+        env.step.range::<EntryTable>(&first, Some(&end), Order::Ascending, |(_, place), row| {
+            if place.branch == branch && row.number > 0 && !row.is_gone() {
+                let delivery = self.delivery(place, env.around);
+                events.push(Event::MessageState { chat: chat.clone(), number: row.number, entry: row.id(), delivery });
+            }
+            ControlFlow::Continue(())
+        })?;
+        for event in events {
+            env.step.event(event);
+        }
+        Ok(())
+    }
+
+    fn forget_withdrawn(&mut self, log: u32, around: &Around<'_>) {
+        let least = self.least_receipt(log, 0, around).stored;
+        if let Some(known) = self.log_at_mut(log)
+            && known.row.withdrawn.iter().any(|(_, to)| *to <= least)
+        {
+            known.change().withdrawn.retain(|(_, to)| *to > least);
+        }
+    }
+}
+
+impl Conversations {
+    /// Our messages to `account` that not all its devices have.
+    pub(crate) fn queued(&self, account: &AccountId, around: &Around<'_>) -> u64 {
+        self.chat_of(account).map_or(0, |chat| chat.queued(around))
+    }
+
+    /// Every message that waits, with the reason.
+    pub(crate) fn outbox(&self, unreached: &[Unreached], around: &Around<'_>, step: &Step<'_>) -> Answer {
+        let mut queued = Vec::new();
+        for chat in self.chats.values() {
+            let why = self.why(chat, unreached, around);
+            for (place, row) in chat.queued_places(MAX_LISTED - queued.len().min(MAX_LISTED), around, step)? {
+                let message = chat.message(place, &row, around, step)?;
+                queued.push(Queued { message, why: why.clone() });
+            }
+            if queued.len() >= MAX_LISTED {
+                break;
+            }
+        }
+        queued.sort_by_key(|queued| queued.message.number);
+        Ok(Some(Reply::Outbox(queued)))
+    }
+
+    fn why(&self, chat: &Chat, unreached: &[Unreached], around: &Around<'_>) -> String {
+        let account = &chat.row.account;
+        let handle = around.people.handle(account);
+        if let Err(refusal) = around.people.may_write(account) {
+            return refusal.message;
+        }
+        let sessions = self.sessions_of(chat.number).count();
+        if sessions > 0 && around.people.devices(account).len() > sessions {
+            return format!("another device of {handle} is not reachable");
+        }
+        if sessions > 0 {
+            return format!("on its way to {handle}");
+        }
+        let Some(waiting) = unreached.iter().find(|waiting| waiting.handle == handle) else {
+            return format!("{handle} is not reachable");
+        };
+        if waiting.addresses.is_empty() {
+            return format!("no address of {handle} is known; it goes out when they connect");
+        }
+        match waiting.retry_ms {
+            Some(ms) => format!("{handle} is not reachable; next attempt in {}", in_words(ms)),
+            None => format!("{handle} is being dialled"),
+        }
+    }
+
+    /// Withdraws a message that no device has stored yet.
+    pub(crate) fn cancel(&mut self, which: &Which, around: &Around<'_>, step: &mut Step<'_>) -> Answer {
+        let named = self.named(which, around, step)?;
+        let Some(chat) = self.chats.get_mut(&named.chat) else {
+            return Err(Stop::refuse(Code::Internal, "the chat of this message is gone"));
+        };
+        let number = named.row.number;
+        if !chat.is_mine(named.place.log) {
+            return Err(Stop::refuse(
+                Code::Conflict,
+                format!("message {number} is not yours; only your own wait in the outbox"),
+            ));
+        }
+        if named.row.is_gone() {
+            return Err(Stop::refuse(Code::Conflict, format!("message {number} is deleted already")));
+        }
+        if chat.delivery(named.place, around).delivered > 0 {
+            let message = format!("message {number} is delivered already; /del {number} deletes it on both sides");
+            return Err(Stop::refuse(Code::Conflict, message));
+        }
+        let Some(target) = chat.reference(named.place, &named.row) else {
+            return Err(Stop::refuse(Code::Internal, "the log of this message is gone"));
+        };
+        let counters = &mut self.counters;
+        chat.write(&Body::Delete { target }, &mut Env { counters, around, step })?;
+        Ok(Some(Reply::Done))
+    }
+}
+
+/// `40 s`, `3 min`.
+fn in_words(ms: u64) -> String {
+    let secs = ms.div_ceil(1000);
+    if secs < 120 { format!("{secs} s") } else { format!("{} min", secs.div_ceil(60)) }
+}

@@ -1,0 +1,407 @@
+//! Two devices compare what they have of a conversation, and each asks for what it lacks: digest → frontier → want →
+//! entries; then live push, with a digest every minute as repair.
+//!
+//! `push.rs` sends entries, `receipt.rs` receipts, read marks and typing. A frontier is always the truth of the
+//! moment: it is computed when it is sent, after the commit it follows from.
+
+pub(crate) mod push;
+pub(crate) mod receipt;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use hobnob_shared::{
+    id::{DeviceId, LogId},
+    limits::MAX_WANT_RANGES,
+    wire::{Close, Digest, Entries, ErrorCode, Frame, Frontier, FrontierItem, Want, WantRange},
+};
+
+use crate::{
+    Around,
+    conversation::{
+        Conversations,
+        chat::{Chat, Env, Wanted},
+    },
+    event::Event,
+    log::ingest::Taken,
+    step::{SessionId, Step},
+    sync::push::{Cursor, Flight, Range},
+    view::Fault,
+};
+
+/// Both sides compare digests this often.
+const REPAIR_MS: u64 = 60_000;
+/// What was asked for and did not come for so long is asked for again.
+const WANT_AGAIN_MS: u64 = 10_000;
+/// A gap is told when what was asked for did not come for so long over a live session.
+const GAP_MS: u64 = 5_000;
+/// How far back a fork is looked for at first; twice as far each time.
+const FIRST_PROBE: u64 = 64;
+
+/// What this node knows of one session's other side.
+#[derive(Debug)]
+pub(crate) struct Link {
+    pub(crate) device: DeviceId,
+    /// The conversation, by number.
+    pub(crate) chat: u32,
+    /// How far each log was sent, by its number.
+    cursors: BTreeMap<u32, Cursor>,
+    /// What it asked for.
+    ranges: VecDeque<Range>,
+    /// Sent, and no receipt yet.
+    flights: VecDeque<Flight>,
+    flying_bytes: usize,
+    next_digest: u64,
+    last_receipt: Option<u64>,
+    /// Logs with news for it.
+    to_receipt: BTreeSet<u32>,
+    /// Bytes that came since the last receipt.
+    unreceipted_bytes: usize,
+    last_typing: Option<u64>,
+}
+
+impl Link {
+    pub(crate) fn new(device: DeviceId, chat: u32, now_ms: u64) -> Self {
+        Self {
+            device,
+            chat,
+            cursors: BTreeMap::new(),
+            ranges: VecDeque::new(),
+            flights: VecDeque::new(),
+            flying_bytes: 0,
+            next_digest: now_ms + REPAIR_MS,
+            last_receipt: None,
+            to_receipt: BTreeSet::new(),
+            unreceipted_bytes: 0,
+            last_typing: None,
+        }
+    }
+}
+
+impl Conversations {
+    /// The live sessions of a conversation.
+    pub(crate) fn sessions_of(&self, chat: u32) -> impl Iterator<Item = SessionId> {
+        self.links.iter().filter(move |(_, link)| link.chat == chat).map(|(session, _)| *session)
+    }
+
+    /// Sends our digest: whatever differs is found from there.
+    pub(crate) fn start_round(&mut self, session: SessionId, step: &mut Step<'_>) {
+        let Some(link) = self.links.get_mut(&session) else { return };
+        let Some(chat) = self.chats.get(&link.chat) else { return };
+        // Sessions of one moment would otherwise compare in one moment for ever.
+        link.next_digest = step.now.mono_ms + REPAIR_MS + u64::from(step.random::<1>()[0]) * 20;
+        link.told_all(chat);
+        step.send(session, Frame::Digest(Digest { conversation: chat.id, hash: chat.digest() }));
+    }
+
+    pub(crate) fn on_digest(
+        &mut self,
+        session: SessionId,
+        digest: &Digest,
+        around: &Around<'_>,
+        step: &mut Step<'_>,
+    ) -> Result<(), Fault> {
+        let Some(link) = self.links.get_mut(&session) else { return Ok(()) };
+        let Some(chat) = self.chats.get_mut(&link.chat) else { return Ok(()) };
+        if chat.digest() != digest.hash {
+            link.told_all(chat);
+            let items = chat.frontier();
+            step.send(session, Frame::Frontier(Frontier { conversation: chat.id, full: true, items }));
+            return Ok(());
+        }
+        let mut env = Env { counters: &mut self.counters, around, step };
+        for log in 0..u32::try_from(chat.logs.len()).unwrap_or(u32::MAX) {
+            let Some(known) = chat.log_at(log) else { continue };
+            link.cursor(log).reach(known.head_seq());
+            if known.row.mine {
+                let heads: Vec<u64> = known.row.branches.iter().map(|branch| branch.seq).collect();
+                for (branch, seq) in (0..).zip(heads) {
+                    chat.on_stored(link.device, log, branch, seq, &mut env)?;
+                }
+            }
+        }
+        link.land_all();
+        Ok(())
+    }
+
+    pub(crate) fn on_frontier(
+        &mut self,
+        session: SessionId,
+        frontier: &Frontier,
+        around: &Around<'_>,
+        step: &mut Step<'_>,
+    ) -> Result<(), Fault> {
+        let mut ranges = Vec::new();
+        let mut matched: BTreeMap<u32, (usize, u64)> = BTreeMap::new();
+        for item in &frontier.items {
+            let mut env = Env { counters: &mut self.counters, around, step };
+            let Some(link) = self.links.get(&session) else { return Ok(()) };
+            let device = link.device;
+            let Some(chat) = self.chats.get_mut(&link.chat) else { return Ok(()) };
+            match chat.compare(item, env.step)? {
+                Compared::Have { log, branch } => {
+                    let reached = matched.entry(log).or_default();
+                    reached.0 += 1;
+                    reached.1 = reached.1.max(item.seq);
+                    if chat.is_mine(log) {
+                        chat.on_stored(device, log, branch, item.seq, &mut env)?;
+                    }
+                }
+                Compared::Lack { from, to } => {
+                    if item.log == env.step.me.device.log(env.counters.incarnation()) {
+                        // Our own log, and somebody else knows it better: this database was restored.
+                        env.counters.renew(env.step);
+                    }
+                    ranges.extend(chat.ask(session, item.log, from, to, env.step.now.mono_ms));
+                }
+                Compared::Refused => {}
+            }
+        }
+        let Some(link) = self.links.get_mut(&session) else { return Ok(()) };
+        let Some(chat) = self.chats.get_mut(&link.chat) else { return Ok(()) };
+        for (log, (heads, seq)) in matched {
+            link.heard(log, heads, seq, chat);
+        }
+        if frontier.full {
+            // They know all of ours then, and ask for what they lack.
+            link.told_all(chat);
+            let items = chat.frontier();
+            step.send(session, Frame::Frontier(Frontier { conversation: chat.id, full: false, items }));
+        }
+        send_wants(session, chat, ranges, step);
+        Ok(())
+    }
+
+    pub(crate) fn on_entries(
+        &mut self,
+        session: SessionId,
+        batch: Entries,
+        around: &Around<'_>,
+        step: &mut Step<'_>,
+    ) -> Result<(), Fault> {
+        let Some(link) = self.links.get_mut(&session) else { return Ok(()) };
+        let Some(chat) = self.chats.get_mut(&link.chat) else { return Ok(()) };
+        let now_ms = step.now.mono_ms;
+        let mut env = Env { counters: &mut self.counters, around, step };
+        let mut touched = BTreeSet::new();
+        for entry in batch.entries {
+            link.unreceipted_bytes += entry.size();
+            match chat.ingest(entry, &mut env)? {
+                Taken::Stored(place) | Taken::Known(place) => {
+                    touched.insert(place.log);
+                    let head = chat.log_at(place.log).map_or(0, crate::log::Log::head_seq);
+                    link.cursor(place.log).holds(place.seq, head);
+                }
+                Taken::Parked | Taken::Ignored => {}
+                Taken::Bad(why) => {
+                    tracing::debug!(why, "a peer sent an entry that no honest node passes on");
+                    env.step.send(session, Frame::Close(Close { code: ErrorCode::Malformed }));
+                    env.step.close(session);
+                    break;
+                }
+            }
+        }
+        for log in touched {
+            let id = chat.log_at(log).map(|log| log.row.id);
+            id.into_iter().for_each(|id| chat.wanted_progress(id, now_ms));
+        }
+        let ranges = chat.ask_for_past(session, now_ms);
+        send_wants(session, chat, ranges, env.step);
+        Ok(())
+    }
+
+    /// When the next digest, receipt or retry is due.
+    pub(crate) fn next_repair(&self) -> Option<u64> {
+        let links =
+            self.links.values().flat_map(|link| [Some(link.next_digest), link.next_receipt(), link.next_retry()]);
+        links.chain(self.chats.values().map(|chat| self.gap_due(chat))).flatten().min()
+    }
+
+    /// Digests that are due, and gaps that nobody fills. Receipts and pushes follow in the flush.
+    pub(crate) fn repair_due(&mut self, around: &Around<'_>, step: &mut Step<'_>) {
+        let now_ms = step.now.mono_ms;
+        let due: Vec<SessionId> =
+            self.links.iter().filter(|(_, link)| link.next_digest <= now_ms).map(|(session, _)| *session).collect();
+        for session in due {
+            self.start_round(session, step);
+        }
+        for link in self.links.values_mut() {
+            link.drop_lost_flights(now_ms);
+        }
+        let gaps: Vec<u32> = self
+            .chats
+            .values()
+            .filter(|chat| self.gap_due(chat).is_some_and(|due| due <= now_ms))
+            .map(|chat| chat.number)
+            .collect();
+        for number in gaps {
+            if let Some(chat) = self.chats.get_mut(&number) {
+                chat.tell_gap(around, step);
+            }
+        }
+    }
+
+    /// When the person is told that something is missing; only while somebody is there who was asked.
+    fn gap_due(&self, chat: &Chat) -> Option<u64> {
+        if chat.parked.is_empty() || chat.gap() == chat.parked.told || self.sessions_of(chat.number).next().is_none() {
+            return None;
+        }
+        Some(chat.parked.newest_ms()? + GAP_MS)
+    }
+
+    /// What was parked is in its place, but some had to go meanwhile: everything is compared again.
+    pub(crate) fn ask_again(&mut self, _around: &Around<'_>, step: &mut Step<'_>) {
+        let again: Vec<u32> = self
+            .chats
+            .values_mut()
+            .filter(|chat| chat.parked.evicted && chat.parked.is_empty())
+            .map(|chat| {
+                chat.parked.evicted = false;
+                chat.number
+            })
+            .collect();
+        for number in again {
+            for session in self.sessions_of(number).collect::<Vec<_>>() {
+                self.start_round(session, step);
+            }
+        }
+    }
+
+    /// `/resync`: compares everything again, and takes bodies that were over the quota.
+    pub(crate) fn resync(&mut self, chat: u32, step: &mut Step<'_>) -> bool {
+        let sessions: Vec<SessionId> = self.sessions_of(chat).collect();
+        for session in &sessions {
+            if let Some(chat) = self.chats.get_mut(&chat) {
+                chat.wanted.clear();
+                chat.parked.told = 0;
+                let ranges = chat.withheld(*session, step.now.mono_ms);
+                send_wants(*session, chat, ranges, step);
+            }
+            self.start_round(*session, step);
+        }
+        !sessions.is_empty()
+    }
+}
+
+/// What an item of a frontier says, next to what is here.
+enum Compared {
+    Have { log: u32, branch: u8 },
+    Lack { from: u64, to: u64 },
+    Refused,
+}
+
+impl Chat {
+    fn compare(&mut self, item: &FrontierItem, step: &Step<'_>) -> Result<Compared, Fault> {
+        let Some(number) = self.log_number(&item.log) else {
+            let known = self.writer_of(&item.log).is_some() && item.seq > 0;
+            return Ok(if known { Compared::Lack { from: 1, to: item.seq } } else { Compared::Refused });
+        };
+        let Some(log) = self.log_at(number) else { return Ok(Compared::Refused) };
+        if let Some(found) = log.find(self.number, number, item.seq, &item.head, step)? {
+            return Ok(Compared::Have { log: number, branch: found.branch });
+        }
+        if log.row.frozen || item.seq == 0 {
+            return Ok(Compared::Refused);
+        }
+        let head = log.head_seq();
+        if item.seq > head {
+            return Ok(Compared::Lack { from: head + 1, to: item.seq });
+        }
+        Ok(Compared::Lack { from: self.probe(item.log, item.seq), to: item.seq })
+    }
+
+    /// How far back to look for the place where two branches part.
+    fn probe(&mut self, log: LogId, seq: u64) -> u64 {
+        let distance = self.probes.entry(log).or_insert(FIRST_PROBE);
+        let from = seq.saturating_sub(*distance).max(1);
+        *distance = distance.saturating_mul(2);
+        from
+    }
+
+    /// The part of a range that nobody was asked for lately.
+    fn ask(&mut self, session: SessionId, log: LogId, from: u64, to: u64, now_ms: u64) -> Option<WantRange> {
+        let mut first = from;
+        if let Some(wanted) = self.wanted.get(&log)
+            && now_ms < wanted.at_ms + WANT_AGAIN_MS
+            && wanted.from <= from
+        {
+            first = from.max(wanted.to + 1);
+        }
+        if first > to {
+            return None;
+        }
+        let before = self.wanted.get(&log).filter(|wanted| wanted.from <= from && first > from);
+        let from_all = before.map_or(first, |wanted| wanted.from);
+        self.wanted.insert(log, Wanted { session, from: from_all, to, at_ms: now_ms });
+        Some(WantRange { log, from: first, to })
+    }
+
+    /// Entries of a log came: its request is alive, or done.
+    fn wanted_progress(&mut self, log: LogId, now_ms: u64) {
+        let head = self.log(&log).map_or(0, crate::log::Log::head_seq);
+        if let Some(wanted) = self.wanted.get_mut(&log) {
+            wanted.at_ms = now_ms;
+            if head >= wanted.to {
+                self.wanted.remove(&log);
+                self.probes.remove(&log);
+            }
+        }
+    }
+
+    /// Asks for what parked entries wait for.
+    fn ask_for_past(&mut self, session: SessionId, now_ms: u64) -> Vec<WantRange> {
+        let mut ranges = Vec::new();
+        if self.parked.is_empty() {
+            return ranges;
+        }
+        for (log, (low, high, _)) in self.parked.missing() {
+            let head = self.log(&log).map_or(0, crate::log::Log::head_seq);
+            if low > head {
+                ranges.extend(self.ask(session, log, head + 1, high, now_ms));
+            } else if self.probes.get(&log).is_none_or(|distance| distance / 2 < low) {
+                let from = self.probe(log, low);
+                self.wanted.remove(&log);
+                ranges.extend(self.ask(session, log, from, high, now_ms));
+            }
+        }
+        ranges
+    }
+
+    /// Entries whose bodies were over the quota, asked for again. The quota starts anew.
+    fn withheld(&mut self, session: SessionId, now_ms: u64) -> Vec<WantRange> {
+        let mut ranges = Vec::new();
+        for log in &mut self.logs {
+            if !log.row.withheld.is_empty() {
+                log.change().quota = crate::log::row::Quota::default();
+                let id = log.row.id;
+                ranges.extend(log.row.withheld.iter().map(|(from, to)| WantRange { log: id, from: *from, to: *to }));
+                if let (Some((from, _)), Some((_, to))) = (log.row.withheld.first(), log.row.withheld.last()) {
+                    self.wanted.insert(id, Wanted { session, from: *from, to: *to, at_ms: now_ms });
+                }
+            }
+        }
+        ranges
+    }
+
+    /// How many entries are known to be missing.
+    fn gap(&self) -> u64 {
+        let missing = self.parked.missing();
+        let lacking = missing.iter().map(|(log, (low, high, _))| {
+            let head = self.log(log).map_or(0, crate::log::Log::head_seq);
+            high.saturating_sub((*low - 1).min(head)).max(1)
+        });
+        lacking.sum()
+    }
+
+    fn tell_gap(&mut self, around: &Around<'_>, step: &mut Step<'_>) {
+        self.parked.told = self.gap();
+        let chat = around.people.handle(&self.row.account);
+        step.event(Event::Gap { chat, missing: self.parked.told });
+    }
+}
+
+fn send_wants(session: SessionId, chat: &Chat, mut ranges: Vec<WantRange>, step: &mut Step<'_>) {
+    ranges.truncate(MAX_WANT_RANGES);
+    if !ranges.is_empty() {
+        step.send(session, Frame::Want(Want { conversation: chat.id, ranges }));
+    }
+}

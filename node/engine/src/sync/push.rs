@@ -1,0 +1,309 @@
+//! Sending entries over one session: what was asked for, then what is new, all in an order in which each entry comes
+//! after its past.
+//!
+//! No more is on its way than half of a writer's queue holds: a full queue would end the session.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    ops::ControlFlow,
+};
+
+use hobnob_shared::{
+    limits::{MAX_BATCH_ENTRIES, MAX_WANT_RANGES, WRITER_QUEUE_BYTES, WRITER_QUEUE_FRAMES},
+    wire::{Entries, Frame, Frontier, SignedEntry, Want},
+};
+
+use crate::{
+    conversation::{Conversations, chat::Chat},
+    log::row::{EntryRow, EntryTable, Place},
+    row::RowKey as _,
+    step::{SessionId, Step},
+    sync::Link,
+    view::{Fault, Order},
+};
+
+/// Most bytes on their way without a receipt.
+const WINDOW_BYTES: usize = WRITER_QUEUE_BYTES / 2;
+/// Most frames on their way without a receipt.
+const WINDOW_FRAMES: usize = WRITER_QUEUE_FRAMES / 4;
+/// A frame is full from here on; small enough that other frames need not wait long behind it.
+const BATCH_BYTES: usize = 60 * 1024;
+/// What was sent and not receipted for so long holds nothing up any more; the next round finds what is missing.
+const LOST_MS: u64 = 5_000;
+/// Most entries that are read ahead from one log.
+const CHUNK_ENTRIES: usize = 128;
+/// Bytes around an entry in a frame.
+const ENTRY_OVERHEAD: usize = 16;
+
+/// How far one log was sent over one session.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Cursor {
+    /// The other side has everything up to `sent`, or it is on its way: new entries are pushed.
+    active: bool,
+    sent: u64,
+    /// The head that we told of.
+    told: u64,
+}
+
+impl Cursor {
+    /// The other side has everything up to `seq`, or asked for it and gets it.
+    pub(crate) fn reach(&mut self, seq: u64) {
+        self.active = true;
+        self.sent = self.sent.max(seq);
+    }
+
+    /// The other side sent us the entry `seq` of a log whose head is `head` here.
+    pub(crate) fn holds(&mut self, seq: u64, head: u64) {
+        if self.active || seq >= head {
+            self.reach(seq);
+        }
+    }
+}
+
+/// Entries of one log that the other side asked for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Range {
+    log: u32,
+    next: u64,
+    to: u64,
+}
+
+/// One frame of entries on its way.
+#[derive(Debug)]
+pub(crate) struct Flight {
+    logs: BTreeMap<u32, u64>,
+    bytes: usize,
+    at_ms: u64,
+}
+
+/// One log that is read from, merged with others by lamport.
+struct Source {
+    log: u32,
+    next: u64,
+    to: u64,
+    /// Asked for; otherwise new.
+    wanted: bool,
+    chunk: VecDeque<(Place, EntryRow)>,
+}
+
+impl Link {
+    pub(crate) fn cursor(&mut self, log: u32) -> &mut Cursor {
+        self.cursors.entry(log).or_default()
+    }
+
+    /// The other side knows, or will know, all our heads as they are now.
+    pub(crate) fn told_all(&mut self, chat: &Chat) {
+        for (number, log) in (0..).zip(&chat.logs) {
+            self.cursor(number).told = log.head_seq();
+        }
+    }
+
+    /// The other side's frontier names `heads` of our heads of a log, the highest at `seq`.
+    pub(crate) fn heard(&mut self, log: u32, heads: usize, seq: u64, chat: &Chat) {
+        self.land(log, seq);
+        let Some(known) = chat.log_at(log) else { return };
+        let cursor = self.cursor(log);
+        let has_all = heads >= known.row.branches.len() && seq >= known.head_seq();
+        // Below what we told of, it sees what it lacks and asks for it.
+        let sees_no_gap = !known.is_forked() && seq >= cursor.told;
+        if cursor.active || has_all || sees_no_gap {
+            cursor.reach(seq);
+        }
+    }
+
+    fn land(&mut self, log: u32, seq: u64) {
+        let mut freed = 0;
+        self.flights.retain_mut(|flight| {
+            if flight.logs.get(&log).is_some_and(|sent| *sent <= seq) {
+                flight.logs.remove(&log);
+            }
+            if flight.logs.is_empty() {
+                freed += flight.bytes;
+            }
+            !flight.logs.is_empty()
+        });
+        self.flying_bytes = self.flying_bytes.saturating_sub(freed);
+    }
+
+    /// The other side has everything.
+    pub(crate) fn land_all(&mut self) {
+        self.flights.clear();
+        self.flying_bytes = 0;
+    }
+
+    /// Frames that nobody receipted hold nothing up any more.
+    pub(crate) fn drop_lost_flights(&mut self, now_ms: u64) {
+        while let Some(flight) = self.flights.front()
+            && flight.at_ms + LOST_MS <= now_ms
+        {
+            self.flying_bytes = self.flying_bytes.saturating_sub(flight.bytes);
+            self.flights.pop_front();
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.flying_bytes >= WINDOW_BYTES || self.flights.len() >= WINDOW_FRAMES
+    }
+
+    /// When a full window is given up.
+    pub(crate) fn next_retry(&self) -> Option<u64> {
+        self.flights.front().filter(|_| self.is_full()).map(|flight| flight.at_ms + LOST_MS)
+    }
+
+    fn sources(&self, chat: &Chat) -> Vec<Source> {
+        let wanted = self.ranges.iter().map(|range| (range.log, range.next, range.to, true));
+        let new = self.cursors.iter().filter(|(_, cursor)| cursor.active).filter_map(|(log, cursor)| {
+            let head = chat.log_at(*log)?.head_seq();
+            (cursor.sent < head).then_some((*log, cursor.sent + 1, head, false))
+        });
+        let source = |(log, next, to, wanted)| Source { log, next, to, wanted, chunk: VecDeque::new() };
+        wanted.chain(new).map(source).collect()
+    }
+
+    /// What is left of the sources goes back to where it came from.
+    fn settle(&mut self, sources: Vec<Source>) {
+        self.ranges.clear();
+        for source in sources {
+            let sent = source.next - 1;
+            if !source.wanted {
+                self.cursor(source.log).reach(sent);
+            } else if sent < source.to {
+                self.ranges.push_back(Range { log: source.log, next: source.next, to: source.to });
+            } else if !self.cursor(source.log).active {
+                self.cursor(source.log).reach(sent);
+            }
+        }
+    }
+}
+
+impl Source {
+    /// The next row, read ahead a bounded number at once.
+    fn peek(&mut self, chat: u32, step: &Step<'_>) -> Result<Option<u64>, Fault> {
+        if self.chunk.is_empty() && self.next <= self.to {
+            self.fill(chat, step)?;
+            if self.chunk.is_empty() {
+                self.next = self.to + 1;
+            }
+        }
+        Ok(self.chunk.front().map(|(_, row)| row.lamport))
+    }
+
+    fn fill(&mut self, chat: u32, step: &Step<'_>) -> Result<(), Fault> {
+        let from = (chat, Place { log: self.log, seq: self.next, branch: 0 }).to_bytes();
+        let end = (chat, Place { log: self.log, seq: self.to + 1, branch: 0 }).to_bytes();
+        let (chunk, mut bytes, mut last) = (&mut self.chunk, 0, 0);
+        step.range::<EntryTable>(&from, Some(&end), Order::Ascending, |(_, place), row| {
+            // All branches of one number stay together: the place to go on from is a number.
+            if place.seq != last && (chunk.len() >= CHUNK_ENTRIES || bytes >= BATCH_BYTES) {
+                return ControlFlow::Break(());
+            }
+            last = place.seq;
+            bytes += row.entry.size();
+            chunk.push_back((place, row));
+            ControlFlow::Continue(())
+        })
+    }
+
+    /// Takes all rows of the next number.
+    fn take(&mut self, out: &mut Vec<SignedEntry>) -> usize {
+        let mut bytes = 0;
+        let Some(seq) = self.chunk.front().map(|(place, _)| place.seq) else { return bytes };
+        while let Some((place, _)) = self.chunk.front()
+            && place.seq == seq
+        {
+            if let Some((_, row)) = self.chunk.pop_front() {
+                bytes += row.entry.size() + ENTRY_OVERHEAD;
+                out.push(row.entry);
+            }
+        }
+        self.next = seq + 1;
+        bytes
+    }
+}
+
+impl Conversations {
+    pub(crate) fn on_want(&mut self, session: SessionId, want: &Want, step: &Step<'_>) -> Result<(), Fault> {
+        let _ = step;
+        let Some(link) = self.links.get_mut(&session) else { return Ok(()) };
+        let Some(chat) = self.chats.get(&link.chat) else { return Ok(()) };
+        for range in &want.ranges {
+            let Some(log) = chat.log_number(&range.log) else { continue };
+            let head = chat.log_at(log).map_or(0, crate::log::Log::head_seq);
+            let cursor = *link.cursor(log);
+            // What lies behind the cursor is pushed anyway.
+            let to = if cursor.active { range.to.min(cursor.sent) } else { range.to.min(head) };
+            let next = range.from.max(1);
+            if next <= to && link.ranges.len() < MAX_WANT_RANGES {
+                link.ranges.push_back(Range { log, next, to });
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends what every session asked for or lacks, as far as its window allows.
+    pub(crate) fn push_all(&mut self, step: &mut Step<'_>) -> Result<(), Fault> {
+        for (session, link) in &mut self.links {
+            let Some(chat) = self.chats.get(&link.chat) else { continue };
+            push(*session, link, chat, step)?;
+            tell_heads(*session, link, chat, step);
+        }
+        Ok(())
+    }
+}
+
+fn push(session: SessionId, link: &mut Link, chat: &Chat, step: &mut Step<'_>) -> Result<(), Fault> {
+    if link.is_full() {
+        return Ok(());
+    }
+    let mut sources = link.sources(chat);
+    if sources.is_empty() {
+        return Ok(());
+    }
+    while !link.is_full() {
+        let Some((entries, flight)) = gather(&mut sources, chat, step)? else { break };
+        let more = sources.iter().any(|source| source.wanted && source.next <= source.to);
+        link.flying_bytes += flight.bytes;
+        link.flights.push_back(flight);
+        step.send(session, Frame::Entries(Entries { conversation: chat.id, entries, more }));
+    }
+    link.settle(sources);
+    Ok(())
+}
+
+/// Fills one frame, the lowest lamport first.
+fn gather(sources: &mut [Source], chat: &Chat, step: &Step<'_>) -> Result<Option<(Vec<SignedEntry>, Flight)>, Fault> {
+    let mut entries = Vec::new();
+    let mut flight = Flight { logs: BTreeMap::new(), bytes: 0, at_ms: step.now.mono_ms };
+    while entries.len() < MAX_BATCH_ENTRIES - usize::from(u8::MAX) && flight.bytes < BATCH_BYTES {
+        let mut lowest: Option<(u64, usize)> = None;
+        for (index, source) in sources.iter_mut().enumerate() {
+            if let Some(lamport) = source.peek(chat.number, step)?
+                && lowest.is_none_or(|(known, _)| lamport < known)
+            {
+                lowest = Some((lamport, index));
+            }
+        }
+        let Some(source) = lowest.and_then(|(_, index)| sources.get_mut(index)) else { break };
+        flight.bytes += source.take(&mut entries);
+        flight.logs.insert(source.log, source.next - 1);
+    }
+    Ok((!entries.is_empty()).then_some((entries, flight)))
+}
+
+/// Heads that cannot be pushed, because it is not known what the other side has below them, are told instead.
+fn tell_heads(session: SessionId, link: &mut Link, chat: &Chat, step: &mut Step<'_>) {
+    if !chat.moved {
+        return;
+    }
+    let mut items = Vec::new();
+    for (number, log) in (0..).zip(&chat.logs) {
+        let cursor = link.cursor(number);
+        if !cursor.active && cursor.told < log.head_seq() {
+            cursor.told = log.head_seq();
+            items.extend(log.items());
+        }
+    }
+    if !items.is_empty() {
+        step.send(session, Frame::Frontier(Frontier { conversation: chat.id, full: false, items }));
+    }
+}

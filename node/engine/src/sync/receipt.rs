@@ -1,0 +1,188 @@
+//! Receipts, read marks and typing: the small frames around entries.
+
+use hobnob_shared::wire::{Frame, Frontier, Read, ReadItem, Typing};
+
+use crate::{
+    Around,
+    conversation::{
+        Conversations,
+        chat::{Chat, Env},
+    },
+    event::Event,
+    step::{SessionId, Step},
+    sync::Link,
+    view::Fault,
+};
+
+/// Receipts of so many milliseconds go out together.
+const RECEIPT_MS: u64 = 20;
+/// A receipt does not wait when so much came meanwhile: the other side's window may be full.
+const RECEIPT_BYTES: usize = 128 * 1024;
+/// "Typing" is told once in so long.
+const TYPING_AGAIN_MS: u64 = 3_000;
+/// A friend who does not repeat it has stopped typing.
+const TYPING_STOP_MS: u64 = 8_000;
+
+impl Link {
+    /// When the next receipt is due.
+    pub(crate) fn next_receipt(&self) -> Option<u64> {
+        if self.to_receipt.is_empty() {
+            return None;
+        }
+        Some(self.last_receipt.map_or(0, |last| last + RECEIPT_MS))
+    }
+
+    fn is_receipt_due(&self, now_ms: u64) -> bool {
+        self.unreceipted_bytes >= RECEIPT_BYTES && !self.to_receipt.is_empty()
+            || self.next_receipt().is_some_and(|due| due <= now_ms)
+    }
+}
+
+impl Conversations {
+    /// Receipts that are due. They follow the commit of what they tell.
+    pub(crate) fn send_receipts(&mut self, step: &mut Step<'_>) {
+        let now_ms = step.now.mono_ms;
+        for (session, link) in &mut self.links {
+            let Some(chat) = self.chats.get(&link.chat) else { continue };
+            link.to_receipt.extend(&chat.to_receipt);
+            if !link.is_receipt_due(now_ms) {
+                continue;
+            }
+            let logs = std::mem::take(&mut link.to_receipt);
+            let items: Vec<_> =
+                logs.iter().filter_map(|log| chat.log_at(*log)).flat_map(crate::log::Log::items).collect();
+            link.last_receipt = Some(now_ms);
+            link.unreceipted_bytes = 0;
+            if !items.is_empty() {
+                step.send(*session, Frame::Frontier(Frontier { conversation: chat.id, full: false, items }));
+            }
+        }
+        for chat in self.chats.values_mut() {
+            chat.to_receipt.clear();
+        }
+    }
+
+    /// How far we have read, at the start of a session.
+    pub(crate) fn tell_read(&self, session: SessionId, around: &Around<'_>, step: &mut Step<'_>) {
+        let Some(chat) = self.links.get(&session).and_then(|link| self.chats.get(&link.chat)) else { return };
+        if !around.settings.is_on("read-marks") {
+            return;
+        }
+        let items: Vec<ReadItem> = chat
+            .logs
+            .iter()
+            .filter(|log| !log.row.mine && log.row.read > 0)
+            .map(|log| ReadItem { log: log.row.id, seq: log.row.read })
+            .collect();
+        if !items.is_empty() {
+            step.send(session, Frame::Read(Read { conversation: chat.id, items }));
+        }
+    }
+
+    /// The chat counts as read up to its newest message.
+    pub(crate) fn mark_read(&mut self, number: u32, around: &Around<'_>, step: &mut Step<'_>) {
+        let Some(chat) = self.chats.get_mut(&number) else { return };
+        if !chat.mark_read() {
+            return;
+        }
+        for session in self.sessions_of(number).collect::<Vec<_>>() {
+            self.tell_read(session, around, step);
+        }
+    }
+
+    pub(crate) fn on_read(
+        &mut self,
+        session: SessionId,
+        read: &Read,
+        around: &Around<'_>,
+        step: &mut Step<'_>,
+    ) -> Result<(), Fault> {
+        let Some(link) = self.links.get(&session) else { return Ok(()) };
+        let Some(chat) = self.chats.get_mut(&link.chat) else { return Ok(()) };
+        let mut env = Env { counters: &mut self.counters, around, step };
+        for item in &read.items {
+            if let Some(log) = chat.log_number(&item.log).filter(|log| chat.is_mine(*log)) {
+                chat.on_read(link.device, log, item.seq, &mut env)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// We are typing. Repeats within three seconds cost nothing.
+    pub(crate) fn type_in(&mut self, number: u32, around: &Around<'_>, step: &mut Step<'_>) {
+        let Some(chat) = self.chats.get(&number) else { return };
+        if !around.settings.is_on("typing") {
+            return;
+        }
+        let now_ms = step.now.mono_ms;
+        for (session, link) in self.links.iter_mut().filter(|(_, link)| link.chat == number) {
+            if link.last_typing.is_none_or(|last| now_ms >= last + TYPING_AGAIN_MS) {
+                link.last_typing = Some(now_ms);
+                step.send(*session, Frame::Typing(Typing { conversation: chat.id, typing: true }));
+            }
+        }
+    }
+
+    /// A message went out: whoever saw us typing sees it instead.
+    pub(crate) fn typed(&mut self, number: u32) {
+        for link in self.links.values_mut().filter(|link| link.chat == number) {
+            link.last_typing = None;
+        }
+    }
+
+    pub(crate) fn on_typing(
+        &mut self,
+        session: SessionId,
+        typing: bool,
+        around: &Around<'_>,
+        step: &mut Step<'_>,
+    ) -> Result<(), Fault> {
+        let Some(link) = self.links.get(&session) else { return Ok(()) };
+        let Some(chat) = self.chats.get_mut(&link.chat) else { return Ok(()) };
+        if !around.settings.is_on("typing") {
+            return Ok(());
+        }
+        let was_typing = chat.typing_until.is_some();
+        chat.typing_until = typing.then(|| step.now.mono_ms + TYPING_STOP_MS);
+        if was_typing != typing {
+            step.event(Event::Typing { chat: around.people.handle(&chat.row.account), typing });
+        }
+        Ok(())
+    }
+
+    pub(crate) fn next_typing_stop(&self) -> Option<u64> {
+        self.chats.values().filter_map(|chat| chat.typing_until).min()
+    }
+
+    /// Friends who have not typed for a while.
+    pub(crate) fn stop_typing(&mut self, around: &Around<'_>, step: &mut Step<'_>) {
+        for chat in self.chats.values_mut() {
+            if chat.typing_until.is_some_and(|until| until <= step.now.mono_ms) {
+                chat.typing_until = None;
+                step.event(Event::Typing { chat: around.people.handle(&chat.row.account), typing: false });
+            }
+        }
+    }
+}
+
+impl Chat {
+    /// Everything that is here was seen. `true` when that is news.
+    fn mark_read(&mut self) -> bool {
+        let mut news = false;
+        for log in self.logs.iter_mut().filter(|log| !log.row.mine) {
+            let head = log.head_seq();
+            if log.row.read < head {
+                log.change().read = head;
+                news = true;
+            }
+        }
+        if self.row.unread > 0 || self.row.read_number < self.row.newest_number {
+            let newest = self.row.newest_number;
+            let row = self.change();
+            row.unread = 0;
+            row.first_unread = 0;
+            row.read_number = newest;
+        }
+        news
+    }
+}
