@@ -100,23 +100,18 @@ impl Invite {
         if let Some(bad) = text.chars().find(|c| !matches!(c, 'A'..='Z' | '2'..='7')) {
             return Err(InviteError::BadCharacter(bad.to_ascii_lowercase()));
         }
-        let bytes = Zeroizing::new(BASE32_NOPAD.decode(text.as_bytes()).map_err(|error| match error.kind {
-            data_encoding::DecodeKind::Length => InviteError::Truncated,
-            data_encoding::DecodeKind::Symbol
-            | data_encoding::DecodeKind::Trailing
-            | data_encoding::DecodeKind::Padding => InviteError::Mistyped,
-        })?);
-        Self::from_bytes(&bytes)
+        match BASE32_NOPAD.decode(text.as_bytes()) {
+            Ok(bytes) => Self::from_bytes(&Zeroizing::new(bytes)),
+            // Cut off within a group of eight letters, or letters are missing in the middle.
+            Err(_) => Err(what_broke(&whole_groups(&text))),
+        }
     }
 
     fn from_bytes(bytes: &[u8]) -> Result<Self, InviteError> {
         let split = bytes.len().checked_sub(CHECKSUM_BYTES).ok_or(InviteError::Truncated)?;
         let (body, sum) = bytes.split_at_checked(split).ok_or(InviteError::Truncated)?;
         if checksum(body) != sum {
-            return Err(match codec::decode::<InviteArray>(bytes, MAX_INVITE_BYTES) {
-                Err(DecodeError::Ended) => InviteError::Truncated,
-                Ok(_) | Err(_) => InviteError::Mistyped,
-            });
+            return Err(what_broke(bytes));
         }
         match body {
             // An array's first item, a small number: every version begins like this.
@@ -145,6 +140,20 @@ impl Invite {
             expiry_ms: a.7,
             flags: a.8,
         })
+    }
+}
+
+/// What the letters say that form whole groups of five bytes.
+fn whole_groups(text: &str) -> Zeroizing<Vec<u8>> {
+    let whole = text.as_bytes().chunks_exact(8);
+    Zeroizing::new(whole.filter_map(|group| BASE32_NOPAD.decode(group).ok()).flatten().collect())
+}
+
+/// Why a checksum is missing or wrong: the bytes end too early, or some of them changed.
+fn what_broke(bytes: &[u8]) -> InviteError {
+    match codec::decode::<InviteArray>(bytes, MAX_INVITE_BYTES) {
+        Err(DecodeError::Ended) => InviteError::Truncated,
+        Ok(_) | Err(_) => InviteError::Mistyped,
     }
 }
 
