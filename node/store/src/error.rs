@@ -2,6 +2,8 @@
 
 use std::io;
 
+use hobnob_engine::view::Fault;
+
 /// The database could not be opened or created. Nothing on disk was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -65,4 +67,107 @@ pub enum LockError {
     /// The lock file cannot be made.
     #[error("the lock file of the profile cannot be used")]
     Io(#[source] io::Error),
+}
+
+/// A piece of the file that is not what was written there.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Broken(pub(crate) String);
+
+impl From<Broken> for io::Error {
+    fn from(broken: Broken) -> Self {
+        Self::new(io::ErrorKind::InvalidData, broken)
+    }
+}
+
+impl From<Broken> for OpenError {
+    fn from(broken: Broken) -> Self {
+        Self::Damaged { what: broken.0 }
+    }
+}
+
+/// What is behind an error of redb's or of the disk.
+#[derive(Debug)]
+pub(crate) enum Trouble {
+    Full,
+    Damaged(String),
+    Io(io::Error),
+}
+
+impl From<&io::Error> for Trouble {
+    fn from(error: &io::Error) -> Self {
+        use io::ErrorKind as Kind;
+        if let Some(broken) = error.get_ref().and_then(|inner| inner.downcast_ref::<Broken>()) {
+            return Self::Damaged(broken.0.clone());
+        }
+        match (error.kind(), error.raw_os_error()) {
+            (Kind::StorageFull | Kind::QuotaExceeded | Kind::FileTooLarge, _) => Self::Full,
+            (Kind::UnexpectedEof, _) => Self::Damaged("it is cut off".into()),
+            (_, Some(code)) => Self::Io(io::Error::from_raw_os_error(code)),
+            (kind, None) => Self::Io(io::Error::new(kind, error.to_string())),
+        }
+    }
+}
+
+/// What an error of redb's means, whichever of its kinds.
+pub(crate) fn of(error: impl Into<redb::Error>) -> Trouble {
+    match error.into() {
+        redb::Error::Io(error) => (&error).into(),
+        redb::Error::Corrupted(what) => Trouble::Damaged(what),
+        other => Trouble::Io(io::Error::other(other)),
+    }
+}
+
+impl Trouble {
+    /// The same once more: what broke first explains what failed after it.
+    pub(crate) fn copy(&self) -> Self {
+        match self {
+            Self::Full => Self::Full,
+            Self::Damaged(what) => Self::Damaged(what.clone()),
+            Self::Io(error) => error.into(),
+        }
+    }
+}
+
+impl From<OpenError> for Trouble {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::Full => Self::Full,
+            OpenError::Io(error) => Self::Io(error),
+            OpenError::Damaged { what } => Self::Damaged(what),
+            other @ (OpenError::NotFound | OpenError::Exists | OpenError::WrongKey | OpenError::Newer { .. }) => {
+                Self::Damaged(other.to_string())
+            }
+        }
+    }
+}
+
+impl From<Trouble> for OpenError {
+    fn from(trouble: Trouble) -> Self {
+        match trouble {
+            Trouble::Full => Self::Full,
+            Trouble::Damaged(what) => Self::Damaged { what },
+            Trouble::Io(error) => Self::Io(error),
+        }
+    }
+}
+
+impl From<Trouble> for CommitError {
+    fn from(trouble: Trouble) -> Self {
+        match trouble {
+            Trouble::Full => Self::Full,
+            Trouble::Damaged(what) => Self::Damaged { what },
+            Trouble::Io(error) => Self::Io(error),
+        }
+    }
+}
+
+impl From<Trouble> for Fault {
+    fn from(trouble: Trouble) -> Self {
+        Self(match trouble {
+            Trouble::Full => "the disk is full".into(),
+            Trouble::Damaged(what) => what,
+            Trouble::Io(error) => error.to_string(),
+        })
+    }
 }

@@ -4,14 +4,22 @@
 //! transaction; [`Store::view`] gives the engine something to read. Nothing above this crate sees a page, and nothing
 //! below the sealed pages sees a plaintext byte. A failed commit leaves what was committed before it, readable.
 
+mod disk;
 mod error;
 mod guard;
+mod head;
 mod key;
 mod lock;
+mod mark;
+mod pages;
+mod preamble;
 mod schema;
+mod seal;
+pub mod shaky;
 mod snapshot;
 mod store;
 
+pub use disk::Disk;
 pub use error::{CommitError, LockError, OpenError};
 pub use key::StoreKey;
 pub use lock::ProfileLock;

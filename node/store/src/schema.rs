@@ -1,17 +1,36 @@
-//! Which redb tables there are, and their versions.
+//! Which tables there are in redb, their versions, and how an older database becomes a current one.
+//!
+//! A table of redb's is named after the table's number and the version of its layout. Who changes a layout raises the
+//! version here, adds a step to [`STEPS`] that fills the new table from the old one and deletes that, and commits a
+//! database of the format before it to `tests/`.
 
 use hobnob_engine::tables::TableId;
-use redb::TableDefinition;
+use redb::{ReadableDatabase as _, TableDefinition, TableError, WriteTransaction};
+
+use crate::error::{OpenError, Trouble, of};
 
 /// Rows of bytes under keys of bytes.
 pub(crate) type Definition = TableDefinition<'static, &'static [u8], &'static [u8]>;
+
+/// Facts about the database itself.
+const META: TableDefinition<'static, &'static str, &'static [u8]> = TableDefinition::new("meta");
+/// Row of [`META`]: the format, four bytes.
+const FORMAT: &str = "format";
+/// Row of [`META`] since format 2: number and layout version of each table, so that an older program which meets a newer
+/// layout says so instead of finding a table empty.
+const LAYOUTS: &str = "layouts";
+
+/// The steps from each format to the next; the first one starts at format 1.
+const STEPS: [fn(&WriteTransaction) -> Result<(), Trouble>; 1] = [state_layouts];
+/// The format that this program writes.
+pub(crate) const CURRENT: u32 = 1 + STEPS.len() as u32;
 
 /// Where a table stands in [`TableId::ALL`].
 pub(crate) fn index(id: TableId) -> usize {
     usize::from(id as u8).saturating_sub(1)
 }
 
-/// The redb table of `id`: its number and the version of its layout, which a migration changes.
+/// The redb table of `id`: its number and the version of its layout.
 pub(crate) fn definition(id: TableId) -> Definition {
     TableDefinition::new(match id {
         TableId::Profile => "1.1",
@@ -30,4 +49,82 @@ pub(crate) fn definition(id: TableId) -> Definition {
         TableId::Parked => "14.1",
         TableId::Expiring => "15.1",
     })
+}
+
+/// The version of the layout of `id`.
+const fn layout(id: TableId) -> u8 {
+    match id {
+        TableId::Profile
+        | TableId::Settings
+        | TableId::Friends
+        | TableId::Accounts
+        | TableId::Invites
+        | TableId::Requests
+        | TableId::Conversations
+        | TableId::Entries
+        | TableId::Timeline
+        | TableId::Numbers
+        | TableId::Amendments
+        | TableId::Heads
+        | TableId::Receipts
+        | TableId::Parked
+        | TableId::Expiring => 1,
+    }
+}
+
+/// Makes the tables of a new database.
+pub(crate) fn create(transaction: &WriteTransaction) -> Result<(), Trouble> {
+    create_format_1(transaction)?;
+    migrate(transaction, 1)
+}
+
+/// What format 1 was: every table, and the format's number.
+pub(crate) fn create_format_1(transaction: &WriteTransaction) -> Result<(), Trouble> {
+    for id in TableId::ALL {
+        transaction.open_table(definition(id)).map_err(of)?;
+    }
+    set(transaction, FORMAT, &1u32.to_le_bytes())
+}
+
+/// Takes the database from `format` to [`CURRENT`]. All of it is one transaction, so a crash leaves the old format.
+pub(crate) fn migrate(transaction: &WriteTransaction, format: u32) -> Result<(), Trouble> {
+    for step in STEPS.iter().skip(format.saturating_sub(1) as usize) {
+        step(transaction)?;
+    }
+    set(transaction, FORMAT, &CURRENT.to_le_bytes())
+}
+
+/// From format 1 to 2.
+fn state_layouts(transaction: &WriteTransaction) -> Result<(), Trouble> {
+    let rows: Vec<u8> = TableId::ALL.into_iter().flat_map(|id| [id as u8, layout(id)]).collect();
+    set(transaction, LAYOUTS, &rows)
+}
+
+/// The format of the database, when this program can read it.
+pub(crate) fn format(database: &redb::Database) -> Result<u32, OpenError> {
+    let no_format = || Trouble::Damaged("it does not state its format".into());
+    let found = row(database, FORMAT)?.and_then(|bytes| Some(u32::from_le_bytes(*bytes.first_chunk()?)));
+    let found = found.filter(|found| *found > 0).ok_or_else(no_format)?;
+    if found > CURRENT {
+        return Err(OpenError::Newer { found, known: CURRENT });
+    }
+    Ok(found)
+}
+
+fn row(database: &redb::Database, name: &str) -> Result<Option<Vec<u8>>, Trouble> {
+    let table = match database.begin_read().map_err(of)?.open_table(META) {
+        Err(TableError::TableDoesNotExist(_)) => return Ok(None),
+        table => table.map_err(of)?,
+    };
+    Ok(table.get(name).map_err(of)?.map(|value| value.value().to_vec()))
+}
+
+fn set(transaction: &WriteTransaction, name: &str, value: &[u8]) -> Result<(), Trouble> {
+    transaction.open_table(META).map_err(of)?.insert(name, value).map_err(of)?;
+    Ok(())
+}
+
+/// Writes a row of no meaning.
+pub(crate) fn touch(transaction: &WriteTransaction) -> Result<(), Trouble> {
+    set(transaction, "probe", &[])
 }
