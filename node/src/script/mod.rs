@@ -139,15 +139,16 @@ impl Script<'_> {
         };
         self.chats.load_aliases(&settings);
         let Reply::WhoAmI(me) = self.node.ask(Command::WhoAmI).await? else { return Err(odd_answer()) };
+        let Reply::Friends(friends) = self.node.ask(Command::Friends).await? else { return Err(odd_answer()) };
         if !self.listening {
             let Reply::Chats(chats) = self.node.ask(Command::Chats).await? else { return Err(odd_answer()) };
-            self.out.ready(&me, chats.iter().map(|chat| chat.unread).sum());
+            self.out.ready(&me, &friends, chats.iter().map(|chat| chat.unread).sum());
             return Ok(());
         }
         let Reply::Listening { unread, messages } = self.node.ask(Command::Listen { listening: true }).await? else {
             return Err(odd_answer());
         };
-        self.out.ready(&me, unread);
+        self.out.ready(&me, &friends, unread);
         for message in messages {
             self.shown = self.shown.max(message.number);
             self.out.event(&Event::Message(Box::new(message)));

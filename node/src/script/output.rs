@@ -4,15 +4,17 @@
 
 use std::io::{self, Write};
 
+use jiff::tz::TimeZone;
 use serde_json::Value;
 
 use crate::{
-    api::{Event, Refusal, Reply, WhoAmI},
+    api::{Event, Friend, Refusal, Reply, WhoAmI},
     json::{
         Fields,
         out::{self, Origin},
         write,
     },
+    repl::render::{self, Look, Scene, Trust},
 };
 
 /// The two ends of the front end: standard output for data, standard error for talk.
@@ -20,12 +22,14 @@ use crate::{
 pub(crate) struct Output {
     json: bool,
     closed: bool,
+    /// What plain lines say of friends' keys. No chat in it: each line names its own.
+    scene: Scene,
 }
 
 impl Output {
     /// Writes JSON Lines, or plain ones.
     pub(crate) fn new(json: bool) -> Self {
-        Self { json, closed: false }
+        Self { json, closed: false, scene: Scene::default() }
     }
 
     /// Nobody reads standard output any more.
@@ -33,12 +37,13 @@ impl Output {
         self.closed
     }
 
-    pub(super) fn ready(&mut self, me: &WhoAmI, unread: u64) {
+    pub(super) fn ready(&mut self, me: &WhoAmI, friends: &[Friend], unread: u64) {
+        friends.iter().for_each(|friend| self.note_key(friend));
         if self.json {
             return self.object(&out::ready(me, unread, now()));
         }
         if unread > 0 {
-            self.talk(&format!("{unread} unread; /unread lists them"));
+            self.talk(&format!("{unread} unread; /unread lists the chats"));
         }
     }
 
@@ -46,7 +51,9 @@ impl Output {
         if self.json {
             return self.object(&out::reply(name, origin, reply, now()));
         }
-        self.text(&plain_reply(name, reply));
+        let text = render::reply(name, reply, &self.scene, &look());
+        // That something is done is no data.
+        if matches!(reply, Reply::Done | Reply::Friend(_)) { self.talk(&text) } else { self.text(&text) }
     }
 
     /// An answer that the node was not asked for.
@@ -57,15 +64,23 @@ impl Output {
         self.text(text);
     }
 
+    /// What happened. A message is data, all else is talk.
     pub(super) fn event(&mut self, event: &Event) {
+        if let Event::FriendAdded(friend) | Event::FriendChanged(friend) | Event::FriendKeyChanged(friend) = event {
+            self.note_key(friend);
+        }
         if self.json {
             return self.object(&out::event(event, now()));
         }
-        let text = plain_event(event);
+        let text = render::event(event, &self.scene, &look()).unwrap_or_default();
         if matches!(event, Event::Message(_)) { self.text(&text) } else { self.talk(&text) }
     }
 
-    /// A refusal; on standard error too, unless every line is JSON.
+    fn note_key(&mut self, friend: &Friend) {
+        self.scene.keys.insert(friend.handle.clone(), Trust::of(friend));
+    }
+
+    /// A refusal: a line of its own in JSON, else talk.
     pub(crate) fn error(&mut self, refusal: &Refusal, origin: &Origin) {
         if self.json {
             return self.object(&out::error(refusal, origin, now()));
@@ -95,7 +110,7 @@ impl Output {
 
     fn text(&mut self, text: &str) {
         if !text.is_empty() {
-            self.write(format!("{text}\n").as_bytes());
+            self.write(format!("{}\n", text.trim_end_matches('\n')).as_bytes());
         }
     }
 
@@ -108,23 +123,19 @@ impl Output {
     }
 
     /// To the person, not to the reader of the data.
-    pub(crate) fn talk(&mut self, text: &str) {
+    fn talk(&mut self, text: &str) {
         if !text.is_empty() {
             // Nobody may be there to read it.
-            let _ = writeln!(io::stderr().lock(), "{text}");
+            let _ = writeln!(io::stderr().lock(), "{}", text.trim_end_matches('\n'));
         }
     }
+}
+
+fn look() -> Look {
+    Look::plain(TimeZone::system(), now())
 }
 
 /// The front end's own clock, for `ts` only.
 pub(crate) fn now() -> u64 {
     u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or(0)
-}
-
-fn plain_reply(name: &str, reply: &Reply) -> String {
-    format!("{name}: {reply:?}")
-}
-
-fn plain_event(event: &Event) -> String {
-    format!("{event:?}")
 }
