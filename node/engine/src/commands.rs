@@ -151,6 +151,7 @@ impl Parts {
                 token: Token(ByteArray::new(*invite.token)),
                 x25519: ByteArray::new(invite.device_x25519),
                 addresses: invite.addresses,
+                served: false,
                 dead: None,
             });
         });

@@ -66,6 +66,8 @@ pub(crate) struct InviteUse {
     pub(crate) token: Token,
     pub(crate) x25519: ByteArray<32>,
     pub(crate) addresses: Vec<String>,
+    /// They have accepted over it.
+    pub(crate) served: bool,
     /// They said no, in words for the person. It is not tried again.
     pub(crate) dead: Option<String>,
 }
@@ -281,6 +283,9 @@ impl People {
     pub(crate) fn they_accept(&mut self, account: &AccountId, step: &mut Step<'_>) {
         let changed = self.change(account, step, |row| {
             let before = std::mem::replace(&mut row.they_accepted, true);
+            if let Some(invite) = &mut row.invite {
+                invite.served = true;
+            }
             !before
         });
         self.spend_invite(account, step);

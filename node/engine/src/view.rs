@@ -1,8 +1,11 @@
 //! Reading what is stored, through whatever stores it, with this batch's uncommitted records on top.
 
-use std::ops::ControlFlow;
+use std::{
+    collections::BTreeMap,
+    ops::{Bound, ControlFlow},
+};
 
-use crate::tables::TableId;
+use crate::{tables::TableId, work::Records};
 
 /// The store could not answer: a read failed, or a row does not decode. Nothing that depends on it may be done.
 #[derive(Debug, thiserror::Error)]
@@ -32,4 +35,51 @@ pub trait View {
         order: Order,
         visit: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
     ) -> Result<(), Fault>;
+}
+
+/// Rows in memory: what worlds and tests store in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MemoryView {
+    tables: BTreeMap<TableId, BTreeMap<Vec<u8>, Vec<u8>>>,
+}
+
+impl MemoryView {
+    /// Commits one transaction.
+    pub fn apply(&mut self, records: &Records) {
+        for ((table, key), value) in records {
+            let rows = self.tables.entry(*table).or_default();
+            match value {
+                Some(value) => rows.insert(key.clone(), value.clone()),
+                None => rows.remove(key),
+            };
+        }
+    }
+}
+
+impl View for MemoryView {
+    fn get(&self, table: TableId, key: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
+        Ok(self.tables.get(&table).and_then(|rows| rows.get(key)).cloned())
+    }
+
+    fn scan(
+        &self,
+        table: TableId,
+        from: &[u8],
+        to: Option<&[u8]>,
+        order: Order,
+        visit: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
+    ) -> Result<(), Fault> {
+        let Some(rows) = self.tables.get(&table).filter(|_| to.is_none_or(|to| from < to)) else { return Ok(()) };
+        let end = to.map_or(Bound::Unbounded, Bound::Excluded);
+        let mut inside = rows.range::<[u8], _>((Bound::Included(from), end));
+        while let Some((key, value)) = match order {
+            Order::Ascending => inside.next(),
+            Order::Descending => inside.next_back(),
+        } {
+            if visit(key, value).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
 }

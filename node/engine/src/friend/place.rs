@@ -3,34 +3,36 @@
 use hobnob_shared::id::AccountId;
 
 use super::People;
-use crate::{account::Accounts, reach::Target, step::Step, work::TransportId};
+use crate::{
+    account::{Accounts, Device},
+    reach::Target,
+    step::Step,
+    work::TransportId,
+};
 
 impl People {
     /// Every device that we want a session with, for this account.
     pub(crate) fn targets(&self, account: &AccountId) -> Vec<Target> {
         let Some(row) = self.friends.get(account).filter(|row| row.is_wanted()) else { return Vec::new() };
-        let devices = self.devices(account).iter().filter(|_| row.they_accepted);
-        let mut targets: Vec<_> =
-            devices.map(|device| Target::Device { account: *account, x25519: device.x25519.into_array() }).collect();
-        // A friend's new link may lead to a device that we do not know yet.
-        if let Some(invite) = row.invite.as_ref().filter(|invite| invite.dead.is_none()) {
-            targets.push(Target::Invite {
-                account: *account,
-                x25519: invite.x25519.into_array(),
-                id: invite.id,
-                token: invite.token.clone(),
-            });
-        } else if !row.they_accepted {
-            let devices = self.devices(account).iter();
-            targets.extend(devices.map(|it| Target::Device { account: *account, x25519: it.x25519.into_array() }));
-        }
-        targets
+        // A link comes first: it may lead to a device that we do not know yet, or to somebody who removed us.
+        let invite = row.invite.as_ref().filter(|invite| invite.dead.is_none());
+        let by_invite = invite.map(|invite| Target::Invite {
+            account: *account,
+            x25519: invite.x25519.into_array(),
+            id: invite.id,
+            token: invite.token.clone(),
+        });
+        let is_other = |device: &&Device| invite.is_none_or(|invite| invite.x25519 != device.x25519);
+        let may_know_us = row.they_accepted || invite.is_none();
+        let devices = self.devices(account).iter().filter(|_| may_know_us).filter(is_other);
+        let by_key = devices.map(|it| Target::Device { account: *account, x25519: it.x25519.into_array() });
+        by_invite.into_iter().chain(by_key).collect()
     }
 
     /// The device that an invite led to is known and certified: the invite has done its work.
     pub(crate) fn spend_invite(&mut self, account: &AccountId, step: &mut Step<'_>) {
-        let row = self.friends.get(account).filter(|row| row.they_accepted);
-        let Some(x25519) = row.and_then(|row| row.invite.as_ref()).map(|invite| invite.x25519.into_array()) else {
+        let invite = self.friends.get(account).and_then(|row| row.invite.as_ref()).filter(|invite| invite.served);
+        let Some(x25519) = invite.map(|invite| invite.x25519.into_array()) else {
             return;
         };
         if self.devices(account).iter().any(|device| *device.x25519 == x25519) {
@@ -57,8 +59,8 @@ impl People {
     /// The transport of a device, and its addresses, best first.
     pub(crate) fn where_is(&self, account: &AccountId, x25519: &[u8; 32]) -> (Option<TransportId>, Vec<String>) {
         let device = self.devices(account).iter().find(|device| *device.x25519 == *x25519);
-        let transport = device.and_then(crate::account::Device::transport);
-        let mut addresses = device.map(crate::account::Device::addresses).unwrap_or_default();
+        let transport = device.and_then(Device::transport);
+        let mut addresses = device.map(Device::addresses).unwrap_or_default();
         let invite = self.friends.get(account).and_then(|row| row.invite.as_ref());
         for address in invite.filter(|invite| *invite.x25519 == *x25519).iter().flat_map(|invite| &invite.addresses) {
             if !addresses.contains(address) {

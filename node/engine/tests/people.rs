@@ -1,0 +1,209 @@
+//! Friends, requests, invites, introductions, blocks: what people do with each other, between small engines.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+mod harness;
+
+use harness::{World, handle};
+use hobnob_engine::{
+    command::{Code, Command, InviteTerms, Reply, Request, RequestKind, Standing},
+    event::Event,
+};
+use hobnob_shared::text::Note;
+
+fn requests(world: &mut World, node: usize) -> Vec<Request> {
+    match world.ask(node, Command::Requests).unwrap() {
+        Reply::Requests(requests) => requests,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn warnings(world: &mut World, node: usize) -> Vec<String> {
+    let events = world.events(node).into_iter();
+    events.filter_map(|event| if let Event::Warning { message, .. } = event { Some(message) } else { None }).collect()
+}
+
+#[test]
+fn an_invite_that_accepts_at_once_makes_friends_of_both() {
+    let mut world = World::friends();
+    for (node, name) in [(0, "bob"), (1, "alice")] {
+        let friend = world.friend(node, name);
+        assert_eq!((friend.standing, friend.devices), (Standing::Friend, 1), "node {node}");
+        let added = world.events(node).into_iter().filter(|event| matches!(event, Event::FriendAdded(_))).count();
+        assert_eq!(added, 1, "node {node} is told once");
+    }
+}
+
+#[test]
+fn without_that_the_inviter_decides() {
+    let mut world = World::new(&["Alice", "Bob"]);
+    let invite = world.link(0, 1, false);
+    world.add(1, invite).unwrap();
+    assert_eq!(world.friend(1, "alice").standing, Standing::Pending);
+    let waiting = requests(&mut world, 0);
+    assert_eq!((waiting[0].number, waiting[0].nick.as_str(), &waiting[0].kind), (1, "Bob", &RequestKind::Invite));
+    assert!(world.friend_list(0).is_empty());
+
+    world.ask(0, Command::Accept { number: 1 }).unwrap();
+    assert_eq!(world.friend(0, "bob").standing, Standing::Friend);
+    assert_eq!(world.friend(1, "alice").standing, Standing::Friend);
+    assert!(requests(&mut world, 0).is_empty());
+    assert!(world.events(1).iter().any(|event| matches!(event, Event::FriendAdded(_))));
+}
+
+#[test]
+fn a_request_waits_for_the_inviter_across_restarts_of_both() {
+    let mut world = World::new(&["Alice", "Bob"]);
+    let invite = world.link(0, 1, false);
+    world.add(1, invite).unwrap();
+    world.stop(0);
+    world.stop(1);
+    world.start(0);
+    world.ask(0, Command::Accept { number: 1 }).unwrap();
+    world.start(1);
+    world.pass(5_000);
+    assert_eq!(world.friend(0, "bob").standing, Standing::Friend);
+    assert_eq!(world.friend(1, "alice").standing, Standing::Friend);
+}
+
+#[test]
+fn a_declined_request_is_told_and_does_not_come_again() {
+    let mut world = World::new(&["Alice", "Bob"]);
+    let invite = world.link(0, 1, false);
+    world.add(1, invite).unwrap();
+    world.ask(0, Command::Decline { number: 1 }).unwrap();
+    world.pass(60_000);
+    assert!(requests(&mut world, 0).is_empty());
+    assert_eq!(warnings(&mut world, 1), ["@alice could not be added: the other side declined"]);
+}
+
+#[test]
+fn a_single_use_invite_belongs_to_the_first_account() {
+    let mut world = World::new(&["Alice", "Bob", "Mallory"]);
+    let invite = world.link(0, 1, true);
+    world.add(1, invite.clone()).unwrap();
+    world.add(2, invite).unwrap();
+    let told = warnings(&mut world, 2);
+    assert_eq!(told.len(), 1);
+    assert!(told[0].ends_with("the invite was already used by somebody else; ask for a new one"), "{told:?}");
+    assert_eq!(world.friend_list(0).len(), 1);
+    world.pass(600_000);
+    assert!(warnings(&mut world, 2).is_empty(), "a refused invite is not tried again");
+}
+
+#[test]
+fn an_invite_for_three_serves_three() {
+    let mut world = World::new(&["Alice", "Bob", "Bob", "Bob", "Dora"]);
+    let invite = world.link(0, 3, true);
+    for node in 1..5 {
+        world.add(node, invite.clone()).unwrap();
+    }
+    let names: Vec<_> = world.friend_list(0).into_iter().map(|friend| friend.handle.as_str().to_owned()).collect();
+    assert_eq!(names, ["bob", "bob-2", "bob-3"]);
+}
+
+#[test]
+fn an_expired_invite_is_refused_before_and_behind_the_wire() {
+    let mut world = World::new(&["Alice", "Bob", "Carol"]);
+    let terms = InviteTerms { uses: 1, lifetime_secs: 10, auto_accept: true };
+    let Reply::Invite { link, local_only } = world.ask(0, Command::CreateInvite(terms)).unwrap() else { panic!() };
+    assert!(local_only);
+    let mut invite = hobnob_shared::identity::Invite::parse(&link).unwrap();
+    world.pass(20_000);
+    let refusal = world.add(1, invite.clone()).unwrap_err();
+    assert_eq!(refusal.message, "this invite has expired; ask for a new one");
+    invite.expiry_ms += 1_000_000_000; // Carol's clock is far behind
+    world.add(2, invite).unwrap();
+    assert!(warnings(&mut world, 2)[0].ends_with("the invite has expired; ask for a new one"));
+}
+
+#[test]
+fn our_own_invite_is_not_for_us() {
+    let mut world = World::new(&["Alice"]);
+    let invite = world.link(0, 1, true);
+    assert_eq!(world.add(0, invite).unwrap_err().code, Code::Conflict);
+}
+
+#[test]
+fn the_inbox_holds_twenty() {
+    let mut names = vec!["Alice"];
+    names.resize(24, "Stranger");
+    let mut world = World::new(&names);
+    let invite = world.link(0, 100, false);
+    for node in 1..24 {
+        world.add(node, invite.clone()).unwrap();
+    }
+    assert_eq!(requests(&mut world, 0).len(), 20);
+    let refusal = world.ask(0, Command::Accept { number: 21 }).unwrap_err();
+    assert_eq!(refusal.message, "there is no request 21; 1 to 20 are waiting (/requests lists them)");
+}
+
+#[test]
+fn blocking_ends_the_session_and_keeps_it_ended() {
+    let mut world = World::friends();
+    world.ask(0, Command::Block { chat: handle("bob") }).unwrap();
+    world.pass(120_000);
+    assert_eq!((world.peers(0, 1), world.peers(1, 0)), (0, 0));
+    world.ask(0, Command::Unblock { chat: handle("bob") }).unwrap();
+    world.pass(5_000);
+    assert_eq!((world.peers(0, 1), world.peers(1, 0)), (1, 1));
+}
+
+#[test]
+fn a_removed_friend_stays_away_until_a_new_link() {
+    let mut world = World::friends();
+    world.ask(0, Command::Remove { chat: handle("bob") }).unwrap();
+    world.pass(600_000);
+    assert_eq!((world.peers(0, 1), world.peers(1, 0)), (0, 0));
+    assert!(world.friend_list(0).is_empty());
+    let invite = world.link(0, 1, true);
+    world.add(1, invite).unwrap();
+    assert_eq!((world.peers(0, 1), world.peers(1, 0)), (1, 1));
+    assert_eq!(world.friend(0, "bob").standing, Standing::Friend);
+}
+
+#[test]
+fn friends_who_are_introduced_decide_for_themselves() {
+    let mut world = World::new(&["Alice", "Bob", "Carol"]);
+    world.befriend(0, 1);
+    world.befriend(0, 2);
+    world.stop(2);
+    world.ask(0, Command::Introduce { chat: handle("bob"), to: handle("carol") }).unwrap();
+    world.start(2);
+    world.pass(30_000);
+    let at_bob = requests(&mut world, 1);
+    assert_eq!(
+        (at_bob[0].nick.as_str(), &at_bob[0].kind),
+        ("Carol", &RequestKind::Introduction { by: handle("alice") })
+    );
+    world.ask(1, Command::Accept { number: 1 }).unwrap();
+    world.pass(30_000);
+    assert_eq!(world.friend(1, "carol").standing, Standing::Pending);
+    world.ask(2, Command::Accept { number: 1 }).unwrap();
+    world.pass(30_000);
+    assert_eq!(world.friend(1, "carol").standing, Standing::Friend);
+    assert_eq!(world.friend(2, "bob").standing, Standing::Friend);
+    world.pass(600_000);
+    assert!(requests(&mut world, 1).is_empty() && requests(&mut world, 2).is_empty());
+}
+
+#[test]
+fn names_are_ours_to_give() {
+    let mut world = World::friends();
+    world.ask(0, Command::Rename { chat: handle("bob"), alias: handle("Robert") }).unwrap();
+    assert_eq!(world.friend(0, "Robert").nick.unwrap().as_str(), "Bob");
+    let refusal = world.ask(0, Command::Mute { chat: handle("Robrt"), muted: true }).unwrap_err();
+    assert_eq!(refusal.message, "no friend is called @Robrt; did you mean @Robert? /friends lists them");
+    let gone = world.ask(0, Command::Mute { chat: handle("bob"), muted: true }).unwrap_err();
+    assert_eq!(gone.code, Code::NotFound);
+}
+
+#[test]
+fn a_note_reaches_the_inbox() {
+    let mut world = World::new(&["Alice", "Bob"]);
+    let invite = world.link(0, 1, false);
+    let note = Note::parse("we met on the train").unwrap();
+    world.ask(1, Command::Add { invite: Box::new(invite), note: note.clone() }).unwrap();
+    world.pass(1_000);
+    assert_eq!(requests(&mut world, 0)[0].note, note);
+}
