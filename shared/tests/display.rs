@@ -130,11 +130,11 @@ fn nasty() -> impl Strategy<Value = String> {
 }
 
 fn harmless(text: &str, layout: bool) -> bool {
-    let depth = text.chars().fold(Some(0_i32), |depth, c| match c {
-        '\u{2068}' => depth.map(|d| d + 1),
-        '\u{2069}' => depth.map(|d| d - 1).filter(|d| *d >= 0),
-        '\n' => depth.filter(|d| *d == 0),
-        _ => depth,
+    let depth = text.chars().try_fold(0_i32, |depth, c| match c {
+        '\u{2068}' => Some(depth + 1),
+        '\u{2069}' => Some(depth - 1).filter(|depth| *depth >= 0),
+        '\n' => Some(depth).filter(|depth| *depth == 0),
+        _ => Some(depth),
     });
     depth == Some(0)
         && text.chars().all(|c| match c {
