@@ -84,6 +84,53 @@ fn every_mode_ends_in_one_session_and_the_right_names() {
     }
 }
 
+/// Bob's side of the protocol, written down once more with nothing of ours but the hash; Alice's session with it.
+fn plain_bob() -> (snow::TransportState, Session) {
+    use ml_kem::{Encapsulate, Key, ml_kem_768::EncapsulationKey};
+    let (mut alices, one) = initiate(&alice(), &bob(), Mode::Device);
+    let mut prologue = b"hobnob/session/1\x00".to_vec();
+    for transport in [ALICE_AT, BOB_AT] {
+        prologue.extend((transport.len() as u64).to_be_bytes());
+        prologue.extend(transport);
+    }
+    let secret = bob().device.x25519_secret().clone();
+    let builder = snow::Builder::new("Noise_XKpsk3_25519_ChaChaPoly_BLAKE2s".parse().unwrap());
+    let builder = builder.local_private_key(secret.as_slice()).unwrap().prologue(&prologue).unwrap();
+    let mut bobs = builder.build_responder().unwrap();
+    let (mut payload, mut message) = (vec![0; 4096], vec![0; 4096]);
+    assert_eq!(bobs.read_message(&one, &mut payload).unwrap(), 1184);
+    let key = EncapsulationKey::new(&Key::<EncapsulationKey>::try_from(&payload[..1184]).unwrap()).unwrap();
+    let (ciphertext, shared) = key.encapsulate_with_rng(&mut rng(30));
+    let written = bobs.write_message(&ciphertext, &mut message).unwrap();
+    bobs.set_psk(3, &hobnob_shared::hash::hash("hobnob/psk/1", &[&[0; 16], &shared])).unwrap();
+    let alices = done(alices.read(&message[..written]).unwrap());
+    let read = bobs.read_message(&alices.send.unwrap(), &mut payload).unwrap();
+    assert_eq!(payload[..read], alice().signed_certificate().encode());
+    assert_eq!(bobs.get_handshake_hash(), alices.session.handshake_hash());
+    (bobs.into_transport_mode().unwrap(), alices.session)
+}
+
+#[test]
+fn a_plain_snow_responder_understands_us() {
+    let (mut bobs, mut alices) = plain_bob();
+    let mut message = [0; 100];
+    let written = bobs.write_message(b"\x00\x00\x00\x02hi", &mut message).unwrap();
+    assert_eq!(alices.open(&message[..written]).unwrap(), [b"hi"]);
+}
+
+#[test]
+fn a_wrong_frame_length_is_refused_before_memory_is_taken_for_it() {
+    for length in [0, MAX_FRAME_BYTES as u32 + 1, u32::MAX] {
+        let (mut bobs, mut alices) = plain_bob();
+        let mut message = [0; 100];
+        let written = bobs.write_message(&length.to_be_bytes(), &mut message).unwrap();
+        assert_eq!(alices.open(&message[..written]).unwrap_err(), NoiseError::FrameLength(length as usize));
+        // What stands behind a wrong length cannot be found any more.
+        let written = bobs.write_message(b"\x00\x00\x00\x02hi", &mut message).unwrap();
+        assert_eq!(alices.open(&message[..written]).unwrap_err(), NoiseError::FrameLength(length as usize));
+    }
+}
+
 #[test]
 fn messages_have_the_sizes_of_the_protocol() {
     let (mut alices, one) = initiate(&alice(), &bob(), Mode::Device);
@@ -263,6 +310,20 @@ proptest! {
         prop_assert_eq!(bobs.open(&forged).unwrap_err(), NoiseError::Decrypt);
         prop_assert_eq!(bobs.received_bytes(), received);
         prop_assert_eq!(bobs.open(&out[1]).unwrap(), [frame]);
+    }
+
+    #[test]
+    fn frames_come_out_as_they_went_in(sizes in proptest::collection::vec(1_usize..40_000, 1..12), together in any::<bool>()) {
+        let (mut alices, mut bobs) = sessions();
+        let frames: Vec<Vec<u8>> = sizes.iter().map(|size| vec![*size as u8; *size]).collect();
+        let mut out = Vec::new();
+        if together {
+            alices.seal_all(frames.iter().map(Vec::as_slice), &mut out).unwrap();
+        } else {
+            for frame in &frames { alices.seal(frame, &mut out).unwrap() }
+        }
+        let opened: Vec<Vec<u8>> = out.iter().flat_map(|message| bobs.open(message).unwrap()).collect();
+        prop_assert_eq!(opened, frames);
     }
 
     #[test]

@@ -22,6 +22,8 @@ pub struct Session {
     pending: Vec<u8>,
     /// Where a message is decrypted to before its bytes count.
     scratch: Vec<u8>,
+    /// A wrong length came: where the next frame begins is not known any more.
+    broken: Option<usize>,
     sent: u64,
     received: u64,
 }
@@ -34,6 +36,7 @@ impl Session {
             handshake_hash,
             pending: Vec::new(),
             scratch: Vec::new(),
+            broken: None,
             sent: 0,
             received: 0,
         })
@@ -69,13 +72,16 @@ impl Session {
     /// Opens one message, and returns the frames that it completes. A message that does not decrypt changes nothing;
     /// a wrong length of a frame leaves the session of no further use.
     pub fn open(&mut self, message: &[u8]) -> Result<Vec<Vec<u8>>, NoiseError> {
+        if let Some(length) = self.broken {
+            return Err(NoiseError::FrameLength(length));
+        }
         if message.len() > MAX_NOISE_BYTES {
             return Err(NoiseError::Decrypt);
         }
         self.scratch.resize(MAX_NOISE_BYTES, 0);
         let bytes = self.noise.read_message(message, &mut self.scratch)?;
         self.received += message.len() as u64;
-        self.pending.extend(self.scratch.iter().take(bytes));
+        self.pending.extend_from_slice(self.scratch.get(..bytes).unwrap_or_default());
         self.complete()
     }
 
@@ -100,6 +106,7 @@ impl Session {
         while let Some((length, after)) = rest.split_first_chunk::<LENGTH_BYTES>() {
             let length = u32::from_be_bytes(*length) as usize;
             if length == 0 || length > MAX_FRAME_BYTES {
+                self.broken = Some(length);
                 return Err(NoiseError::FrameLength(length));
             }
             let Some((frame, behind)) = after.split_at_checked(length) else { break };

@@ -8,6 +8,7 @@ pub mod display;
 use std::fmt;
 
 use serde::{Deserialize, Serialize, Serializer};
+use unicode_width::UnicodeWidthChar;
 
 use crate::{
     id::AccountId,
@@ -133,6 +134,8 @@ impl Handle {
             .as_str()
             .to_lowercase()
             .chars()
+            // Joiners and marks that stand on another letter: without them the letters still say the name.
+            .filter(|c| c.is_alphanumeric() || c.width() != Some(0))
             .map(|c| if c.is_alphanumeric() || "_-.".contains(c) { c } else { '-' })
             .collect();
         let mut trimmed = joined.trim_matches('-').to_owned();
@@ -152,12 +155,73 @@ impl Handle {
     /// This handle with a number behind it, for the second person of one name.
     #[must_use]
     pub fn numbered(&self, number: u32) -> Self {
-        Self(format!("{}-{number}", self.0))
+        let end = format!("-{number}");
+        let mut start = self.0.clone();
+        while start.len() + end.len() > MAX_NICKNAME_BYTES {
+            start.pop();
+        }
+        Self(start + &end)
     }
 }
 
 impl fmt::Display for Handle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "@{}", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+    use crate::codec;
+
+    fn handle(nickname: &str) -> String {
+        Handle::from_nickname(&Nickname::parse(nickname).unwrap()).to_string()
+    }
+
+    #[test]
+    fn nicknames_become_handles_that_can_be_typed() {
+        assert_eq!(handle("Alice"), "@alice");
+        assert_eq!(handle("Alice B. Carroll"), "@alice-b.-carroll");
+        assert_eq!(handle("  (Zoe\u{308})  "), "@zoe");
+        assert_eq!(handle("小明"), "@小明");
+        assert_eq!(handle("!!!"), "@friend");
+        assert_eq!(handle("\u{200b}"), "@friend");
+        assert_eq!(handle("@admin\u{202e}"), "@admin");
+    }
+
+    #[test]
+    fn numbered_handles_stay_valid() {
+        let long = Handle::parse("é".repeat(MAX_NICKNAME_BYTES / 2)).unwrap();
+        for number in [2, 10, u32::MAX] {
+            let numbered = long.numbered(number);
+            assert!(numbered.as_str().ends_with(&format!("-{number}")));
+            assert_eq!(Handle::parse(numbered.as_str()), Ok(numbered));
+        }
+        assert_eq!(Handle::parse("bob").unwrap().numbered(2).as_str(), "bob-2");
+    }
+
+    #[test]
+    fn texts_say_what_is_wrong_with_them() {
+        assert_eq!(MessageText::parse(" \n ").unwrap_err(), TextError::Empty("message"));
+        assert_eq!(Reaction::parse("a b").unwrap_err(), TextError::BadCharacter { what: "reaction", found: ' ' });
+        assert_eq!(Handle::parse("a b").unwrap_err().to_string(), "a handle cannot contain ' '");
+        assert!(Note::parse("").is_ok());
+    }
+
+    #[test]
+    fn the_wire_uses_the_same_door() {
+        let bytes = codec::encode(&"Mal\u{7}lory");
+        assert!(codec::decode::<MessageText>(&bytes, 100).is_ok());
+        assert!(codec::decode::<Nickname>(&bytes, 100).is_err());
+        let bytes = codec::encode(&"Alice");
+        assert_eq!(codec::encode(&codec::decode::<Nickname>(&bytes, 100).unwrap()), bytes);
+    }
+
+    #[test]
+    fn texts_do_not_print_themselves() {
+        assert_eq!(format!("{:?}", MessageText::parse("secret").unwrap()), "MessageText(6 bytes)");
     }
 }

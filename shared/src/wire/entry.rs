@@ -276,8 +276,9 @@ impl SignedEntry {
         Ok((entry_id(&self.header), header))
     }
 
-    /// The same for a header that was decoded before: author, signature and body.
+    /// The same for a header that was decoded before: size, author, signature and body.
     pub fn check_decoded(&self, header: &Header, author: &VerifyingKey) -> Result<(), EntryError> {
+        self.check_size()?;
         if !header.log.is_of(&DeviceId::new(author.to_bytes())) {
             return Err(EntryError::WrongLog);
         }
