@@ -67,13 +67,20 @@ pub(crate) fn without_peer(address: &Multiaddr) -> Multiaddr {
 /// The IP address and TCP port of an address that has both and, but for the peer id, nothing more.
 pub(crate) fn socket_address(address: &Multiaddr) -> Option<SocketAddr> {
     let mut parts = address.iter();
-    let ip = match parts.next()? {
-        Protocol::Ip4(ip) => IpAddr::V4(ip),
-        Protocol::Ip6(ip) => IpAddr::V6(ip),
-        _ => return None,
-    };
+    let ip = ip_of(&parts.next()?)?;
     let Some(Protocol::Tcp(port)) = parts.next() else { return None };
     is_peer_or_end(parts).then(|| SocketAddr::new(ip, port))
+}
+
+/// The IP address that this part of an address is, if it is one.
+pub(crate) fn ip_of(part: &Protocol<'_>) -> Option<IpAddr> {
+    if let Protocol::Ip4(ip) = part {
+        Some(IpAddr::V4(*ip))
+    } else if let Protocol::Ip6(ip) = part {
+        Some(IpAddr::V6(*ip))
+    } else {
+        None
+    }
 }
 
 const LOOPBACK: u8 = 3;

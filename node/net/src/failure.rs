@@ -14,7 +14,7 @@ use crate::DialError;
 pub(crate) fn dial_error(error: &swarm::DialError) -> DialError {
     use swarm::DialError as E;
     match error {
-        E::LocalPeerId { .. } => DialError::Other("this node itself answers there".into()),
+        E::LocalPeerId { .. } => own_address(),
         E::WrongPeerId { .. } => DialError::Other("another node answers there".into()),
         E::NoAddresses => DialError::NoAddress,
         E::Transport(failures) => {
@@ -23,6 +23,11 @@ pub(crate) fn dial_error(error: &swarm::DialError) -> DialError {
         E::Denied { cause } => DialError::Other(innermost(cause)),
         E::DialPeerConditionFalse(_) | E::Aborted => DialError::Other(error.to_string()),
     }
+}
+
+/// Somebody dials himself.
+pub(crate) fn own_address() -> DialError {
+    DialError::Other("this node itself answers there".into())
 }
 
 /// Of two failures the one that says more: that somebody is there more than that nobody is.
@@ -73,8 +78,9 @@ fn one(error: &(dyn Error + 'static)) -> Option<DialError> {
             NegotiationError::ProtocolError(_) | NegotiationError::Failed => Some(DialError::NotHobnob),
         };
     }
-    if error.is::<noise::Error>() && error.source().is_none() {
-        return Some(DialError::NotHobnob);
+    if let Some(error) = error.downcast_ref::<noise::Error>() {
+        // It says that an I/O error is itself, not its cause.
+        return Some(if let noise::Error::Io(error) = error { classify(error) } else { DialError::NotHobnob });
     }
     error.is::<dns::ResolveError>().then(|| DialError::Other("the host name cannot be resolved".into()))
 }

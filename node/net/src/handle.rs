@@ -130,6 +130,11 @@ impl NetEvents {
         self.receiver.blocking_recv().map(Queued::take)
     }
 
+    /// How many events wait.
+    pub fn waiting(&self) -> usize {
+        self.receiver.len()
+    }
+
     /// The next event if there is one now.
     pub fn try_recv(&mut self) -> Option<NetEvent> {
         self.receiver.try_recv().ok().map(Queued::take)

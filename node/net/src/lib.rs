@@ -14,6 +14,7 @@ mod dial;
 mod discovery;
 mod event;
 mod failure;
+mod greeting;
 mod handle;
 mod limit;
 mod link;

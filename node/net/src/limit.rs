@@ -6,21 +6,20 @@
 use std::{
     collections::{HashMap, HashSet},
     convert::Infallible,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    net::{IpAddr, Ipv4Addr},
     task::{Context, Poll},
 };
 
 use libp2p::{
     Multiaddr, PeerId,
     core::{Endpoint, transport::PortUse},
-    multiaddr::Protocol,
     swarm::{
         ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, THandler, THandlerInEvent, THandlerOutEvent,
         ToSwarm, dummy,
     },
 };
 
-use crate::Limits;
+use crate::{Limits, address};
 
 /// Refuses connections beyond the [`Limits`].
 #[derive(Debug)]
@@ -176,17 +175,11 @@ impl NetworkBehaviour for Door {
 
 impl Source {
     fn of(address: &Multiaddr) -> Self {
-        match address.iter().next() {
-            Some(Protocol::Ip4(ip)) => Self::V4(ip),
-            Some(Protocol::Ip6(ip)) => Self::of_ipv6(ip),
-            _ => Self::Unknown,
-        }
-    }
-
-    fn of_ipv6(ip: Ipv6Addr) -> Self {
-        match ip.to_canonical() {
-            IpAddr::V4(ip) => Self::V4(ip),
-            IpAddr::V6(ip) => Self::V6((ip.to_bits() >> 64) as u64),
+        let ip = address.iter().next().and_then(|part| address::ip_of(&part));
+        match ip.map(|ip| ip.to_canonical()) {
+            Some(IpAddr::V4(ip)) => Self::V4(ip),
+            Some(IpAddr::V6(ip)) => Self::V6((ip.to_bits() >> 64) as u64),
+            None => Self::Unknown,
         }
     }
 }

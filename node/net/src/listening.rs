@@ -65,6 +65,16 @@ impl Listening {
         events
     }
 
+    /// Whether anything was told yet: of what happens it comes first.
+    pub(crate) fn is_told(&self) -> bool {
+        self.told.is_some()
+    }
+
+    /// Whether this is one of our own.
+    pub(crate) fn contains(&self, address: &Multiaddr) -> bool {
+        self.now.contains(address)
+    }
+
     /// Every address, as the operating system says.
     pub(crate) fn addresses(&self) -> Vec<Multiaddr> {
         self.now.iter().cloned().collect()

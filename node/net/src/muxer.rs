@@ -153,8 +153,5 @@ impl<C: AsyncRead + AsyncWrite + Unpin> StreamMuxer for Muxer<C> {
 }
 
 fn io_error(error: ConnectionError) -> io::Error {
-    match error {
-        ConnectionError::Io(error) => error,
-        error => io::Error::other(error),
-    }
+    if let ConnectionError::Io(error) = error { error } else { io::Error::other(error) }
 }

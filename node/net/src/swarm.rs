@@ -20,8 +20,8 @@ const NEGOTIATING_STREAMS: usize = 16;
 
 /// Starts a net on the current tokio runtime.
 ///
-/// [`NetEvent::Listening`](crate::NetEvent::Listening) comes soon after. Without any network this still succeeds, on
-/// loopback, with a warning.
+/// Soon after, and but for warnings before anything else, comes [`NetEvent::Listening`](crate::NetEvent::Listening).
+/// Without any network this still succeeds, on loopback, with a warning.
 pub async fn start(config: NetConfig) -> Result<(Net, NetEvents), NetError> {
     let (addresses, mut warnings) = usable(&config.listen).await?;
     let key = keypair(&config.transport_key)?;

@@ -145,11 +145,13 @@ impl Task {
         let now = Instant::now();
         self.dials.on_timeout(now);
         self.outbox.extend(self.listening.tell(now));
-        self.outbox.extend(self.nearby.tell(now));
+        if self.listening.is_told() {
+            self.outbox.extend(self.nearby.tell(now));
+        }
     }
 
     fn next_timeout(&self) -> Option<Instant> {
-        let nearby = self.nearby.next_timeout(Instant::now());
+        let nearby = self.nearby.next_timeout(Instant::now()).filter(|_| self.listening.is_told());
         [self.dials.next_timeout(), self.listening.next_timeout(), nearby].into_iter().flatten().min()
     }
 
@@ -167,6 +169,10 @@ impl Task {
     }
 
     fn connect(&mut self, dial: u64, peer: Option<PeerId>, address: Multiaddr) {
+        // The swarm drops such an address without saying why.
+        if self.listening.contains(&address) {
+            return self.dials.on_not_started(dial, failure::own_address(), Instant::now());
+        }
         // A new port each time: sharing the listening one saves nothing and fails when it is taken.
         let options = match peer {
             Some(peer) => DialOpts::peer_id(peer)

@@ -12,13 +12,13 @@ use libp2p::{
     dns, identity, noise, tcp,
 };
 
-use crate::{NetError, NetWarning, Times, muxer::Yamux};
+use crate::{NetError, NetWarning, Times, greeting::Greeted, muxer::Yamux};
+
+/// What the swarm gets: who is at the other end, and the streams with it.
+pub(crate) type Connected = Boxed<(PeerId, StreamMuxerBox)>;
 
 /// Builds the transport. Without a usable resolver configuration names cannot be dialled, and a warning says so.
-pub(crate) fn build(
-    key: &identity::Keypair,
-    times: &Times,
-) -> Result<(Boxed<(PeerId, StreamMuxerBox)>, Option<NetWarning>), NetError> {
+pub(crate) fn build(key: &identity::Keypair, times: &Times) -> Result<(Connected, Option<NetWarning>), NetError> {
     let tcp = || tcp::tokio::Transport::new(tcp::Config::default().nodelay(true));
     let (named, warning) = match dns::tokio::Transport::system(tcp()) {
         Ok(named) => (named, None),
@@ -30,6 +30,7 @@ pub(crate) fn build(
     };
     let noise = noise::Config::new(key).map_err(|error| NetError::Setup(error.to_string()))?;
     let transport = named
+        .map(|socket, _| Greeted::new(socket))
         .upgrade(Version::V1Lazy)
         .authenticate(noise)
         .multiplex(Yamux::new(times.close))
