@@ -63,11 +63,12 @@ pub const MAX_TICKETS: usize = 16;
 /// Largest certificate, in bytes: three keys, a name and a time take under 240.
 pub const MAX_CERTIFICATE_BYTES: usize = 512;
 
-/// Largest invite, in bytes before base32: it must fit a QR code.
-pub const MAX_INVITE_BYTES: usize = 2 * 1024;
+/// Largest invite, in bytes before base32: as many and as long addresses as a bundle has, a rendezvous, three keys.
+/// A usual one takes 300; a QR code ends at about 2,600.
+pub const MAX_INVITE_BYTES: usize = 5 * 1024;
 
-/// Largest link that is even looked at, in bytes: an invite in base32, with the blanks that mail programs put in.
-pub const MAX_LINK_BYTES: usize = 2 * MAX_INVITE_BYTES;
+/// Longest link that is even looked at, in bytes: an invite in base32, with the blanks that mail programs put in.
+pub const MAX_LINK_BYTES: usize = 16 * 1024;
 
 /// Most account records in one frame: more than that a friend was not away for.
 pub const MAX_RECORDS: usize = 64;

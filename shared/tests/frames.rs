@@ -8,8 +8,8 @@ use hobnob_shared::{
     codec::{self, DecodeError},
     id::{ConversationId, LogId, ShortHash},
     limits::{
-        MAX_BATCH_ENTRIES, MAX_DEVICES, MAX_FEATURE_BYTES, MAX_FEATURES, MAX_FRONTIER_ITEMS, MAX_RECORDS,
-        MAX_WANT_RANGES,
+        MAX_BATCH_ENTRIES, MAX_DEVICES, MAX_FEATURE_BYTES, MAX_FEATURES, MAX_FRAME_BYTES, MAX_FRONTIER_ITEMS,
+        MAX_RECORDS, MAX_WANT_RANGES,
     },
     text::Note,
     wire::{
@@ -162,6 +162,17 @@ fn lists_at_the_limit_pass_and_one_more_item_does_not() {
     let feature = |n: usize| Frame::Hello(Hello { features: vec!["f".repeat(n)], ..Default::default() });
     assert!(takes(MAX_FEATURE_BYTES, feature));
     assert!(!takes(MAX_FEATURE_BYTES + 1, feature));
+}
+
+#[test]
+fn a_frame_at_the_limit_passes_and_one_more_byte_does_not() {
+    let padded = |size: usize| {
+        let frame = |padding: usize| codec::encode(&(98_u16, 0_u32, serde_bytes::Bytes::new(&vec![0; padding])));
+        frame(size - (frame(size).len() - size))
+    };
+    assert_eq!(padded(MAX_FRAME_BYTES).len(), MAX_FRAME_BYTES);
+    assert_eq!(Frame::decode(&padded(MAX_FRAME_BYTES)), Ok((0, Frame::Unknown(98))));
+    assert!(matches!(Frame::decode(&padded(MAX_FRAME_BYTES + 1)), Err(DecodeError::TooLong { .. })));
 }
 
 #[test]

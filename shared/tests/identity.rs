@@ -268,6 +268,14 @@ fn a_link_of_a_later_version_says_so() {
 fn invites_hold_at_most_so_many_addresses() {
     let with = |count: usize| Invite { addresses: vec!["/ip4/1.2.3.4/tcp/1".into(); count], ..invite() }.to_string();
     assert!(Invite::parse(&with(MAX_ADDRESSES)).is_ok());
+    let longest = "/".repeat(MAX_ADDRESS_BYTES);
+    let full = Invite {
+        addresses: vec![longest.clone(); MAX_ADDRESSES],
+        rendezvous: Some(longest),
+        expiry_ms: u64::MAX,
+        ..invite()
+    };
+    assert_eq!(Invite::parse(&full.to_string()).unwrap().addresses, full.addresses);
     assert!(matches!(Invite::parse(&with(MAX_ADDRESSES + 1)), Err(InviteError::Invalid(_))));
 }
 

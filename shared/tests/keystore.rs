@@ -131,6 +131,28 @@ fn nothing_secret_or_personal_is_readable() {
 }
 
 #[test]
+fn new_files_cost_a_guesser_64_mib_and_three_passes() {
+    assert_eq!(Params::DEFAULT, Params { memory_kib: 65_536, passes: 3, lanes: 1 });
+    let password = password("correct horse");
+    let file = seal(&secrets(), &alice().account, Some(&password), Params::DEFAULT, &mut rng(12)).unwrap();
+    assert_eq!(file[9..21], [0, 1, 0, 0, 0, 0, 0, 3, 0, 0, 0, 1]);
+    assert!(open(&file, Some(&password)).is_ok());
+}
+
+#[test]
+fn random_files_never_panic() {
+    use rand_core::Rng;
+    let mut rng = rng(13);
+    for length in 0..400 {
+        let mut file = vec![0; length];
+        rng.fill_bytes(&mut file);
+        assert_eq!(open(&file, None).unwrap_err(), KeystoreError::NotAKeystore);
+        let file = [b"HOBNOBK\x01".to_vec(), file].concat();
+        assert!(matches!(open(&file, None), Err(KeystoreError::Damaged(_))));
+    }
+}
+
+#[test]
 fn two_seals_have_nothing_in_common() {
     let password = password("x");
     let mut rng = rng(11);

@@ -264,6 +264,13 @@ fn messages_at_the_limit_pass_and_one_more_byte_does_not() {
 }
 
 #[test]
+fn handshake_messages_over_the_limit_are_not_even_tried() {
+    let at = respond(&bob(), Mode::Nearby).read(&[9; MAX_HANDSHAKE_BYTES]).unwrap_err();
+    let over = respond(&bob(), Mode::Nearby).read(&[9; MAX_HANDSHAKE_BYTES + 1]).unwrap_err();
+    assert_eq!((at, over), (NoiseError::Decrypt, NoiseError::Malformed));
+}
+
+#[test]
 fn a_replayed_or_skipped_message_does_not_open() {
     let (mut alices, mut bobs) = sessions();
     let mut out = Vec::new();
