@@ -57,6 +57,8 @@ pub(crate) struct Counters {
     listening: u32,
     /// When the first message disappears, in ms since the epoch.
     next_expiry: Option<u64>,
+    /// A peer claimed to hold more of our log than we do, and was believed.
+    believed: bool,
 }
 
 impl Counters {
@@ -69,6 +71,14 @@ impl Counters {
     pub(crate) fn renew(&mut self, step: &mut Step<'_>) {
         self.row.incarnation = step.random();
         self.dirty = true;
+    }
+
+    /// A peer says that it holds more of our own log than we do. That is believed once: the entries themselves prove
+    /// it later, and a liar must not be able to use up incarnations.
+    pub(crate) fn renew_on_claim(&mut self, step: &mut Step<'_>) {
+        if !std::mem::replace(&mut self.believed, true) {
+            self.renew(step);
+        }
     }
 
     /// The number of the next message.
@@ -300,6 +310,7 @@ impl Conversations {
         self.clocks = Some(step.now);
         self.expire_due(around, step)?;
         self.repair_due(around, step);
+        self.send_receipts(step);
         self.stop_typing(around, step);
         Ok(())
     }

@@ -30,6 +30,8 @@ mod settings;
 mod signals;
 mod step;
 mod sync;
+#[cfg(test)]
+mod testing;
 mod timer;
 mod verify;
 

@@ -6,6 +6,8 @@
 pub(crate) mod ingest;
 pub(crate) mod parked;
 pub(crate) mod row;
+#[cfg(test)]
+mod tests;
 pub(crate) mod write;
 
 use hobnob_shared::{

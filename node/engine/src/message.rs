@@ -1,6 +1,8 @@
 //! Messages as front ends show them, and the ways to name one.
 
 pub(crate) mod history;
+#[cfg(test)]
+mod tests;
 
 use std::ops::ControlFlow;
 

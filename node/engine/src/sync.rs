@@ -6,6 +6,8 @@
 
 pub(crate) mod push;
 pub(crate) mod receipt;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -149,7 +151,7 @@ impl Conversations {
                 Compared::Lack { from, to } => {
                     if item.log == env.step.me.device.log(env.counters.incarnation()) {
                         // Our own log, and somebody else knows it better: this database was restored.
-                        env.counters.renew(env.step);
+                        env.counters.renew_on_claim(env.step);
                     }
                     ranges.extend(chat.ask(session, item.log, from, to, env.step.now.mono_ms));
                 }

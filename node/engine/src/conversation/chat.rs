@@ -262,7 +262,8 @@ impl Chat {
             return Some(number);
         }
         let of_device = self.logs.iter().filter(|log| log.row.device == writer.device).count();
-        if of_device >= MAX_LOGS_OF_DEVICE || self.logs.len() >= MAX_FRONTIER_ITEMS {
+        let is_full = of_device >= MAX_LOGS_OF_DEVICE || self.logs.len() >= MAX_FRONTIER_ITEMS;
+        if is_full && !writer.mine {
             return None;
         }
         let number = u32::try_from(self.logs.len()).ok()?;

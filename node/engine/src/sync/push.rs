@@ -1,7 +1,7 @@
 //! Sending entries over one session: what was asked for, then what is new, all in an order in which each entry comes
 //! after its past.
 //!
-//! No more is on its way than half of a writer's queue holds: a full queue would end the session.
+//! No more is on its way than a writer's queue holds with room to spare: a full queue would end the session.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -25,7 +25,7 @@ use crate::{
 /// Most bytes on their way without a receipt.
 const WINDOW_BYTES: usize = WRITER_QUEUE_BYTES / 2;
 /// Most frames on their way without a receipt.
-const WINDOW_FRAMES: usize = WRITER_QUEUE_FRAMES / 4;
+const WINDOW_FRAMES: usize = WRITER_QUEUE_FRAMES * 3 / 4;
 /// A frame is full from here on; small enough that other frames need not wait long behind it.
 const BATCH_BYTES: usize = 60 * 1024;
 /// What was sent and not receipted for so long holds nothing up any more; the next round finds what is missing.
