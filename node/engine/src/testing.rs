@@ -2,7 +2,14 @@
 //!
 //! `tests/` has the big worlds with loss and crashes; this one is for looking closely.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm,
+    reason = "tests"
+)]
 
 use std::{
     collections::{BTreeMap, VecDeque},
