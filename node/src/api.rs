@@ -1,7 +1,11 @@
 //! All that a front end can do with a node, and all that it gets to see. REPL, JSON mode, bots and tests are equals:
 //! what is not here, the product cannot do.
 
-use std::{fmt, path::Path, sync::Arc};
+use std::{
+    fmt,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use hobnob_shared::identity::AccountKey;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
@@ -105,6 +109,8 @@ pub(crate) struct Call {
 pub struct Node {
     calls: mpsc::Sender<Call>,
     events: broadcast::WeakSender<Event>,
+    /// For the first listener: what happened since the start.
+    first: Arc<Mutex<Option<broadcast::Receiver<Event>>>>,
     ended: watch::Receiver<bool>,
     stop: Arc<watch::Sender<bool>>,
     keyring: Arc<Keyring>,
@@ -124,7 +130,14 @@ impl Node {
         stop: watch::Sender<bool>,
         keyring: Keyring,
     ) -> Self {
-        Self { calls, events: events.downgrade(), ended, stop: Arc::new(stop), keyring: Arc::new(keyring) }
+        Self {
+            calls,
+            events: events.downgrade(),
+            first: Arc::new(Mutex::new(Some(events.subscribe()))),
+            ended,
+            stop: Arc::new(stop),
+            keyring: Arc::new(keyring),
+        }
     }
 
     /// Has `command` carried out. The answer comes after the commit, and before the events of the same commit can be
@@ -135,9 +148,11 @@ impl Node {
         answered.await.map_err(|_| stopped())?
     }
 
-    /// What happens from now on.
+    /// What happens from now on. The first listener also gets what happened since the start: that the network is
+    /// missing, say.
     pub fn events(&self) -> Events {
-        Events { receiver: self.events.upgrade().map(|sender| sender.subscribe()) }
+        let first = self.first.lock().unwrap_or_else(PoisonError::into_inner).take();
+        Events { receiver: first.or_else(|| self.events.upgrade().map(|sender| sender.subscribe())) }
     }
 
     /// Sends what waits for the network, closes the sessions, closes the database and releases the profile. Calls that

@@ -8,10 +8,7 @@ mod file;
 mod keyring;
 mod port;
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{fs, path::Path};
 
 use hobnob_shared::{
     identity::{
@@ -36,8 +33,8 @@ const KEYSTORE: &str = "keystore";
 /// The database's file, as the store calls it.
 const DATABASE: &str = "history.db";
 
-/// There from a restore until a friend told us the account's newest record: until then the account key is unsealed at
-/// the start, to vouch for this device in that record.
+/// There after a restore from words. Friends know newer records of the account than this device does, each perhaps
+/// another one, so its account key is unsealed at every start, to vouch for this device on top of theirs.
 const RESTORED: &str = "restored";
 
 /// A password as it was typed. Wiped on drop.
@@ -180,9 +177,8 @@ pub(crate) struct Parts {
 #[derive(Debug)]
 pub(crate) struct Who {
     identity: Identity,
-    /// Only while a restore is not known to friends.
+    /// Only after a restore.
     account_key: Option<AccountKey>,
-    marker: PathBuf,
 }
 
 impl Who {
@@ -190,14 +186,6 @@ impl Who {
     pub(crate) fn copy(&self) -> (Identity, Option<AccountKey>) {
         let key = self.account_key.as_ref().map(|key| AccountKey::from_bytes(key.to_bytes()));
         (self.identity.clone(), key)
-    }
-
-    /// The engine gave back what it was started with; when it has no use for the account key any more, the next start
-    /// goes without.
-    pub(crate) fn on_returned(&self, account_key: Option<&AccountKey>) {
-        if self.account_key.is_some() && account_key.is_none() && fs::remove_file(&self.marker).is_err() {
-            tracing::warn!("the restore cannot be marked as done");
-        }
     }
 }
 
@@ -212,10 +200,9 @@ impl OpenedProfile {
         let keyring = Keyring::new(dir);
         let secrets = keyring.open(password)?;
         let identity = keyring.identity(&secrets)?;
-        let marker = dir.join(RESTORED);
-        let account_key = if marker.exists() { Some(keyring.account_key(password)?) } else { None };
+        let account_key = if dir.join(RESTORED).exists() { Some(keyring.account_key(password)?) } else { None };
         let store = Store::open(dir, &store_key(&secrets)).map_err(store_error(dir))?;
-        let who = Who { identity, account_key, marker };
+        let who = Who { identity, account_key };
         let transport_key = Zeroizing::new(*secrets.transport_key.as_bytes());
         Ok(Self { parts: Parts { store, who, keyring, transport_key, last_port: LastPort::new(dir), lock } })
     }

@@ -1,19 +1,276 @@
-//! The loop: inputs → engine → one commit → network, answers, events.
+//! The loop: inputs → engine → one commit → network, answers, events. *Disk, then wire, then screen.*
+//!
+//! One thread owns the engine and the database. The wait graph has no ring: front ends wait for this thread (their
+//! calls), readers of links wait for it (their chunks), and it waits for the disk and for nobody else: what it hands to
+//! the network and to listeners is taken at once or lost for that one peer or listener.
+//!
+//! While a commit runs, inputs gather; the next commit carries them all. When a commit fails, nothing of its batch has
+//! left the process: the engine is thrown away and built anew from what is stored, so the node is as if the batch had
+//! never come.
 
 mod clock;
+mod desk;
+mod disk;
+mod inbox;
+mod start;
+mod wire;
 
-use tokio::sync::{broadcast, mpsc, watch};
+use hobnob_engine::{
+    Engine, Start,
+    command::{Code, Refusal},
+    event::Event,
+    work::{Input, Now, Work},
+};
+use tokio::sync::broadcast;
 
-pub(crate) use self::clock::wall_ms;
-use crate::api::{COMMAND_QUEUE, EVENT_QUEUE, Node, StartError, StartOptions};
+pub(crate) use self::{clock::wall_ms, start::start};
 
-pub(crate) async fn start(options: StartOptions) -> Result<Node, StartError> {
-    let (calls, _) = mpsc::channel(COMMAND_QUEUE);
-    let (events, _) = broadcast::channel(EVENT_QUEUE);
-    let (stop, _) = watch::channel(false);
-    let (_, ended) = watch::channel(false);
-    let _ = Node::new;
-    let _ = (calls as mpsc::Sender<crate::api::Call>, events as broadcast::Sender<crate::api::Event>, stop, ended);
-    tokio::task::yield_now().await;
-    Err(StartError::NoNetwork(format!("not built yet ({})", options.listen.len())))
+use self::{
+    clock::Clock,
+    desk::Desk,
+    disk::Disk,
+    inbox::{Arrival, BATCH_INPUTS, Inbox, Woken},
+    wire::{Told, Wire},
+};
+use crate::{api::Call, profile::Who};
+
+/// All that the thread owns.
+#[derive(Debug)]
+struct Runtime {
+    clock: Clock,
+    inbox: Inbox,
+    /// `None` while the database cannot even be read.
+    engine: Option<Engine>,
+    who: Who,
+    fresh_incarnation: bool,
+    disk: Disk,
+    wire: Wire,
+    desk: Desk,
+    events: broadcast::Sender<Event>,
+    /// Inputs that the runtime itself has for the engine, before all others.
+    own: Vec<Input>,
+    /// The last batch held a timeout.
+    had_timeout: bool,
+}
+
+impl Runtime {
+    /// Runs until it is told to stop.
+    fn run(mut self) {
+        let mut arrivals = Vec::with_capacity(BATCH_INPUTS);
+        loop {
+            let deadline = self.deadline();
+            let clock = self.clock;
+            let left = move || deadline.map_or(Some(FOREVER), |deadline| clock.until(deadline));
+            let woken = self.inbox.gather(left, &mut arrivals);
+            self.turn(&mut arrivals);
+            if woken != Woken::Work {
+                return self.leave(&woken);
+            }
+        }
+    }
+
+    /// When the loop must turn even if nothing comes.
+    fn deadline(&self) -> Option<u64> {
+        if !self.own.is_empty() {
+            return Some(0);
+        }
+        if self.disk.is_refusing() {
+            return self.disk.next_try();
+        }
+        let wanted = self.engine.as_ref().and_then(Engine::next_timeout)?;
+        // An engine whose deadline did not move is wrong, but must not cost a whole core.
+        Some(if self.had_timeout { wanted.max(self.clock.now().mono_ms + 1) } else { wanted })
+    }
+
+    /// One batch, from inputs to events.
+    fn turn(&mut self, arrivals: &mut Vec<Arrival>) {
+        let now = self.clock.now();
+        if self.disk.is_refusing() {
+            let asked = arrivals.iter().any(wants_saving);
+            if !self.disk.is_try_due(now.mono_ms, asked) || !self.recover(now) {
+                return self.turn_unsaved(arrivals, now);
+            }
+        }
+        let inputs = self.inputs(arrivals);
+        match self.try_turn(inputs, now) {
+            Ok(work) => self.act(work),
+            Err(why) => self.on_not_saved(&why, now),
+        }
+    }
+
+    /// What came, as the engine takes it.
+    fn inputs(&mut self, arrivals: &mut Vec<Arrival>) -> Vec<Input> {
+        let mut inputs = std::mem::take(&mut self.own);
+        inputs.reserve(arrivals.len());
+        for arrival in arrivals.drain(..) {
+            match arrival {
+                Arrival::Call(call) => inputs.push(self.desk.take(*call)),
+                Arrival::Net(event) => match self.wire.told(event) {
+                    Told::Input(input) => inputs.push(input),
+                    Told::Event(event) => tell(&self.events, event),
+                    Told::Nothing => {}
+                },
+            }
+        }
+        inputs
+    }
+
+    /// Inputs through the engine and its records onto the disk. After an error the engine is not to be used again.
+    fn try_turn(&mut self, inputs: Vec<Input>, now: Now) -> Result<Work, String> {
+        let Some(engine) = &mut self.engine else { return Err("the database cannot be read".to_owned()) };
+        let mut work = Work::default();
+        {
+            let view = self.disk.view()?;
+            for input in inputs {
+                engine.handle(input, now, &view, &mut work).map_err(|fault| fault.to_string())?;
+            }
+            self.had_timeout = engine.next_timeout().is_some_and(|timeout| timeout <= now.mono_ms);
+            if self.had_timeout {
+                engine.handle(Input::Timeout, now, &view, &mut work).map_err(|fault| fault.to_string())?;
+            }
+            engine.flush(now, &view, &mut work).map_err(|fault| fault.to_string())?;
+        }
+        self.disk.commit(&work.records)?;
+        Ok(work)
+    }
+
+    /// What is on disk now may leave: first to the network, then to callers, then to listeners.
+    fn act(&mut self, work: Work) {
+        self.own = self.wire.act(work.actions);
+        for (ticket, answer) in work.replies {
+            self.desk.answer(ticket, answer);
+        }
+        for event in work.events {
+            tell(&self.events, event);
+        }
+    }
+
+    /// Nothing of the batch happened. Everybody who waits is told, and the engine forgets.
+    fn on_not_saved(&mut self, why: &str, now: Now) {
+        tracing::warn!("a commit failed");
+        self.own.clear();
+        self.wire.hang_up();
+        self.desk.refuse_all(&not_saved(why));
+        if self.disk.on_refusal(self.clock.now().mono_ms) {
+            tell(&self.events, Event::NotSaved { why: why.to_owned() });
+        }
+        // For reading only: what it wants saved at once is saved when it is loaded again.
+        self.reload(now);
+    }
+
+    /// A new engine from what is stored, and what it wants to have saved first.
+    fn reload(&mut self, now: Now) -> Option<Work> {
+        self.engine = None;
+        let mut work = Work::default();
+        match self.load(now, &mut work) {
+            Ok(engine) => self.engine = Some(engine),
+            Err(why) => {
+                tracing::error!("the database cannot be read");
+                let _ = why;
+                return None;
+            }
+        }
+        Some(work)
+    }
+
+    fn load(&mut self, now: Now, work: &mut Work) -> Result<Engine, String> {
+        let (identity, account_key) = self.who.copy();
+        let seed = crate::profile::random().map_err(|error| error.to_string())?;
+        let transport = self.wire.transport();
+        let start = Start { identity, account_key, transport, fresh_incarnation: self.fresh_incarnation, seed: *seed };
+        let view = self.disk.view()?;
+        Engine::load(start, &view, now, work).map_err(|fault| fault.to_string())
+    }
+
+    /// Tries whether the disk takes again, and goes on as after a start if it does.
+    fn recover(&mut self, now: Now) -> bool {
+        match self.try_recover(now) {
+            Ok(work) => {
+                self.disk.on_well();
+                self.act(work);
+                self.own.extend(self.wire.introduction());
+                tell(&self.events, Event::Saved);
+                true
+            }
+            Err(_) => {
+                self.disk.on_refusal(now.mono_ms);
+                false
+            }
+        }
+    }
+
+    fn try_recover(&mut self, now: Now) -> Result<Work, String> {
+        self.disk.probe()?;
+        let work = self.reload(now).ok_or_else(|| "the database cannot be read".to_owned())?;
+        self.disk.commit(&work.records)?;
+        self.fresh_incarnation = false;
+        Ok(work)
+    }
+
+    /// A batch while the disk refuses: who only reads is answered, everybody else is refused, and no link is kept.
+    fn turn_unsaved(&mut self, arrivals: &mut Vec<Arrival>, now: Now) {
+        for arrival in arrivals.drain(..) {
+            match arrival {
+                Arrival::Call(call) if desk::works_unsaved(&call.command) => self.read(*call, now),
+                Arrival::Call(call) => drop(call.answer.send(Err(not_saved("the disk still refuses")))),
+                Arrival::Net(event) => {
+                    if let Told::Event(event) = self.wire.told(event) {
+                        tell(&self.events, event);
+                    }
+                }
+            }
+        }
+        self.wire.hang_up();
+    }
+
+    /// Answers a question from what is stored. Whatever else the engine wants is not done.
+    fn read(&mut self, call: Call, now: Now) {
+        let input = self.desk.take(call);
+        let mut work = Work::default();
+        let view = self.disk.view();
+        let answered = match (&mut self.engine, view) {
+            (Some(engine), Ok(view)) => engine.handle(input, now, &view, &mut work).map_err(|fault| fault.to_string()),
+            (None, _) | (_, Err(_)) => Err("the database cannot be read".to_owned()),
+        };
+        for (ticket, answer) in work.replies {
+            self.desk.answer(ticket, answer);
+        }
+        let why = answered.err().unwrap_or_else(|| "it takes part of the network".to_owned());
+        self.desk.refuse_all(&not_saved(&why));
+    }
+
+    /// The end: what waits for the network is sent, links and database are closed, the profile is released.
+    fn leave(mut self, woken: &Woken) {
+        self.inbox.calls.close();
+        let stopping = Refusal::new(Code::Internal, "the node is stopping; what was confirmed is on disk");
+        while let Ok(call) = self.inbox.calls.try_recv() {
+            drop(call.answer.send(Err(stopping.clone())));
+        }
+        self.desk.refuse_all(&stopping);
+        if *woken == Woken::Stop {
+            self.inbox.close(self.wire.net(), self.clock);
+        }
+        tracing::info!("stopped");
+    }
+}
+
+/// A day: longer than any deadline, and `park_timeout` takes it everywhere.
+const FOREVER: std::time::Duration = std::time::Duration::from_secs(86_400);
+
+/// Whether somebody asks for something to be kept.
+fn wants_saving(arrival: &Arrival) -> bool {
+    match arrival {
+        Arrival::Call(call) => !desk::works_unsaved(&call.command),
+        Arrival::Net(_) => false,
+    }
+}
+
+fn not_saved(why: &str) -> Refusal {
+    let message = format!("not saved, and nothing changed: {why}. Make room on the disk; hobnob goes on by itself");
+    Refusal::new(Code::NotSaved, message)
+}
+
+fn tell(events: &broadcast::Sender<Event>, event: Event) {
+    // No one may be listening; what they miss is on disk.
+    let _ = events.send(event);
 }

@@ -1,0 +1,100 @@
+//! Who waits for which answer.
+
+use std::collections::HashMap;
+
+use hobnob_engine::{
+    command::{Command, Refusal, Reply},
+    work::{Input, Ticket},
+};
+use tokio::sync::oneshot;
+
+use crate::api::Call;
+
+/// The callers that wait, by ticket.
+#[derive(Debug, Default)]
+pub(super) struct Desk {
+    next: u64,
+    waiting: HashMap<Ticket, oneshot::Sender<Result<Reply, Refusal>>>,
+}
+
+impl Desk {
+    /// Takes a call; its answer goes to [`Desk::answer`].
+    pub(super) fn take(&mut self, call: Call) -> Input {
+        let Call { command, answer } = call;
+        Input::Command(self.wait(answer), Box::new(command))
+    }
+
+    fn wait(&mut self, answer: oneshot::Sender<Result<Reply, Refusal>>) -> Ticket {
+        let ticket = Ticket(self.next);
+        self.next += 1;
+        self.waiting.insert(ticket, answer);
+        ticket
+    }
+
+    /// Answers one caller. One who has gone meanwhile needs no answer.
+    pub(super) fn answer(&mut self, ticket: Ticket, answer: Result<Reply, Refusal>) {
+        if let Some(caller) = self.waiting.remove(&ticket) {
+            let _ = caller.send(answer);
+        }
+    }
+
+    /// Answers everybody who waits with the same refusal.
+    pub(super) fn refuse_all(&mut self, refusal: &Refusal) {
+        for (_, caller) in self.waiting.drain() {
+            let _ = caller.send(Err(refusal.clone()));
+        }
+    }
+}
+
+/// Whether `command` can be answered while the disk refuses. Opening a chat counts: its messages are shown, only that
+/// they were read is not kept.
+pub(super) fn works_unsaved(command: &Command) -> bool {
+    match command {
+        Command::WhoAmI
+        | Command::Requests
+        | Command::Friends
+        | Command::Info { .. }
+        | Command::Chats
+        | Command::Unread
+        | Command::Next
+        | Command::Open { .. }
+        | Command::History { .. }
+        | Command::Jump { .. }
+        | Command::Net
+        | Command::Peers
+        | Command::Outbox
+        | Command::Settings { .. } => true,
+        Command::Nearby { on } => on.is_none(),
+        Command::SetProfile { .. }
+        | Command::SetPresence { .. }
+        | Command::CreateInvite(_)
+        | Command::Add { .. }
+        | Command::AddNearby { .. }
+        | Command::Accept { .. }
+        | Command::Decline { .. }
+        | Command::Remove { .. }
+        | Command::Rename { .. }
+        | Command::Verify { .. }
+        | Command::Introduce { .. }
+        | Command::Block { .. }
+        | Command::Unblock { .. }
+        | Command::Mute { .. }
+        | Command::Connect { .. }
+        | Command::ConnectNearby { .. }
+        | Command::Send { .. }
+        | Command::Edit { .. }
+        | Command::Delete { .. }
+        | Command::React { .. }
+        | Command::Forward { .. }
+        | Command::Pin { .. }
+        | Command::Expire { .. }
+        | Command::MarkRead { .. }
+        | Command::Typing { .. }
+        | Command::Resync { .. }
+        | Command::Ping { .. }
+        | Command::OutboxRetry
+        | Command::OutboxCancel { .. }
+        | Command::Set { .. }
+        | Command::Listen { .. } => false,
+    }
+}
