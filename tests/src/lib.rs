@@ -1,1 +1,11 @@
-//! x
+//! What the tests stand on: seeded worlds of engines, and helpers for real nodes and hostile peers.
+
+pub mod bare;
+pub mod cast;
+pub mod disk;
+pub mod fill;
+pub mod mallory;
+pub mod nodes;
+pub mod program;
+pub mod talk;
+pub mod world;

@@ -1,0 +1,51 @@
+//! Who plays in a world: Alice sends, Bob receives, Carol is the third, Mallory lies.
+
+use hobnob_shared::{
+    identity::{AccountKey, AccountRecord, Certificate, DeviceKeys, Identity, Profile},
+    text::{Nickname, Note},
+};
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
+
+/// 2026-01-01, in ms since the epoch: when everybody's keys were made.
+const BORN_MS: u64 = 1_767_225_600_000;
+
+/// The name of the `index`-th person.
+pub fn nick(index: usize) -> Nickname {
+    let name =
+        ["alice", "bob", "carol", "mallory"].get(index).map_or_else(|| format!("person{index}"), |n| (*n).to_owned());
+    Nickname::parse(name).expect("a name")
+}
+
+/// The keys of the `index`-th person of the world `seed`, the same at each call.
+pub fn keys(index: usize, seed: u64) -> (AccountKey, DeviceKeys) {
+    let mut rng = ChaCha20Rng::seed_from_u64(seed.wrapping_mul(1000).wrapping_add(index as u64));
+    (AccountKey::generate(&mut rng), DeviceKeys::generate(&mut rng))
+}
+
+/// A first record for a device.
+pub fn identity_of(account: &AccountKey, device_keys: DeviceKeys, nick: Nickname) -> Identity {
+    let certificate = account.sign_certificate(&Certificate {
+        account: account.id(),
+        device: device_keys.id(),
+        x25519: device_keys.x25519_public(),
+        name: Nickname::parse("laptop").expect("a name"),
+        added_ms: BORN_MS,
+    });
+    let record = account.sign_record(&AccountRecord {
+        seq: 1,
+        prev: None,
+        account: account.id(),
+        devices: vec![certificate.hash()],
+        revoked: Vec::new(),
+        profile: Profile { nick, bio: Note::parse("").expect("an empty note") },
+    });
+    Identity { account: account.id(), device_keys, certificate, record }
+}
+
+/// The `index`-th person of the world `seed`.
+pub fn identity(index: usize, seed: u64) -> Box<dyn Fn() -> Identity> {
+    let (account, device) = keys(index, seed);
+    let identity = identity_of(&account, device, nick(index));
+    Box::new(move || identity.clone())
+}

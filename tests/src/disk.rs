@@ -1,0 +1,70 @@
+//! A disk for engines in a world: rows in memory, whole transactions, and copies to restore.
+
+use std::{collections::BTreeMap, ops::ControlFlow};
+
+use hobnob_engine::{
+    tables::TableId,
+    view::{Fault, Order, View},
+    work::Records,
+};
+
+/// Committed rows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Disk {
+    rows: BTreeMap<(TableId, Vec<u8>), Vec<u8>>,
+}
+
+impl Disk {
+    /// Takes one transaction, whole.
+    pub fn commit(&mut self, records: Records) {
+        for (key, value) in records {
+            match value {
+                Some(value) => self.rows.insert(key, value),
+                None => self.rows.remove(&key),
+            };
+        }
+    }
+
+    /// How many rows there are.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether nothing was ever committed.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+}
+
+impl View for Disk {
+    fn get(&self, table: TableId, key: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
+        Ok(self.rows.get(&(table, key.to_vec())).cloned())
+    }
+
+    fn scan(
+        &self,
+        table: TableId,
+        from: &[u8],
+        to: Option<&[u8]>,
+        order: Order,
+        visit: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
+    ) -> Result<(), Fault> {
+        let rows = self
+            .rows
+            .range((table, from.to_vec())..)
+            .take_while(|((t, key), _)| *t == table && to.is_none_or(|to| key.as_slice() < to));
+        let mut show = |((_, key), value): (&(TableId, Vec<u8>), &Vec<u8>)| visit(key, value).is_break();
+        match order {
+            Order::Ascending => {
+                let mut rows = rows;
+                let _ = rows.any(&mut show);
+            }
+            Order::Descending => {
+                // The range's end is not known as a key, so it is collected; worlds are small.
+                let rows: Vec<_> = rows.collect();
+                let _ = rows.into_iter().rev().any(show);
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,481 @@
+//! Seeded worlds: engines, their disks, and a network that delays, breaks, splits and lies, in virtual time.
+//!
+//! Everything that happens follows from the seed. A world carries a [`Work`] out in the runtime's order (commit, network,
+//! replies, events) and can crash between any two of these steps, and between any two actions.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    time::{Duration, Instant},
+};
+
+use hobnob_engine::{
+    Engine, Start,
+    command::{Command, Refusal, Reply},
+    event::Event,
+    work::{Action, DialError, DialId, Input, LinkId, Mode, Now, Ticket, TransportId, Work},
+};
+use hobnob_shared::identity::Identity;
+use rand_chacha::ChaCha20Rng;
+use rand_core::{Rng, SeedableRng};
+
+use crate::{cast, disk::Disk};
+
+/// A node's place in the world.
+pub type NodeIndex = usize;
+
+/// What may go wrong, in chances of one in so many. 0 means never.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Faults {
+    /// A chunk breaks its link instead of arriving.
+    pub break_link: u32,
+    /// A chunk arrives twice.
+    pub repeat_chunk: u32,
+    /// A chunk changes places with the next one of its link.
+    pub swap_chunk: u32,
+    /// A chunk arrives with a bit flipped.
+    pub flip_chunk: u32,
+    /// A dial fails.
+    pub fail_dial: u32,
+    /// A node crashes at one of the steps of a batch.
+    pub crash: u32,
+    /// Longest delay of a chunk, in ms.
+    pub delay_ms: u64,
+}
+
+/// One node: an engine while it runs, a disk always.
+pub struct Node {
+    /// The engine, unless the node is down.
+    pub engine: Option<Engine>,
+    /// What it committed.
+    pub disk: Disk,
+    /// Everything it told its front end, over all its lives.
+    pub events: Vec<Event>,
+    /// What it answered.
+    pub replies: BTreeMap<Ticket, Result<Reply, Refusal>>,
+    /// How far its wall clock is off, in ms.
+    pub skew_ms: i64,
+    /// Asks for messages as a front end does, at every start.
+    pub listens: bool,
+    identity: Box<dyn Fn() -> Identity>,
+    started_ms: u64,
+    lives: u64,
+    inbox: VecDeque<Input>,
+}
+
+impl std::fmt::Debug for Node {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Node").field("up", &self.engine.is_some()).field("lives", &self.lives).finish_non_exhaustive()
+    }
+}
+
+/// One end of a link.
+#[derive(Clone, Copy, Debug)]
+struct End {
+    node: NodeIndex,
+    peer: LinkId,
+    peer_node: NodeIndex,
+    /// Nothing overtakes on one link.
+    last_ms: u64,
+}
+
+/// Something on its way.
+#[derive(Debug)]
+enum Flight {
+    Input { node: NodeIndex, life: u64, input: Input },
+    Dial { node: NodeIndex, life: u64, dial: DialId, addresses: Vec<String>, mode: Mode },
+    Start { node: NodeIndex },
+}
+
+/// The world.
+#[derive(Debug)]
+pub struct World {
+    /// Its nodes.
+    pub nodes: Vec<Node>,
+    /// What goes wrong from now on.
+    pub faults: Faults,
+    /// The seed, for messages of failing tests.
+    pub seed: u64,
+    /// Real time spent inside engines; a benchmark reads it.
+    pub in_engines: Duration,
+    rng: ChaCha20Rng,
+    now_ms: u64,
+    flights: BTreeMap<(u64, u64), Flight>,
+    order: u64,
+    links: BTreeMap<LinkId, End>,
+    next_link: u64,
+    next_ticket: u64,
+    cut: BTreeSet<(NodeIndex, NodeIndex)>,
+}
+
+/// 2026-01-01, in ms since the epoch: when every world begins.
+const EPOCH_MS: u64 = 1_767_225_600_000;
+
+/// Inputs that share a commit, as in the runtime.
+const BATCH: usize = 256;
+
+impl World {
+    /// A world of `count` nodes that do not know each other.
+    pub fn new(seed: u64, count: usize) -> Self {
+        let mut world = Self {
+            nodes: Vec::new(),
+            faults: Faults { delay_ms: 20, ..Faults::default() },
+            seed,
+            in_engines: Duration::ZERO,
+            rng: ChaCha20Rng::seed_from_u64(seed),
+            now_ms: 0,
+            flights: BTreeMap::new(),
+            order: 0,
+            links: BTreeMap::new(),
+            next_link: 0,
+            next_ticket: 0,
+            cut: BTreeSet::new(),
+        };
+        for index in 0..count {
+            world.nodes.push(Node {
+                engine: None,
+                disk: Disk::default(),
+                events: Vec::new(),
+                replies: BTreeMap::new(),
+                skew_ms: 0,
+                listens: true,
+                identity: cast::identity(index, seed),
+                started_ms: 0,
+                lives: 0,
+                inbox: VecDeque::new(),
+            });
+            world.start(index);
+        }
+        world
+    }
+
+    /// Virtual ms since the world began.
+    pub fn now_ms(&self) -> u64 {
+        self.now_ms
+    }
+
+    /// A number below `bound` from the world's seed.
+    pub fn below(&mut self, bound: u64) -> u64 {
+        self.rng.next_u64() % bound.max(1)
+    }
+
+    fn chance(&mut self, one_in: u32) -> bool {
+        one_in > 0 && self.below(u64::from(one_in)) == 0
+    }
+
+    fn clock(&self, node: NodeIndex) -> Now {
+        let n = &self.nodes[node];
+        let wall = i64::try_from(EPOCH_MS + self.now_ms).unwrap_or(i64::MAX) + n.skew_ms;
+        Now { mono_ms: self.now_ms - n.started_ms, wall_ms: u64::try_from(wall).unwrap_or(0) }
+    }
+
+    /// Starts a node that is down.
+    pub fn start(&mut self, node: NodeIndex) {
+        if self.nodes[node].engine.is_some() {
+            return;
+        }
+        let mut seed = [0; 32];
+        self.rng.fill_bytes(&mut seed);
+        let now_ms = self.now_ms;
+        let n = &mut self.nodes[node];
+        n.lives += 1;
+        n.started_ms = now_ms;
+        n.inbox.clear();
+        let identity = (n.identity)();
+        let fresh = n.disk.is_empty();
+        let now = self.clock(node);
+        let n = &mut self.nodes[node];
+        let start = Start { identity, account_key: None, transport: transport(node), fresh_incarnation: fresh, seed };
+        let mut work = Work::default();
+        let engine = Engine::load(start, &n.disk, now, &mut work)
+            .unwrap_or_else(|fault| panic!("seed {}: node {node} does not load: {fault}", self.seed));
+        n.engine = Some(engine);
+        n.disk.commit(work.records);
+        let listening = vec![address(node)];
+        for action in work.actions {
+            self.act(node, action);
+        }
+        self.input(node, Input::Listening(listening));
+        if self.nodes[node].listens {
+            self.ask(node, Command::Listen { listening: true });
+        }
+    }
+
+    /// Ends a node at once. Its disk stays; links break for the others.
+    pub fn crash(&mut self, node: NodeIndex) {
+        let n = &mut self.nodes[node];
+        if n.engine.take().is_none() {
+            return;
+        }
+        n.inbox.clear();
+        let ends: Vec<LinkId> = self.links.iter().filter(|(_, end)| end.node == node).map(|(id, _)| *id).collect();
+        for link in ends {
+            self.break_link(link);
+        }
+    }
+
+    /// Puts an older disk under a node that is down.
+    pub fn restore(&mut self, node: NodeIndex, disk: Disk) {
+        self.crash(node);
+        self.nodes[node].disk = disk;
+    }
+
+    /// Nothing passes between the two any more; their links hang, as with a pulled cable.
+    pub fn part(&mut self, one: NodeIndex, other: NodeIndex) {
+        self.cut.insert((one.min(other), one.max(other)));
+    }
+
+    /// Everything passes again.
+    pub fn heal(&mut self) {
+        self.cut.clear();
+        self.faults = Faults { delay_ms: 20, ..Faults::default() };
+        for node in 0..self.nodes.len() {
+            self.start(node);
+        }
+    }
+
+    /// Asks a node something; the answer comes in `replies` after the commit. A node that is down never answers.
+    pub fn ask(&mut self, node: NodeIndex, command: Command) -> Ticket {
+        self.next_ticket += 1;
+        let ticket = Ticket(self.next_ticket);
+        self.input(node, Input::Command(ticket, Box::new(command)));
+        ticket
+    }
+
+    /// Asks, and runs the world until the answer is there (60 virtual seconds at most).
+    pub fn answer(&mut self, node: NodeIndex, command: Command) -> Result<Reply, Refusal> {
+        let ticket = self.ask(node, command);
+        let until = self.now_ms + 60_000;
+        while !self.nodes[node].replies.contains_key(&ticket) && self.now_ms < until {
+            self.run_for(10);
+        }
+        let seed = self.seed;
+        self.nodes[node].replies.remove(&ticket).unwrap_or_else(|| panic!("seed {seed}: no answer from node {node}"))
+    }
+
+    /// Runs `ms` virtual milliseconds.
+    pub fn run_for(&mut self, ms: u64) {
+        let until = self.now_ms + ms;
+        // Bounded: an engine that never lets time pass is a bug of its own.
+        for _ in 0..1_000_000 {
+            let Some(at) = self.next_moment().filter(|at| *at <= until) else {
+                self.now_ms = until;
+                return;
+            };
+            self.now_ms = self.now_ms.max(at);
+            self.land();
+            self.turn();
+        }
+        panic!("seed {}: time stands still at {} ms", self.seed, self.now_ms);
+    }
+
+    /// Runs until `done` holds, checked every 50 virtual ms, at most `limit_ms`. Whether it holds.
+    pub fn run_until(&mut self, limit_ms: u64, mut done: impl FnMut(&mut Self) -> bool) -> bool {
+        let until = self.now_ms + limit_ms;
+        while self.now_ms < until {
+            if done(self) {
+                return true;
+            }
+            self.run_for(50);
+        }
+        done(self)
+    }
+
+    fn next_moment(&self) -> Option<u64> {
+        let flight = self.flights.keys().next().map(|(at, _)| *at);
+        let timers = self.nodes.iter().filter_map(|n| {
+            if !n.inbox.is_empty() {
+                return Some(self.now_ms);
+            }
+            n.engine.as_ref()?.next_timeout().map(|mono| mono + n.started_ms)
+        });
+        timers.chain(flight).min()
+    }
+
+    fn input(&mut self, node: NodeIndex, input: Input) {
+        if self.nodes[node].engine.is_some() {
+            self.nodes[node].inbox.push_back(input);
+        }
+    }
+
+    fn later(&mut self, at_ms: u64, flight: Flight) {
+        self.order += 1;
+        self.flights.insert((at_ms, self.order), flight);
+    }
+
+    /// Everything that arrives by now.
+    fn land(&mut self) {
+        while let Some(entry) = self.flights.first_entry() {
+            if entry.key().0 > self.now_ms {
+                return;
+            }
+            match entry.remove() {
+                Flight::Input { node, life, input } if self.nodes[node].lives == life => self.input(node, input),
+                Flight::Input { .. } => {}
+                Flight::Dial { node, life, dial, addresses, mode } if self.nodes[node].lives == life => {
+                    self.connect(node, dial, &addresses, mode);
+                }
+                Flight::Dial { .. } => {}
+                Flight::Start { node } => self.start(node),
+            }
+        }
+    }
+
+    /// Every node with something to do handles one batch, as the runtime does.
+    fn turn(&mut self) {
+        for node in 0..self.nodes.len() {
+            let now = self.clock(node);
+            let n = &mut self.nodes[node];
+            let Some(engine) = n.engine.as_mut() else { continue };
+            let due = engine.next_timeout().is_some_and(|at| at <= now.mono_ms);
+            if n.inbox.is_empty() && !due {
+                continue;
+            }
+            let mut work = Work::default();
+            let entered = Instant::now();
+            let mut result = Ok(());
+            if due {
+                result = engine.handle(Input::Timeout, now, &n.disk, &mut work);
+            }
+            for _ in 0..BATCH {
+                let Some(input) = n.inbox.pop_front() else { break };
+                result = result.and_then(|()| engine.handle(input, now, &n.disk, &mut work));
+            }
+            result = result.and_then(|()| engine.flush(now, &n.disk, &mut work));
+            self.in_engines += entered.elapsed();
+            if due {
+                let next = engine.next_timeout();
+                assert!(next.is_none_or(|at| at > now.mono_ms), "seed {}: a handled deadline did not move", self.seed);
+            }
+            result.unwrap_or_else(|fault| panic!("seed {}: node {node}: {fault}", self.seed));
+            self.carry_out(node, work);
+        }
+    }
+
+    /// Disk, wire, screen; with a crash between any two steps where the world's luck has one.
+    fn carry_out(&mut self, node: NodeIndex, work: Work) {
+        let crash_at = if self.chance(self.faults.crash) { self.below(4) } else { u64::MAX };
+        if crash_at == 0 {
+            return self.crash_for_a_while(node);
+        }
+        self.nodes[node].disk.commit(work.records);
+        if crash_at == 1 {
+            return self.crash_for_a_while(node);
+        }
+        let sent = if crash_at == 2 { self.below(work.actions.len() as u64 + 1) } else { u64::MAX };
+        for (done, action) in work.actions.into_iter().enumerate() {
+            if done as u64 >= sent {
+                break;
+            }
+            self.act(node, action);
+        }
+        if crash_at == 2 {
+            return self.crash_for_a_while(node);
+        }
+        self.nodes[node].replies.extend(work.replies);
+        if crash_at == 3 {
+            return self.crash_for_a_while(node);
+        }
+        self.nodes[node].events.extend(work.events);
+    }
+
+    fn crash_for_a_while(&mut self, node: NodeIndex) {
+        self.crash(node);
+        let at = self.now_ms + 1 + self.below(5_000);
+        self.later(at, Flight::Start { node });
+    }
+
+    fn act(&mut self, node: NodeIndex, action: Action) {
+        let life = self.nodes[node].lives;
+        match action {
+            Action::Dial { dial, addresses, mode, .. } => {
+                let at = self.now_ms + 1 + self.below(self.faults.delay_ms + 1);
+                self.later(at, Flight::Dial { node, life, dial, addresses, mode });
+            }
+            Action::Send(link, chunk) => self.carry(link, chunk),
+            Action::Close(link) => self.break_link(link),
+            Action::Pairing(_) => {}
+        }
+    }
+
+    fn connect(&mut self, node: NodeIndex, dial: DialId, addresses: &[String], mode: Mode) {
+        let found = addresses.iter().find_map(|a| (0..self.nodes.len()).find(|n| *a == address(*n)));
+        let reached =
+            found.filter(|peer| *peer != node && self.nodes[*peer].engine.is_some() && !self.is_cut(node, *peer));
+        let Some(peer) = reached else {
+            return self.input(node, Input::DialFailed(dial, DialError::Refused));
+        };
+        if self.chance(self.faults.fail_dial) {
+            return self.input(node, Input::DialFailed(dial, DialError::TimedOut));
+        }
+        let (ours, theirs) = (LinkId(self.next_link), LinkId(self.next_link + 1));
+        self.next_link += 2;
+        let last_ms = self.now_ms;
+        self.links.insert(ours, End { node, peer: theirs, peer_node: peer, last_ms });
+        self.links.insert(theirs, End { node: peer, peer: ours, peer_node: node, last_ms });
+        let (local, remote) = (transport(node), transport(peer));
+        self.input(
+            peer,
+            Input::Accepted {
+                link: theirs,
+                local: remote.clone(),
+                remote: local.clone(),
+                address: format!("/ip4/10.0.0.{node}/tcp/49152"),
+                mode,
+            },
+        );
+        self.input(node, Input::Dialled { dial, link: ours, local, remote, address: address(peer) });
+    }
+
+    fn carry(&mut self, link: LinkId, mut chunk: Vec<u8>) {
+        let Some(end) = self.links.get(&link).copied() else { return };
+        if self.is_cut(end.node, end.peer_node) {
+            return; // Into a pulled cable.
+        }
+        if self.chance(self.faults.break_link) {
+            return self.break_link(link);
+        }
+        if self.chance(self.faults.flip_chunk) && !chunk.is_empty() {
+            let at = self.below(chunk.len() as u64) as usize;
+            chunk[at] ^= 1 << self.below(8);
+        }
+        let mut at = end.last_ms.max(self.now_ms + 1 + self.below(self.faults.delay_ms + 1));
+        if self.chance(self.faults.swap_chunk) {
+            at = self.now_ms + 1; // Overtakes what is in flight.
+        }
+        let twice = self.chance(self.faults.repeat_chunk);
+        if let Some(end) = self.links.get_mut(&link) {
+            end.last_ms = end.last_ms.max(at);
+        }
+        let life = self.nodes[end.peer_node].lives;
+        for _ in 0..1 + u8::from(twice) {
+            let input = Input::Chunk(end.peer, chunk.clone());
+            self.later(at, Flight::Input { node: end.peer_node, life, input });
+        }
+    }
+
+    fn break_link(&mut self, link: LinkId) {
+        let Some(end) = self.links.remove(&link) else { return };
+        let there = self.links.remove(&end.peer);
+        self.input(end.node, Input::Closed(link));
+        if let Some(there) = there {
+            // After what is in flight: a FIN does not overtake.
+            let at = end.last_ms.max(self.now_ms + 1);
+            let life = self.nodes[there.node].lives;
+            self.later(at, Flight::Input { node: there.node, life, input: Input::Closed(end.peer) });
+        }
+    }
+
+    fn is_cut(&self, one: NodeIndex, other: NodeIndex) -> bool {
+        self.cut.contains(&(one.min(other), one.max(other)))
+    }
+}
+
+/// The one address of a node.
+pub fn address(node: NodeIndex) -> String {
+    format!("/ip4/10.0.0.{node}/tcp/4000/p2p/node{node}")
+}
+
+/// The transport of a node.
+pub fn transport(node: NodeIndex) -> TransportId {
+    TransportId(format!("node{node}").into_bytes())
+}
