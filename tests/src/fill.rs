@@ -20,7 +20,7 @@ const BATCH: u64 = 1024;
 /// Writes `count` messages of the profile's owner into `chat`. The profile has no password, and no node runs on it.
 pub fn with_messages(profile: &Path, chat: &Handle, count: u64) {
     let bytes = fs::read(profile.join("keystore")).expect("a keystore");
-    let secrets = keystore::open(&bytes, None).expect("a keystore without a password").secrets;
+    let secrets = keystore::open(&bytes, None).expect("a keystore without a password");
     let mut store =
         Store::open(profile, &StoreKey::new(Zeroizing::new(*secrets.store_key.as_bytes()))).expect("a store");
     let identity = Identity {
