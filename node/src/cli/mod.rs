@@ -171,14 +171,7 @@ fn session(common: &Common, config: &Config) -> Session {
 impl Session {
     /// How the REPL behaves.
     fn repl(&self) -> repl::Options {
-        repl::Options {
-            plain: self.config.plain,
-            color: self.config.color,
-            yes: self.yes,
-            no_input: self.no_input,
-            timeout: self.config.timeout,
-            execute: Vec::new(),
-        }
+        repl::Options { plain: self.config.plain, color: self.config.color, yes: self.yes, no_input: self.no_input }
     }
 
     /// A person sits at both ends.

@@ -86,9 +86,10 @@ pub(crate) async fn front_end(
     if source.is_none() && session.is_terminal() {
         let exit = tokio::select! {
             biased;
-            code = signals.next() => code,
+            code = signals.end() => code,
             exit = repl::run(node.clone(), session.repl()) => match exit {
                 repl::Exit::Left => 0,
+                repl::Exit::Interrupted => super::INTERRUPTED,
                 repl::Exit::Refused(code) => exit_code(code),
             },
         };
@@ -136,8 +137,19 @@ impl Signals {
     pub(crate) async fn next(&mut self) -> u8 {
         tokio::select! {
             _ = self.interrupt.recv() => INTERRUPTED,
-            _ = self.terminate.recv() => 0,
-            _ = self.hangup.recv() => 0,
+            code = ended(&mut self.terminate, &mut self.hangup) => code,
         }
+    }
+
+    /// The same without Ctrl-C, which empties a line in the REPL.
+    async fn end(&mut self) -> u8 {
+        ended(&mut self.terminate, &mut self.hangup).await
+    }
+}
+
+async fn ended(terminate: &mut Signal, hangup: &mut Signal) -> u8 {
+    tokio::select! {
+        _ = terminate.recv() => 0,
+        _ = hangup.recv() => 0,
     }
 }

@@ -3,21 +3,22 @@
 use hobnob_engine::command::{Code, MessageRef, Refusal, Which};
 use hobnob_shared::text::{Handle, MessageText, Note, TextError};
 
-use super::Spec;
+use super::{Context, Spec};
 
 /// What stands behind a command's name.
 #[derive(Debug)]
 pub(super) struct Args<'a> {
     pub(super) spec: &'static Spec,
     pub(super) chat: Option<&'a Handle>,
+    pub(super) page: usize,
     /// Set when the answer should be a QR code too.
     pub(super) qr: bool,
     rest: &'a str,
 }
 
 impl<'a> Args<'a> {
-    pub(super) fn new(spec: &'static Spec, chat: Option<&'a Handle>, rest: &'a str) -> Self {
-        Self { spec, chat, qr: false, rest }
+    pub(super) fn new(spec: &'static Spec, context: &Context<'a>, rest: &'a str) -> Self {
+        Self { spec, chat: context.chat, page: context.page, qr: false, rest }
     }
 
     /// A refusal that ends in the usage.
@@ -57,7 +58,7 @@ impl<'a> Args<'a> {
 
     /// The next word without taking it; nothing if its quote is not closed.
     pub(super) fn peek(&self) -> Option<String> {
-        Args::new(self.spec, self.chat, self.rest).word().ok().flatten()
+        Args { ..*self }.word().ok().flatten()
     }
 
     /// The next word, which must be there.
@@ -161,7 +162,7 @@ impl<'a> Args<'a> {
 pub(super) fn no_chat() -> Refusal {
     Refusal::new(
         Code::Usage,
-        "no chat is open: /open @name opens one, /friends lists them, /help friends says how to find one",
+        "no chat is open: /open @name opens one, /friends lists them, /help people says how to find one",
     )
 }
 

@@ -62,7 +62,7 @@ In the prompt: the chat, `●3` unread messages elsewhere, `…1` messages of yo
 - The rest is as in readline: Ctrl-A, Ctrl-E, Ctrl-W, Ctrl-U, Ctrl-K, Ctrl-Y, Alt-B, Alt-F.",
     },
     Topic {
-        name: "friends",
+        name: "people",
         title: "how people become friends",
         text: "\
 Friendship takes two: one makes a link (`/invite-link`), the other uses it (`/add`), the first accepts (`/accept`).

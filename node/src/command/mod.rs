@@ -33,6 +33,8 @@ pub struct Context<'a> {
     pub chat: Option<&'a Handle>,
     /// `/alias` names (without the slash) and what they stand for: the settings `alias.NAME`.
     pub aliases: &'a BTreeMap<String, String>,
+    /// How many messages `/history` shows when nobody says how many: the setting `history`, or [`PAGE`].
+    pub page: usize,
 }
 
 /// A line that was understood.
@@ -94,3 +96,6 @@ pub fn aliases<'a>(settings: impl IntoIterator<Item = (&'a str, &'a str)>) -> BT
         .filter_map(|(key, value)| Some((key.strip_prefix(ALIAS_PREFIX)?.to_owned(), value.to_owned())))
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

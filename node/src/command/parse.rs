@@ -109,7 +109,7 @@ fn expand(meaning: &str, rest: &str) -> String {
 
 fn execute(spec: &'static Spec, rest: &str, context: &Context<'_>) -> Result<Parsed, Refusal> {
     let (rest, yes) = take_yes(spec, rest);
-    let mut args = Args::new(spec, context.chat, rest);
+    let mut args = Args::new(spec, context, rest);
     let action = (spec.parse)(&mut args)?;
     args.end()?;
     let confirm = match (spec.asks, yes) {

@@ -1,15 +1,29 @@
-//! The terminal: lines in, lines out.
+//! The terminal front end: what a person types becomes commands, what happens becomes lines.
+//!
+//! [`run`] is one loop over what was typed and what happened. Only [`render`] turns things into text, and only
+//! [`terminal`] writes to the screen.
 
+mod act;
+mod complete;
+mod editing;
+mod front;
+mod gate;
+mod greeting;
+mod news;
+mod prompt;
 pub mod render;
+mod terminal;
 
-use std::time::Duration;
-
-use crate::{api::Node, config::Color};
+use crate::{
+    api::{Code, Node},
+    config::Color,
+};
 
 /// How the REPL behaves.
 #[derive(Clone, Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct Options {
-    /// One event a line, words for marks, no escape sequences. Always so when it is not a terminal.
+    /// One event a line, words for marks, no escape sequences. Always so on a terminal that can do nothing else.
     pub plain: bool,
     /// Colours.
     pub color: Color,
@@ -17,25 +31,25 @@ pub struct Options {
     pub yes: bool,
     /// Whatever would ask fails instead.
     pub no_input: bool,
-    /// How long to wait at the end of piped input for what was sent.
-    pub timeout: Duration,
-    /// Lines to run instead of reading any (`-e`).
-    pub execute: Vec<String>,
 }
 
 /// How it ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
-    /// The person left, or the input ended and all is well.
+    /// The person left.
     Left,
-    /// Piped input, and this was the code of the first line that was refused, or `Queued` when what was sent was not
-    /// delivered in time.
-    Refused(hobnob_engine::command::Code),
+    /// The person pressed Ctrl-C twice.
+    Interrupted,
+    /// The node could not go on.
+    Refused(Code),
 }
 
-/// Runs until the person leaves or the input ends. The node goes on running; the caller shuts it down.
+/// Runs on the terminal until the person leaves. The node goes on running; the caller shuts it down.
+///
+/// Dropping the future leaves the terminal as it was found.
 pub async fn run(node: Node, options: Options) -> Exit {
-    node.ended().await;
-    drop(options);
-    Exit::Left
+    match front::Front::open(node, options).await {
+        Ok(mut front) => front.run().await,
+        Err(refusal) => Exit::Refused(refusal.code),
+    }
 }

@@ -49,7 +49,10 @@ impl Script<'_> {
             Some(chat) => Some(chat),
             None => self.current_chat().await?,
         };
-        command::parse(&asked.command, &Context { chat: chat.as_ref(), aliases: &self.chats.aliases })
+        command::parse(
+            &asked.command,
+            &Context { chat: chat.as_ref(), aliases: &self.chats.aliases, page: command::PAGE },
+        )
     }
 
     /// The chat that was opened; without one, the only one there is.

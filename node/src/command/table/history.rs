@@ -3,7 +3,7 @@
 use hobnob_engine::command::{Command, Refusal};
 
 use super::{Arg, ROW, Spec};
-use crate::command::{Action, PAGE, args::Args};
+use crate::command::{Action, args::Args};
 
 /// How many messages `/jump` shows on each side.
 const CONTEXT: usize = 5;
@@ -43,7 +43,7 @@ pub(super) const ROWS: &[Spec] = &[
 
 fn history(args: &mut Args<'_>) -> Result<Action, Refusal> {
     let chat = args.friend_or_current()?;
-    let mut limit = PAGE;
+    let mut limit = args.page;
     let mut before = None;
     while args.peek().is_some() {
         if args.flag("--before") {

@@ -37,9 +37,10 @@ pub(super) const ROWS: &[Spec] = &[
     },
     Spec {
         name: "notify",
-        usage: "/notify [bell or off]",
-        help: "ring the terminal's bell for messages that you do not see at once",
-        args: &[Arg::Word(&["bell", "off"])],
+        usage: "/notify [all or none]",
+        help: "show messages of other chats as they come, or only count them",
+        more: "The bell has a setting of its own: /set bell off.",
+        args: &[Arg::Word(&["all", "none"])],
         parse: |args| setting(args, "notify"),
         ..ROW
     },

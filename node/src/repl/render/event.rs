@@ -4,8 +4,8 @@ use hobnob_shared::text::{Handle, display};
 
 use super::{
     Look, Scene,
-    layout::{safe_block, shorten},
-    message::{bare, mark, message, name_of},
+    layout::shorten,
+    message::{bare, message, name_of, sign},
     notice,
     paint::Role,
     people::{presence_words, request_line},
@@ -96,7 +96,7 @@ pub fn moved(list: &[Moved], look: &Look) -> Option<String> {
 
 fn moved_line(one: &Moved, numbers: &str, look: &Look) -> String {
     let name = bare(&one.chat, true);
-    let sign = if look.plain { String::new() } else { format!("{} ", mark(one.delivery, false)) };
+    let mark = if look.plain { String::new() } else { format!("{} ", sign(one.delivery.state)) };
     let devices = match one.delivery {
         Delivery { delivered, devices, .. } if devices > 1 && delivered < devices => {
             format!(" on {delivered} of {devices} devices")
@@ -104,10 +104,10 @@ fn moved_line(one: &Moved, numbers: &str, look: &Look) -> String {
         _ => String::new(),
     };
     match one.delivery.state {
-        DeliveryState::Queued => format!("{sign}{numbers} waits for {name}"),
-        DeliveryState::Stored => format!("{sign}{numbers} is kept for {name} by a carrier"),
-        DeliveryState::Delivered => format!("{sign}{name} has {numbers}{devices}"),
-        DeliveryState::Read => format!("{sign}{name} has read {numbers}"),
+        DeliveryState::Queued => format!("{mark}{numbers} waits for {name}"),
+        DeliveryState::Stored => format!("{mark}{numbers} is kept for {name} by a carrier"),
+        DeliveryState::Delivered => format!("{mark}{name} has {numbers}{devices}"),
+        DeliveryState::Read => format!("{mark}{name} has read {numbers}"),
     }
 }
 
@@ -216,7 +216,7 @@ fn warning(chat: Option<&Handle>, message: &str, look: &Look) -> String {
 
 fn alert(text: &str, look: &Look) -> String {
     let head = if look.plain { "warning: ".to_owned() } else { format!("{} ", look.paint(Role::Alert, "!")) };
-    look.block(&head, &safe_block(text), "")
+    look.sentence(&head, text)
 }
 
 /// How long until something, for lists.

@@ -8,6 +8,9 @@ use super::{Look, paint::Role};
 /// Blanks before the gutter: as wide as a time.
 const INDENT: &str = "      ";
 
+/// Below the beginning of a sentence of ours.
+const HANG: &str = "  ";
+
 /// Cells of [`INDENT`] and the gutter behind it.
 const GUTTER_CELLS: usize = 8;
 
@@ -56,6 +59,17 @@ impl Look {
         out
     }
 
+    /// A sentence of ours, wrapped below its beginning. Line breaks in it are shown, not made.
+    pub(super) fn sentence(&self, head: &str, text: &str) -> String {
+        if self.plain {
+            return one_line(head, text, "");
+        }
+        let room = self.width.saturating_sub(HANG.len()).max(LEAST_CELLS);
+        let lines: Vec<String> =
+            display::wrap(&unmarked(&display::line(text)), room).iter().map(|piece| display::line(piece)).collect();
+        format!("{head}{}\n", lines.join(&format!("\n{HANG}")))
+    }
+
     /// The gutter with a sign of our own in it.
     pub(super) fn gutter(&self, sign: &str) -> String {
         format!("{INDENT}{} ", self.paint(Role::Dim, sign))
@@ -86,7 +100,9 @@ impl Look {
         match lines.last_mut() {
             _ if tail.is_empty() => {}
             Some(last) if before + visible_width(last) + 1 + visible_width(tail) <= self.width => {
-                last.push(' ');
+                if !last.is_empty() {
+                    last.push(' ');
+                }
                 last.push_str(tail);
             }
             _ => lines.push(tail.to_owned()),
@@ -110,7 +126,7 @@ fn first_line(paragraph: &str, room: usize) -> (&str, &str) {
 
 fn one_line(head: &str, text: &str, tail: &str) -> String {
     let text = display::line(text);
-    let gap = if tail.is_empty() { "" } else { " " };
+    let gap = if tail.is_empty() || text.is_empty() { "" } else { " " };
     format!("{head}{text}{gap}{tail}\n")
 }
 
@@ -133,7 +149,7 @@ pub(super) fn pad(text: &str, cells: usize) -> String {
 }
 
 /// At most so many cells of one line; the end says that there is more.
-pub(super) fn shorten(text: &str, cells: usize) -> String {
+pub(in crate::repl) fn shorten(text: &str, cells: usize) -> String {
     let text = display::line(&text.replace(['\n', '\t'], " "));
     if display::width(&text) <= cells {
         return text;

@@ -55,10 +55,9 @@ fn head(message: &Message, scene: &Scene, look: &Look) -> String {
     let number = format!("[{}]", message.number);
     let start = look.paint(Role::Dim, &format!("{clock} {number}"));
     let author = author(message, scene, look);
-    let gap = if message.deleted && !look.plain { "" } else { " " };
     match message.kind {
-        MessageKind::Action => format!("{start} * {author}{gap}"),
-        MessageKind::Text | MessageKind::Unknown => format!("{start} {author}:{gap}"),
+        MessageKind::Action => format!("{start} * {author} "),
+        MessageKind::Text | MessageKind::Unknown => format!("{start} {author}: "),
     }
 }
 
@@ -134,18 +133,28 @@ fn tail(message: &Message, look: &Look) -> String {
 
 /// How far a message of ours got: a sign, or words.
 pub(super) fn mark(delivery: Delivery, plain: bool) -> String {
-    let sign = match (delivery.state, plain) {
-        (DeliveryState::Queued, true) => "(queued)",
-        (DeliveryState::Queued, false) => "…",
-        (DeliveryState::Stored, true) => "(stored at a carrier)",
-        (DeliveryState::Stored, false) => "⇡",
-        (DeliveryState::Delivered, true) => "(delivered)",
-        (DeliveryState::Delivered, false) => "✓",
-        (DeliveryState::Read, true) => "(read)",
-        (DeliveryState::Read, false) => "✓✓",
-    };
+    let sign = if plain { word(delivery.state) } else { sign(delivery.state) };
     let partly = delivery.devices > 1 && delivery.delivered > 0 && delivery.delivered < delivery.devices;
     if partly { format!("{sign} {}/{}", delivery.delivered, delivery.devices) } else { sign.to_owned() }
+}
+
+/// The sign of a state.
+pub(super) fn sign(state: DeliveryState) -> &'static str {
+    match state {
+        DeliveryState::Queued => "…",
+        DeliveryState::Stored => "⇡",
+        DeliveryState::Delivered => "✓",
+        DeliveryState::Read => "✓✓",
+    }
+}
+
+fn word(state: DeliveryState) -> &'static str {
+    match state {
+        DeliveryState::Queued => "(queued)",
+        DeliveryState::Stored => "(stored at a carrier)",
+        DeliveryState::Delivered => "(delivered)",
+        DeliveryState::Read => "(read)",
+    }
 }
 
 fn reactions(message: &Message) -> Option<String> {

@@ -18,6 +18,7 @@ use std::collections::BTreeMap;
 use hobnob_shared::text::Handle;
 use jiff::{civil::Date, tz::TimeZone};
 
+pub(super) use self::layout::shorten;
 pub use self::{
     event::{Moved, event, moved},
     message::{message, messages},
@@ -37,6 +38,8 @@ pub struct Look {
     pub plain: bool,
     /// Colours, if any.
     pub theme: Option<Theme>,
+    /// `2:02 pm` for `14:02`.
+    pub twelve_hours: bool,
     /// The time zone of the person.
     pub zone: TimeZone,
     /// Now, in ms since the epoch.
@@ -46,7 +49,7 @@ pub struct Look {
 impl Look {
     /// For pipes and screen readers.
     pub fn plain(zone: TimeZone, now_ms: u64) -> Self {
-        Self { width: usize::MAX, plain: true, theme: None, zone, now_ms }
+        Self { width: usize::MAX, plain: true, theme: None, twelve_hours: false, zone, now_ms }
     }
 }
 
@@ -87,13 +90,13 @@ impl Trust {
 /// A command that was refused.
 pub fn refusal(refusal: &Refusal, look: &Look) -> String {
     let head = if look.plain { "error: ".to_owned() } else { format!("{} ", look.paint(Role::Alert, "✗")) };
-    look.block(&head, &safe_block(&refusal.message), "")
+    look.sentence(&head, &refusal.message)
 }
 
 /// Words of our own. Others' text in them is made harmless here too.
 pub fn notice(text: &str, look: &Look) -> String {
     let head = if look.plain { String::new() } else { format!("{} ", look.paint(Role::Dim, "·")) };
-    look.block(&head, &safe_block(text), "")
+    look.sentence(&head, text)
 }
 
 /// A page of our own words, each line as it stands.
@@ -115,3 +118,6 @@ pub fn qr(text: &str, look: &Look) -> Option<String> {
     let fits = picture.lines().all(|line| line.chars().count() <= look.width);
     fits.then(|| format!("{picture}\n"))
 }
+
+#[cfg(test)]
+mod tests;

@@ -54,7 +54,7 @@ fn lines(text: &str, look: &Look) -> String {
 fn done(command: &str, look: &Look) -> String {
     let words = match command {
         // The event says it.
-        "edit" | "del" | "react" | "pin" | "remove" | "rename" | "expire" => return String::new(),
+        "remove" | "expire" => return String::new(),
         "nick" | "bio" => "changed; your friends are told when they are reached",
         "away" | "busy" | "invisible" | "back" | "status" => "your friends see it now",
         "decline" => "declined; nobody is told",
@@ -72,7 +72,7 @@ fn done(command: &str, look: &Look) -> String {
 fn nothing_unread(command: &str) -> &'static str {
     match command {
         "unread" => "nothing is unread",
-        _ => "no chats yet: /friends lists your friends, /help friends says how to find some",
+        _ => "no chats yet: /friends lists your friends, /help people says how to find some",
     }
 }
 

@@ -16,12 +16,13 @@ impl Look {
         let time = self.at(ms);
         let mark = if doubtful { "?" } else { "" };
         let today = scene.day.unwrap_or_else(|| self.today());
-        let format = match time.date() {
-            date if date == today => "%H:%M",
-            date if date.year() == today.year() => "%d %b %H:%M",
-            _ => "%Y-%m-%d %H:%M",
+        let clock = if self.twelve_hours { "%-I:%M %P" } else { "%H:%M" };
+        let date = match time.date() {
+            date if date == today => "",
+            date if date.year() == today.year() => "%-d %b ",
+            _ => "%Y-%m-%d ",
         };
-        format!("{}{mark}", time.strftime(format))
+        format!("{}{mark}", time.strftime(&format!("{date}{clock}")))
     }
 
     /// A moment in full.

@@ -1,0 +1,202 @@
+//! The prompt: `@bob ●3 …1> `. rustyline measures it once a line, so while one is typed it may change only in ways that
+//! keep its width; [`Live`] holds the versions.
+
+use std::sync::{
+    Arc, OnceLock,
+    atomic::{AtomicBool, AtomicUsize, Ordering},
+};
+
+use hobnob_shared::text::{Handle, display};
+use rustyline::Prompt;
+
+use super::gate::Gate;
+
+/// Cells of a name in the prompt.
+const NAME_CELLS: usize = 24;
+
+/// Room that is kept behind the prompt for ` ●1`, where other chats are.
+const RESERVE_CELLS: usize = 3;
+
+/// Changes that one line can show; more are shown with the next line.
+const VERSIONS: usize = 256;
+
+/// What the prompt says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Status {
+    /// The current chat.
+    pub(super) chat: Option<Handle>,
+    /// Unread messages in other chats.
+    pub(super) unread: u64,
+    /// Messages of ours that are not delivered.
+    pub(super) queued: u64,
+    /// The other side is typing.
+    pub(super) typing: bool,
+    /// There are other chats, so something may become unread.
+    pub(super) others: bool,
+}
+
+impl Status {
+    /// The prompt as wide as it likes, without its last blank.
+    fn natural(&self) -> String {
+        let (name, counts) = self.parts(u64::to_string);
+        format!("{name}{counts}{}", self.sign())
+    }
+
+    /// Name and counts, the counts written by `number`.
+    fn parts(&self, number: impl Fn(&u64) -> String) -> (String, String) {
+        let name = match &self.chat {
+            Some(chat) => super::render::shorten(&chat.to_string(), NAME_CELLS),
+            None => "hobnob".to_owned(),
+        };
+        let mut counts = String::new();
+        for (sign, count) in [('●', self.unread), ('…', self.queued)] {
+            if count > 0 {
+                counts.push_str(&format!(" {sign}{}", number(&count)));
+            }
+        }
+        (name, counts)
+    }
+
+    fn sign(&self) -> char {
+        if self.typing { '…' } else { '>' }
+    }
+
+    /// Cells of a new prompt.
+    fn width(&self) -> usize {
+        let reserve = if self.others && self.unread == 0 { RESERVE_CELLS } else { 0 };
+        display::width(&self.natural()) + reserve + 1
+    }
+
+    /// The prompt in exactly so many cells, if it can be said in them.
+    fn fitted(&self, cells: usize) -> Option<String> {
+        let (name, counts) = self.parts(|count| if *count > 9 { "+".to_owned() } else { count.to_string() });
+        let short = format!("{name}{counts}{}", self.sign());
+        let text = [self.natural(), short].into_iter().find(|text| display::width(text) < cells)?;
+        let missing = cells - display::width(&text);
+        Some(format!("{text}{}", " ".repeat(missing)))
+    }
+}
+
+/// The prompt of one line, shared between who reads and who knows.
+pub(super) struct Live {
+    gate: Arc<Gate>,
+    cells: usize,
+    coloured: bool,
+    versions: Vec<OnceLock<Version>>,
+    current: AtomicUsize,
+    begun: AtomicBool,
+}
+
+struct Version {
+    raw: String,
+    styled: String,
+}
+
+impl Live {
+    pub(super) fn new(status: &Status, coloured: bool, gate: Arc<Gate>) -> Self {
+        let live = Self {
+            gate,
+            cells: status.width(),
+            coloured,
+            versions: (0..VERSIONS).map(|_| OnceLock::new()).collect(),
+            current: AtomicUsize::new(0),
+            begun: AtomicBool::new(false),
+        };
+        live.set(0, status);
+        live
+    }
+
+    /// Shows another status from the next repaint on. Whether anything changed.
+    pub(super) fn update(&self, status: &Status) -> bool {
+        let next = self.current.load(Ordering::Acquire) + 1;
+        let same = status.fitted(self.cells).is_none_or(|text| text == self.text());
+        !same && self.set(next, status)
+    }
+
+    /// The prompt as it stands there.
+    pub(super) fn text(&self) -> &str {
+        self.version().map_or("", |version| version.raw.as_str())
+    }
+
+    fn set(&self, at: usize, status: &Status) -> bool {
+        let (Some(slot), Some(raw)) = (self.versions.get(at), status.fitted(self.cells)) else { return false };
+        let bold = raw.find([' ', '>', '…']).unwrap_or(raw.len());
+        let (name, rest) = raw.split_at(bold);
+        let styled = if self.coloured { format!("\x1b[1m{name}\x1b[0m{rest}") } else { raw.clone() };
+        let set = slot.set(Version { raw, styled }).is_ok();
+        self.current.store(at, Ordering::Release);
+        set
+    }
+
+    fn version(&self) -> Option<&Version> {
+        self.versions.get(self.current.load(Ordering::Acquire))?.get()
+    }
+}
+
+impl Prompt for Live {
+    /// First asked for when editing begins, in raw mode: the gate opens.
+    fn raw(&self) -> &str {
+        if !self.begun.swap(true, Ordering::AcqRel) {
+            self.gate.open();
+        }
+        self.text()
+    }
+
+    fn styled(&self) -> &str {
+        self.version().map_or("", |version| version.styled.as_str())
+    }
+}
+
+impl std::fmt::Debug for Live {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Live({} cells)", self.cells)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    fn status(unread: u64, queued: u64) -> Status {
+        Status { chat: Some(Handle::parse("bob").unwrap()), unread, queued, ..Status::default() }
+    }
+
+    #[test]
+    fn it_names_the_chat_and_what_waits() {
+        assert_eq!(status(0, 0).natural(), "@bob>");
+        assert_eq!(status(3, 1).natural(), "@bob ●3 …1>");
+        assert_eq!(Status::default().natural(), "hobnob>");
+    }
+
+    #[test]
+    fn while_a_line_is_typed_it_keeps_its_width() {
+        let roomy = Status { others: true, ..status(0, 0) };
+        let live = Live::new(&roomy, false, Arc::default());
+        assert_eq!(live.text(), "@bob>    ");
+        assert!(live.update(&status(1, 0)));
+        assert_eq!(live.text(), "@bob ●1> ");
+        assert!(live.update(&status(12, 0)));
+        assert_eq!(live.text(), "@bob ●+> ");
+        assert!(!live.update(&status(12, 1)), "there is no room to say it");
+        assert!(live.update(&Status { typing: true, ..status(0, 0) }));
+        assert_eq!(live.text(), "@bob…    ");
+    }
+
+    #[test]
+    fn a_count_that_goes_away_leaves_blanks() {
+        let live = Live::new(&status(0, 1), false, Arc::default());
+        assert_eq!(live.text(), "@bob …1> ");
+        assert!(live.update(&status(0, 0)));
+        assert_eq!(live.text(), "@bob>    ");
+        assert!(!live.update(&status(0, 0)), "nothing changed");
+    }
+
+    #[test]
+    fn a_long_or_wide_name_is_cut() {
+        let chat = Handle::parse("漢字".repeat(10)).ok();
+        let text = Status { chat, ..Status::default() }.natural();
+        assert!(display::width(&text) <= NAME_CELLS + 1, "{text}");
+    }
+}

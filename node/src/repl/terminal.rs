@@ -1,0 +1,396 @@
+//! The terminal: a thread that reads, a thread that prints above the line being typed, and the one door through which
+//! everything goes to the screen.
+//!
+//! Nothing comes here that [`super::render`] has not made; nothing else in the REPL writes to standard output.
+
+use std::{
+    io::{self, Write},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+        mpsc as threads,
+    },
+    thread,
+};
+
+use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
+use rustyline::{
+    Cmd, ColorMode, Config, Editor, Event, EventHandler, ExternalPrinter, KeyCode, KeyEvent, Modifiers,
+    config::{CompletionType, Configurer},
+    error::ReadlineError,
+    history::MemHistory,
+};
+use tokio::sync::mpsc;
+use zeroize::Zeroizing;
+
+use super::{
+    editing::{Editing, NextUnread, SecretKeys, Shared},
+    gate::Gate,
+    prompt::Live,
+};
+
+/// Lines that may wait while something else holds the screen (a list of completions). More are counted and dropped;
+/// the history has them.
+const PRINT_QUEUE: usize = 1024;
+
+/// Typed lines that Up finds again. They are in memory only.
+const HISTORY_LINES: usize = 1000;
+
+/// Cells of a terminal that does not say.
+const USUAL_SIZE: (usize, usize) = (80, 24);
+
+/// Up and down again: nothing moves, and rustyline draws the prompt anew.
+const REPAINT: &str = "\x1b[A\n";
+
+/// What the reader is asked for.
+#[derive(Debug)]
+enum Ask {
+    Line { prompt: Arc<Live>, draft: String },
+    Answer { prompt: String },
+    Secret { prompt: String },
+}
+
+/// What was typed.
+#[derive(Debug)]
+pub(super) enum Typed {
+    /// A line. `crossed`: something may have been printed behind it, so it must not be taken off the screen.
+    Line { text: String, crossed: bool },
+    /// Alt-A; what stood in the line is put aside.
+    NextUnread { draft: String, crossed: bool },
+    /// The answer to a question.
+    Answer(String),
+    /// A password.
+    Secret(Zeroizing<String>),
+    /// Ctrl-C.
+    Interrupted,
+    /// Ctrl-D, or nobody is there any more.
+    End,
+}
+
+/// Reads and prints.
+#[derive(Debug)]
+pub(super) struct Terminal {
+    asks: threads::Sender<Ask>,
+    pub(super) typed: mpsc::Receiver<Typed>,
+    printer: Option<threads::SyncSender<String>>,
+    waiting: Arc<AtomicUsize>,
+    dropped: u64,
+    pub(super) shared: Arc<Shared>,
+    is_reading: bool,
+    before: Option<Termios>,
+}
+
+impl Terminal {
+    /// Starts the threads. In plain mode there is only the one that reads.
+    pub(super) fn open(plain: bool, coloured: bool, typing: mpsc::Sender<String>) -> io::Result<Self> {
+        let (asks, asked) = threads::channel();
+        let (tell, typed) = mpsc::channel(1);
+        let shared = Arc::new(Shared::default());
+        let waiting = Arc::new(AtomicUsize::new(0));
+        let before = tcgetattr(io::stdin()).ok();
+        let printer = if plain {
+            spawn("hobnob-keys", move || read_plain(&asked, &tell))?;
+            None
+        } else {
+            let (print, lines) = threads::sync_channel(PRINT_QUEUE);
+            let mut editor = editor(&shared, coloured, typing).map_err(io::Error::other)?;
+            let out = editor.create_external_printer().map_err(io::Error::other)?;
+            let (gate, count) = (Arc::clone(&shared.gate), Arc::clone(&waiting));
+            spawn("hobnob-lines", move || print_lines(out, &lines, &gate, &count))?;
+            let reader = Reader { editor, shared: Arc::clone(&shared), coloured };
+            spawn("hobnob-keys", move || reader.run(&asked, &tell))?;
+            Some(print)
+        };
+        Ok(Self { asks, typed, printer, waiting, dropped: 0, shared, is_reading: false, before })
+    }
+
+    /// Begins to read a line. Until it is there, [`Terminal::put`] prints above it.
+    pub(super) fn read_line(&mut self, prompt: Arc<Live>, draft: String) {
+        self.ask(Ask::Line { prompt, draft });
+    }
+
+    /// Asks a question. Nothing is printed until it is answered.
+    pub(super) async fn answer(&mut self, prompt: String) -> Typed {
+        self.ask(Ask::Answer { prompt });
+        self.next().await
+    }
+
+    /// Asks for a password. Nothing is printed until it is there.
+    pub(super) async fn secret(&mut self, prompt: &str) -> Typed {
+        self.ask(Ask::Secret { prompt: prompt.to_owned() });
+        self.next().await
+    }
+
+    /// What was typed. Dropping the future loses nothing.
+    pub(super) async fn next(&mut self) -> Typed {
+        let typed = self.typed.recv().await.unwrap_or(Typed::End);
+        self.is_reading = false;
+        typed
+    }
+
+    fn ask(&mut self, ask: Ask) {
+        self.is_reading = true;
+        // A reader that is gone shows as the end of input.
+        let _ = self.asks.send(ask);
+    }
+
+    /// Shows lines, above the one being typed if there is one. Each ends with a line break.
+    pub(super) fn put(&mut self, text: &str) {
+        if text.is_empty() {
+            return;
+        }
+        match self.printer.as_ref().filter(|_| self.is_reading) {
+            Some(printer) => {
+                self.waiting.fetch_add(1, Ordering::SeqCst);
+                if printer.try_send(text.to_owned()).is_err() {
+                    self.waiting.fetch_sub(1, Ordering::SeqCst);
+                    self.dropped += 1;
+                }
+            }
+            None => door(text),
+        }
+    }
+
+    /// How often lines were not shown because the screen was held up, once it is free again.
+    pub(super) fn take_dropped(&mut self) -> u64 {
+        if self.waiting.load(Ordering::SeqCst) == 0 { std::mem::take(&mut self.dropped) } else { 0 }
+    }
+
+    /// Draws the prompt anew.
+    pub(super) fn repaint(&mut self) {
+        // When lines wait, the prompt is drawn behind them anyway.
+        if self.is_reading && self.waiting.load(Ordering::SeqCst) == 0 {
+            self.put(REPAINT);
+        }
+    }
+
+    /// Takes the line that was just typed off the screen.
+    pub(super) fn unput(&mut self, prompt: &str, line: &str) {
+        let (cols, rows) = size();
+        if self.printer.is_some()
+            && let Some(taken) = rows_of(prompt, line, cols).filter(|taken| *taken < rows)
+        {
+            door(&format!("\r\x1b[{taken}A\x1b[J"));
+        }
+    }
+
+    /// Empties the screen.
+    pub(super) fn clear(&mut self) {
+        if self.printer.is_some() {
+            door("\x1b[H\x1b[2J");
+        }
+    }
+
+    /// Rings.
+    pub(super) fn bell(&mut self) {
+        if self.printer.is_some() {
+            door("\x07");
+        }
+    }
+}
+
+impl Drop for Terminal {
+    /// A line may still be read; the terminal must not stay as rustyline left it.
+    fn drop(&mut self) {
+        self.shared.gate.end();
+        if !self.is_reading {
+            return;
+        }
+        if let Some(before) = &self.before {
+            // A terminal that is gone needs no care.
+            let _ = tcsetattr(io::stdin(), OptionalActions::Drain, before);
+        }
+        door(if self.printer.is_some() { "\x1b[?2004l\r\n" } else { "\n" });
+    }
+}
+
+/// Cells and rows of the screen.
+pub(super) fn size() -> (usize, usize) {
+    match tcgetwinsize(io::stdout()) {
+        Ok(size) if size.ws_col > 0 && size.ws_row > 0 => (size.ws_col.into(), size.ws_row.into()),
+        _ => USUAL_SIZE,
+    }
+}
+
+/// The only place that writes to the screen.
+fn door(text: &str) {
+    let mut out = io::stdout().lock();
+    // A closed terminal ends the reader, and with it everything.
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    thread::Builder::new().name(name.to_owned()).spawn(work).map(drop)
+}
+
+type ChatEditor = Editor<Editing, MemHistory>;
+
+fn editor(shared: &Arc<Shared>, coloured: bool, typing: mpsc::Sender<String>) -> rustyline::Result<ChatEditor> {
+    let config = Config::builder()
+        .max_history_size(HISTORY_LINES)?
+        .history_ignore_space(true)
+        .completion_type(CompletionType::List)
+        .completion_show_all_if_ambiguous(true)
+        .color_mode(color_mode(coloured))
+        .build();
+    let mut editor = Editor::with_history(config.clone(), MemHistory::with_config(&config))?;
+    editor.set_helper(Some(Editing::new(Arc::clone(shared), coloured, typing)));
+    let alt = |key| KeyEvent(key, Modifiers::ALT);
+    let next = NextUnread(Arc::clone(shared));
+    editor.bind_sequence(alt(KeyCode::Char('a')), EventHandler::Conditional(Box::new(next)));
+    editor.bind_sequence(alt(KeyCode::Enter), Cmd::Newline);
+    editor.bind_sequence(Event::Any, EventHandler::Conditional(Box::new(SecretKeys(Arc::clone(shared)))));
+    Ok(editor)
+}
+
+fn color_mode(coloured: bool) -> ColorMode {
+    if coloured { ColorMode::Forced } else { ColorMode::Disabled }
+}
+
+/// Everything the reading thread has.
+struct Reader {
+    editor: ChatEditor,
+    shared: Arc<Shared>,
+    coloured: bool,
+}
+
+impl Reader {
+    fn run(mut self, asked: &threads::Receiver<Ask>, tell: &mpsc::Sender<Typed>) {
+        while let Ok(ask) = asked.recv() {
+            let typed = match ask {
+                Ask::Line { prompt, draft } => self.line(&prompt, &draft),
+                Ask::Answer { prompt } => {
+                    self.editor.readline(&prompt).map_or_else(|error| failed(&error), Typed::Answer)
+                }
+                Ask::Secret { prompt } => self.secret(&prompt),
+            };
+            if tell.blocking_send(typed).is_err() {
+                return;
+            }
+        }
+    }
+
+    fn line(&mut self, prompt: &Live, draft: &str) -> Typed {
+        let read = self.editor.readline_with_initial(prompt, (draft, ""));
+        let next_unread = self.shared.next_unread.swap(false, Ordering::SeqCst);
+        if read.is_err() {
+            self.shared.gate.shut();
+        }
+        let crossed = self.shared.gate.was_crossed();
+        match read {
+            Ok(draft) if next_unread => Typed::NextUnread { draft, crossed },
+            Ok(text) => {
+                // The history is a list in memory; it cannot fail.
+                let _ = self.editor.add_history_entry(&text);
+                Typed::Line { text, crossed }
+            }
+            Err(error) => failed(&error),
+        }
+    }
+
+    /// Colours are forced on: they are what keeps the password off the screen.
+    fn secret(&mut self, prompt: &str) -> Typed {
+        self.shared.secret.store(true, Ordering::SeqCst);
+        self.editor.set_color_mode(ColorMode::Forced);
+        let read = self.editor.readline(prompt);
+        self.editor.set_color_mode(color_mode(self.coloured));
+        self.shared.secret.store(false, Ordering::SeqCst);
+        read.map_or_else(|error| failed(&error), |text| Typed::Secret(Zeroizing::new(text)))
+    }
+}
+
+fn failed(error: &ReadlineError) -> Typed {
+    if matches!(error, ReadlineError::Interrupted) { Typed::Interrupted } else { Typed::End }
+}
+
+/// Without an editor: lines as the system hands them out.
+fn read_plain(asked: &threads::Receiver<Ask>, tell: &mpsc::Sender<Typed>) {
+    while let Ok(ask) = asked.recv() {
+        let typed = match ask {
+            Ask::Line { draft: _, prompt: _ } => {
+                plain_line().map_or(Typed::End, |text| Typed::Line { text, crossed: true })
+            }
+            Ask::Answer { prompt } => {
+                door(&prompt);
+                plain_line().map_or(Typed::End, Typed::Answer)
+            }
+            Ask::Secret { prompt } => rpassword::prompt_password(prompt)
+                .map_or(Typed::Interrupted, |text| Typed::Secret(Zeroizing::new(text))),
+        };
+        if tell.blocking_send(typed).is_err() {
+            return;
+        }
+    }
+}
+
+fn plain_line() -> Option<String> {
+    let mut line = String::new();
+    match io::stdin().read_line(&mut line) {
+        Ok(1..) => Some(line.trim_end_matches(['\n', '\r']).to_owned()),
+        Ok(0) => None,
+        // Not UTF-8: the line is lost, the next one is not.
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => Some(String::new()),
+        Err(_) => None,
+    }
+}
+
+fn print_lines(mut out: impl ExternalPrinter, lines: &threads::Receiver<String>, gate: &Gate, waiting: &AtomicUsize) {
+    while let Ok(mut text) = lines.recv() {
+        let mut count = 1;
+        if !gate.enter() {
+            return;
+        }
+        // What came meanwhile goes along: each print draws the prompt anew.
+        while let Ok(more) = lines.try_recv() {
+            count += 1;
+            text.push_str(&more);
+        }
+        // It fails when the terminal is gone, which ends the reader too.
+        let _ = out.print(text);
+        gate.leave();
+        waiting.fetch_sub(count, Ordering::SeqCst);
+    }
+}
+
+/// Rows that prompt and line take on the screen; nothing where terminals differ about it.
+fn rows_of(prompt: &str, line: &str, cols: usize) -> Option<usize> {
+    let unclear = |c: char| c.is_control() && c != '\n';
+    let by_char: usize = line.chars().filter_map(unicode_width::UnicodeWidthChar::width).sum();
+    let together = unicode_width::UnicodeWidthStr::width(line.replace('\n', "").as_str());
+    if cols == 0 || line.contains(unclear) || by_char != together {
+        return None;
+    }
+    let mut row = 0;
+    let mut col = hobnob_shared::text::display::width(prompt);
+    for c in line.chars() {
+        let cells = unicode_width::UnicodeWidthChar::width(c).unwrap_or(0);
+        if c == '\n' || col + cells > cols {
+            row += 1;
+            col = 0;
+        }
+        col += if c == '\n' { 0 } else { cells };
+    }
+    Some(row + 1 + usize::from(col == cols))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::rows_of;
+
+    #[test]
+    fn rows_are_counted_as_the_terminal_fills_them() {
+        assert_eq!(rows_of("@bob> ", "hi", 80), Some(1));
+        assert_eq!(rows_of("> ", "12345678", 10), Some(2));
+        assert_eq!(rows_of("> ", "1234567", 10), Some(1));
+        assert_eq!(rows_of("> ", "123456789", 10), Some(2));
+        assert_eq!(rows_of("> ", "one\ntwo", 10), Some(2));
+        assert_eq!(rows_of("> ", "漢字漢字字", 10), Some(2));
+    }
+
+    #[test]
+    fn what_terminals_disagree_about_is_left_alone() {
+        assert_eq!(rows_of("> ", "👩\u{200d}👩\u{200d}👧", 10), None);
+        assert_eq!(rows_of("> ", "a\tb", 10), None);
+        assert_eq!(rows_of("> ", "\u{1b}[A", 10), None);
+    }
+}
