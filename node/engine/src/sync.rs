@@ -88,7 +88,9 @@ impl Conversations {
     /// Sends our digest: whatever differs is found from there.
     pub(crate) fn start_round(&mut self, session: SessionId, step: &mut Step<'_>) {
         let Some(link) = self.links.get_mut(&session) else { return };
-        let Some(chat) = self.chats.get(&link.chat) else { return };
+        let Some(chat) = self.chats.get_mut(&link.chat) else { return };
+        // What was looked for over a session that broke may never have come.
+        chat.probes.clear();
         // Sessions of one moment would otherwise compare in one moment for ever.
         link.next_digest = step.now.mono_ms + REPAIR_MS + u64::from(step.random::<1>()[0]) * 20;
         link.told_all(chat);
