@@ -27,6 +27,7 @@ pub trait View {
     fn get(&self, table: TableId, key: &[u8]) -> Result<Option<Vec<u8>>, Fault>;
 
     /// Shows `visit` each row with `from <= key < to` in `order` until it breaks. `to: None` means to the end.
+    #[expect(clippy::type_complexity, reason = "one visitor, spelled out where it is used")]
     fn scan(
         &self,
         table: TableId,

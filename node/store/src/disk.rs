@@ -15,13 +15,13 @@ use crate::lock::private;
 /// written to keep their content.
 pub trait Disk: Debug + Send + Sync + 'static {
     /// How many bytes there are.
-    fn len(&self) -> io::Result<u64>;
+    fn size(&self) -> io::Result<u64>;
     /// Fills `out` from `offset` on. Fewer bytes than that are an error.
     fn read_at(&self, offset: u64, out: &mut [u8]) -> io::Result<()>;
     /// Writes all of `bytes` at `offset`.
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()>;
-    /// Cuts off what is beyond `len`, or adds zeros up to there.
-    fn set_len(&self, len: u64) -> io::Result<()>;
+    /// Cuts off what is beyond `size`, or adds zeros up to there.
+    fn resize(&self, size: u64) -> io::Result<()>;
     /// Returns when everything written before will survive a power cut.
     fn sync(&self) -> io::Result<()>;
 }
@@ -46,7 +46,7 @@ impl FileDisk {
 }
 
 impl Disk for FileDisk {
-    fn len(&self) -> io::Result<u64> {
+    fn size(&self) -> io::Result<u64> {
         Ok(self.0.metadata()?.len())
     }
 
@@ -83,8 +83,8 @@ impl Disk for FileDisk {
         Ok(())
     }
 
-    fn set_len(&self, len: u64) -> io::Result<()> {
-        self.0.set_len(len)
+    fn resize(&self, size: u64) -> io::Result<()> {
+        self.0.set_len(size)
     }
 
     fn sync(&self) -> io::Result<()> {

@@ -110,6 +110,7 @@ impl From<&io::Error> for Trouble {
 }
 
 /// What an error of redb's means, whichever of its kinds.
+#[expect(clippy::wildcard_enum_match_arm, reason = "redb may add kinds, and says so")]
 pub(crate) fn of(error: impl Into<redb::Error>) -> Trouble {
     match error.into() {
         redb::Error::Io(error) => (&error).into(),

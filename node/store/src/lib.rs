@@ -11,6 +11,8 @@ mod head;
 mod key;
 mod lock;
 mod mark;
+#[cfg(test)]
+mod old_formats;
 mod pages;
 mod preamble;
 mod schema;

@@ -24,7 +24,7 @@ impl Mark {
         let file: File = private().read(true).write(true).create(true).truncate(false).open(dir.join(FILE))?;
         let file = FileDisk::new(file);
         let mut bytes = [0; 8];
-        let known = file.len()? == 8 && file.read_at(0, &mut bytes).is_ok();
+        let known = file.size()? == 8 && file.read_at(0, &mut bytes).is_ok();
         Ok((Self { file }, known.then(|| u64::from_le_bytes(bytes))))
     }
 

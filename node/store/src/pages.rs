@@ -72,7 +72,7 @@ struct State {
 impl Pages {
     /// Makes the pages of a new, empty database.
     pub(crate) fn create(disk: Arc<dyn Disk>, key: &StoreKey) -> io::Result<Self> {
-        disk.set_len(BLOCKS_AT)?;
+        disk.resize(BLOCKS_AT)?;
         let sealer = preamble::write(&*disk, key)?;
         Ok(Self::new(disk, sealer, State::default()))
     }
@@ -88,7 +88,7 @@ impl Pages {
         let places = Places::read(&*disk, &sealer)?;
         let choice = places.choose(newest, |head| Ok(head.is_complete(&arrived(&*disk, &sealer, head)?)))?;
         let Choice { slot, head, confirmed, whole } = choice;
-        if disk.len()? < on_disk(head.len) || head.len < BLOCK as u64 {
+        if disk.size()? < on_disk(head.len) || head.len < BLOCK as u64 {
             return Err(Broken("it is cut off".into()).into());
         }
         // What was chosen may still be on its way to the disk; nothing may be built on it before it is there.
@@ -221,9 +221,9 @@ impl Pages {
         state.listed = std::mem::take(&mut state.written).into_keys().collect();
         // It is on the disk already; this only says so, and can wait.
         state.confirmed = head.confirm(&*self.disk, &self.sealer, slot).is_ok();
-        if self.disk.len()? > on_disk(head.len) {
+        if self.disk.size()? > on_disk(head.len) {
             // Space that is not given back now will be another time.
-            let _ = self.disk.set_len(on_disk(head.len));
+            let _ = self.disk.resize(on_disk(head.len));
         }
         Ok(())
     }
@@ -285,8 +285,8 @@ impl StorageBackend for Backend {
         let pages = &self.0;
         let mut state = pages.state();
         // A shorter file has to wait until the block 0 that says so is on the disk.
-        if on_disk(len) > pages.noted(pages.disk.len())? {
-            pages.noted(pages.disk.set_len(on_disk(len)))?;
+        if on_disk(len) > pages.noted(pages.disk.size())? {
+            pages.noted(pages.disk.resize(on_disk(len)))?;
         }
         state.len = len;
         Ok(())
@@ -344,7 +344,7 @@ fn in_head(offset: u64, len: usize) -> Option<std::ops::Range<usize>> {
 /// The number of the block at `offset`, when whole blocks are meant.
 fn block(offset: u64, len: usize) -> io::Result<u64> {
     let size = BLOCK as u64;
-    if offset % size == 0 && len.is_multiple_of(BLOCK) { Ok(offset / size) } else { Err(misaligned()) }
+    if offset.is_multiple_of(size) && len.is_multiple_of(BLOCK) { Ok(offset / size) } else { Err(misaligned()) }
 }
 
 fn misaligned() -> io::Error {

@@ -20,8 +20,11 @@ const FORMAT: &str = "format";
 /// layout says so instead of finding a table empty.
 const LAYOUTS: &str = "layouts";
 
+/// Changes an open transaction.
+type Step = fn(&WriteTransaction) -> Result<(), Trouble>;
+
 /// The steps from each format to the next; the first one starts at format 1.
-const STEPS: [fn(&WriteTransaction) -> Result<(), Trouble>; 1] = [state_layouts];
+const STEPS: [Step; 1] = [state_layouts];
 /// The format that this program writes.
 pub(crate) const CURRENT: u32 = 1 + STEPS.len() as u32;
 
@@ -80,10 +83,15 @@ pub(crate) fn create(transaction: &WriteTransaction) -> Result<(), Trouble> {
 
 /// What format 1 was: every table, and the format's number.
 pub(crate) fn create_format_1(transaction: &WriteTransaction) -> Result<(), Trouble> {
+    create_format(transaction, 1)
+}
+
+/// Every table, and a number for the format.
+pub(crate) fn create_format(transaction: &WriteTransaction, format: u32) -> Result<(), Trouble> {
     for id in TableId::ALL {
         transaction.open_table(definition(id)).map_err(of)?;
     }
-    set(transaction, FORMAT, &1u32.to_le_bytes())
+    set(transaction, FORMAT, &format.to_le_bytes())
 }
 
 /// Takes the database from `format` to [`CURRENT`]. All of it is one transaction, so a crash leaves the old format.

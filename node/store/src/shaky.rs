@@ -155,7 +155,7 @@ impl State {
 }
 
 impl Disk for ShakyDisk {
-    fn len(&self) -> io::Result<u64> {
+    fn size(&self) -> io::Result<u64> {
         Ok(self.state().now.len() as u64)
     }
 
@@ -172,8 +172,8 @@ impl Disk for ShakyDisk {
         self.state().make(Change::Write(start, bytes.to_vec()))
     }
 
-    fn set_len(&self, len: u64) -> io::Result<()> {
-        let len = usize::try_from(len).map_err(io::Error::other)?;
+    fn resize(&self, size: u64) -> io::Result<()> {
+        let len = usize::try_from(size).map_err(io::Error::other)?;
         self.state().make(Change::Length(len))
     }
 

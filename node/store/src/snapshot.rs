@@ -11,8 +11,9 @@ use hobnob_engine::{
 };
 use redb::{ReadOnlyTable, ReadTransaction, TableError};
 
-use crate::{guard::guarded, schema};
+use crate::{error::of, guard::guarded, schema};
 
+type Visit<'a> = dyn FnMut(&[u8], &[u8]) -> ControlFlow<()> + 'a;
 type Table = ReadOnlyTable<&'static [u8], &'static [u8]>;
 
 /// The database as it was when [`crate::Store::view`] was called. Later commits do not show in it.
@@ -38,7 +39,7 @@ impl Snapshot {
         let opened = match self.transaction.open_table(schema::definition(id)) {
             Ok(table) => Some(table),
             Err(TableError::TableDoesNotExist(_)) => None,
-            Err(error) => return Err(Fault(error.to_string())),
+            Err(error) => return Err(of(error).into()),
         };
         Ok(cell.get_or_init(|| opened).as_ref())
     }
@@ -54,7 +55,7 @@ impl Snapshot {
         table: TableId,
         bounds: (Bound<&[u8]>, Bound<&[u8]>),
         order: Order,
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
+        visit: &mut Visit<'_>,
     ) -> Result<(), Fault> {
         let Some(table) = self.table(table)? else { return Ok(()) };
         let mut rows = table.range::<&[u8]>(bounds).map_err(fault)?;
@@ -100,5 +101,5 @@ impl std::fmt::Debug for Snapshot {
 }
 
 fn fault(error: redb::StorageError) -> Fault {
-    Fault(error.to_string())
+    of(error).into()
 }

@@ -61,7 +61,7 @@ pub struct Store {
 
 /// One opening of redb. Nothing goes right after its first error, so it is replaced then.
 #[derive(Debug)]
-struct Open {
+pub(crate) struct Open {
     pages: Arc<Pages>,
     /// `None` only while it is being closed.
     database: Option<Database>,
@@ -85,9 +85,8 @@ impl Store {
 
     /// Opens the database in `dir`, and brings an older format up to date.
     pub fn open(dir: &Path, key: &StoreKey) -> Result<Self, OpenError> {
-        let disk = FileDisk::open(&dir.join(FILE)).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => OpenError::NotFound,
-            _ => io_error(error),
+        let disk = FileDisk::open(&dir.join(FILE)).map_err(|error| {
+            if error.kind() == io::ErrorKind::NotFound { OpenError::NotFound } else { io_error(error) }
         })?;
         let (mut store, found) = Self::open_at(Arc::new(disk), key)?;
         if let Ok((mark, last)) = Mark::open(dir) {
@@ -102,10 +101,10 @@ impl Store {
 
     /// Makes an empty database on `disk`, which is emptied.
     pub fn create_on(disk: Arc<dyn Disk>, key: &StoreKey) -> Result<Self, OpenError> {
-        disk.set_len(0).map_err(io_error)?;
+        disk.resize(0).map_err(io_error)?;
         let pages = Pages::create(Arc::clone(&disk), key).map_err(io_error)?;
         let open = Open::new(pages)?;
-        open.write(|transaction| schema::create(transaction))?;
+        open.write(schema::create)?;
         Ok(Self::new(disk, key, open, Incarnation::Fresh))
     }
 
@@ -192,9 +191,15 @@ impl Store {
         self.incarnation
     }
 
+    /// The format of the database: always the current one, an older one was brought up to date.
+    pub fn format(&mut self) -> Result<u32, OpenError> {
+        let open = self.reopened()?;
+        guarded(|| schema::format(open.database()?)).map_err(damaged)?
+    }
+
     /// How much is stored.
     pub fn sizes(&mut self) -> Result<Sizes, Fault> {
-        let file_bytes = self.disk.len().map_err(|error| Trouble::from(&error))?;
+        let file_bytes = self.disk.size().map_err(|error| Trouble::from(&error))?;
         let open = self.reopened()?;
         let rows = guarded(|| open.rows()).map_err(Fault)??;
         Ok(Sizes { file_bytes, rows })
@@ -228,7 +233,7 @@ impl Store {
 }
 
 impl Open {
-    fn new(pages: Pages) -> Result<Self, Trouble> {
+    pub(crate) fn new(pages: Pages) -> Result<Self, Trouble> {
         let pages = Arc::new(pages);
         let backend = Backend(Arc::clone(&pages));
         let opened =
@@ -239,7 +244,7 @@ impl Open {
     }
 
     /// One transaction that is on the disk when this returns.
-    fn write(&self, fill: impl FnOnce(&WriteTransaction) -> Result<(), Trouble>) -> Result<(), Trouble> {
+    pub(crate) fn write(&self, fill: impl FnOnce(&WriteTransaction) -> Result<(), Trouble>) -> Result<(), Trouble> {
         self.transact(fill, |transaction| transaction.commit())
     }
 
@@ -293,7 +298,8 @@ impl Drop for Open {
     }
 }
 
-fn put(transaction: &WriteTransaction, records: &Records) -> Result<(), Trouble> {
+/// Writes `records` into an open transaction.
+pub(crate) fn put(transaction: &WriteTransaction, records: &Records) -> Result<(), Trouble> {
     let mut rows = records.iter().peekable();
     while let Some(((table, _), _)) = rows.peek() {
         let id = *table;

@@ -1,7 +1,19 @@
 //! The store from outside: what it keeps, and what it survives.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "tests"
+)]
 
 mod crash;
+mod damage;
+mod format;
+mod full;
+mod kill;
+mod privacy;
 mod rows;
 
 use std::ops::ControlFlow;
