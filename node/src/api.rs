@@ -4,7 +4,9 @@
 use std::{
     fmt,
     path::Path,
+    pin::Pin,
     sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll},
 };
 
 use hobnob_shared::identity::AccountKey;
@@ -143,9 +145,17 @@ impl Node {
     /// Has `command` carried out. The answer comes after the commit, and before the events of the same commit can be
     /// seen: who polls the answer before [`Events::next`] sees it first.
     pub async fn ask(&self, command: Command) -> Result<Reply, Refusal> {
+        self.submit(command).await.await
+    }
+
+    /// Hands `command` in, waiting only while too many others wait already. Commands of one caller are carried out in
+    /// the order in which they were handed in, and many of them can share a commit: who has much to send submits it
+    /// all, and then waits for the answers.
+    pub async fn submit(&self, command: Command) -> Answer {
         let (answer, answered) = oneshot::channel();
-        self.calls.send(Call { command, answer }).await.map_err(|_| stopped())?;
-        answered.await.map_err(|_| stopped())?
+        // When the node has stopped, the call is dropped, and the answer says so.
+        let _ = self.calls.send(Call { command, answer }).await;
+        Answer { answered }
     }
 
     /// What happens from now on. The first listener also gets what happened since the start: that the network is
@@ -201,6 +211,21 @@ impl Node {
     ) -> Result<T, ProfileError> {
         let keyring = Arc::clone(&self.keyring);
         tokio::task::spawn_blocking(move || work(&keyring)).await.unwrap_or(Err(ProfileError::Interrupted))
+    }
+}
+
+/// The answer to a command that was handed in. Dropping it takes nothing back.
+#[derive(Debug)]
+#[must_use = "the answer says whether the command was carried out"]
+pub struct Answer {
+    answered: oneshot::Receiver<Result<Reply, Refusal>>,
+}
+
+impl Future for Answer {
+    type Output = Result<Reply, Refusal>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.answered).poll(context).map(|answer| answer.unwrap_or_else(|_| Err(stopped())))
     }
 }
 

@@ -1,7 +1,10 @@
 //! Two real nodes on loopback: latency from typed to shown, and throughput with every message stored at both ends and
 //! receipted. Both are compared with the bare work in the same run.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
 
 use hobnob::api::{Command, DeliveryState, Event, Reply};
 use hobnob_engine::{tables::TableId, work::Records};
@@ -73,21 +76,17 @@ async fn throughput(alice: &mut Person, bob: &mut Person) {
     let node = alice.node.clone();
     let chat = bob.handle.clone();
     let sender = tokio::spawn(async move {
-        let slots = std::sync::Arc::new(tokio::sync::Semaphore::new(IN_FLIGHT));
-        let mut last = None;
+        let mut answers = VecDeque::new();
         for n in 0..BULK {
-            let slot = slots.clone().acquire_owned().await.expect("open");
-            let text =
-                MessageText::parse(format!("bulk message {n:06}, about as long as people write")).expect("a text");
+            let words = format!("bulk message {n:06}, about as long as people write");
+            let text = MessageText::parse(words).expect("a text");
             let command = Command::Send { chat: chat.clone(), text, reply_to: None, action: false };
-            let node = node.clone();
-            last = Some(tokio::spawn(async move {
-                let reply = node.ask(command).await;
-                drop(slot);
-                reply
-            }));
+            answers.push_back(node.submit(command).await);
+            if answers.len() == IN_FLIGHT {
+                let _sent = answers.pop_front().expect("one").await.expect("sent");
+            }
         }
-        match last.expect("messages").await.expect("joined") {
+        match answers.pop_back().expect("messages").await {
             Ok(Reply::Sent(message)) => message.number,
             other => panic!("{other:?}"),
         }
