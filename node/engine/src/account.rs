@@ -161,16 +161,17 @@ impl AccountRow {
         self.devices.retain(|device| newest.lists(&device.certificate, &device.id));
     }
 
-    /// Takes a certificate that the newest record lists. `true` when the device is new.
-    pub(crate) fn learn_certificate(&mut self, account: &AccountId, signed: &SignedCertificate) -> bool {
+    /// Takes a certificate that the newest record lists. Its name when the device is new.
+    pub(crate) fn learn_certificate(&mut self, account: &AccountId, signed: &SignedCertificate) -> Option<Nickname> {
         if self.devices.iter().any(|device| device.certificate == *signed) || self.devices.len() >= MAX_DEVICES {
-            return false;
+            return None;
         }
-        let Ok(certificate) = signed.verify() else { return false };
+        let certificate = signed.verify().ok()?;
         let listed = self.newest.as_ref().is_some_and(|newest| newest.lists(signed, &certificate.device));
         if certificate.account != *account || !listed {
-            return false;
+            return None;
         }
+        let name = certificate.name.clone();
         self.devices.push(Device {
             id: certificate.device,
             x25519: ByteArray::new(certificate.x25519),
@@ -182,7 +183,7 @@ impl AccountRow {
             addresses: Vec::new(),
             learned: Vec::new(),
         });
-        true
+        Some(name)
     }
 
     /// Takes a bundle of a certified device when it is newer. `true` when it was.

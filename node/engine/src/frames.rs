@@ -1,6 +1,10 @@
 //! Routes what comes over a link: handshake, then frames, each to the part that understands it.
 
-use hobnob_shared::wire::{AccountPayload, Close, ErrorCode, Failure, Frame, Knock};
+use hobnob_shared::{
+    id::AccountId,
+    text::Note,
+    wire::{AccountPayload, Close, ErrorCode, Failure, Frame, Knock},
+};
 
 use crate::{
     Parts,
@@ -46,7 +50,7 @@ impl Parts {
             Some((Mode::Device, _)) => (!self.people.is_expected(&account)).then_some(None),
             Some((Mode::Invite, Some(id))) => invite::admit(&id, &account, step)?.err().map(Some),
             Some((Mode::Invite, None)) => Some(None),
-            Some((Mode::Nearby, _)) => (!self.nearby.is_on()).then_some(None),
+            Some((Mode::Nearby, _)) => (!self.nearby.has_room()).then_some(None),
         };
         match refused {
             Some(code) => self.sessions.end(link, code, step),
@@ -109,39 +113,39 @@ impl Parts {
                     self.conversations.on_frame(link, frame, &around!(self), step)?;
                 }
             }
-            frame @ (Frame::Presence(_)
-            | Frame::Knock(_)
-            | Frame::Introduce(_)
-            | Frame::SasCommit { .. }
-            | Frame::SasNonce { .. }
-            | Frame::SasReveal { .. }) => self.on_personal(link, frame, step)?,
-        }
-        Ok(())
-    }
-
-    /// Frames between people, over a session that is up.
-    fn on_personal(&mut self, link: SessionId, frame: Frame, step: &mut Step<'_>) -> Result<(), Fault> {
-        let Some(account) = self.sessions.peer(link).map(|peer| peer.account) else { return Ok(()) };
-        let is_friend = self.people.syncs(&account);
-        let is_known = self.people.friend(&account).is_some();
-        match frame {
+            Frame::Presence(shown) => {
+                if let Some(account) = self.friend_at(link) {
+                    self.presence.on_frame(link, account, shown, &self.people, step);
+                }
+            }
+            Frame::Introduce(introduce) => {
+                if let Some(account) = self.friend_at(link) {
+                    introduce::on_frame(&account, &introduce, &mut self.people, step);
+                }
+            }
             Frame::Knock(knock) => self.on_knock(link, knock, step)?,
-            Frame::Presence(shown) if is_friend => {
-                self.presence.on_frame(link, account, shown, &self.people, step);
-            }
-            Frame::Introduce(introduce) if is_friend => {
-                introduce::on_frame(&account, &introduce, &mut self.people, step);
-            }
-            Frame::SasCommit { commit } if is_known => self.verifications.on_commit(link, &account, commit, step),
+            Frame::SasCommit { commit } => self.on_sas_commit(link, commit, step),
             Frame::SasNonce { nonce } => {
                 self.verifications.on_nonce(link, nonce, &self.people, &self.sessions, step);
             }
             Frame::SasReveal { nonce } => {
                 self.verifications.on_reveal(link, nonce, &self.people, &self.sessions, step);
             }
-            _ => {} // not from somebody who may say this
         }
         Ok(())
+    }
+
+    /// Whose session it is, if it is up and may carry what friends say.
+    fn friend_at(&self, link: SessionId) -> Option<AccountId> {
+        let account = self.sessions.peer(link)?.account;
+        self.people.syncs(&account).then_some(account)
+    }
+
+    fn on_sas_commit(&mut self, link: SessionId, commit: [u8; 32], step: &mut Step<'_>) {
+        let account = self.sessions.peer(link).map(|peer| peer.account);
+        if let Some(account) = account.filter(|account| self.people.friend(account).is_some()) {
+            self.verifications.on_commit(link, &account, commit, step);
+        }
     }
 
     pub(crate) fn send_account(&mut self, link: SessionId, known: Option<(u64, [u8; 32])>, step: &mut Step<'_>) {
@@ -167,13 +171,14 @@ impl Parts {
             return Ok(());
         }
         self.learn_account(&peer, payload, step);
-        if payload.certificates.iter().any(|signed| *signed == peer.certificate) {
+        if payload.certificates.contains(&peer.certificate) {
             self.sessions.on_account_seen(link, step);
         }
-        let is_listed = self.people.lists(&peer.account, &peer.device);
-        if let Some(known) = self.people.account(&peer.account).filter(|known| !is_listed && known.newest.is_some()) {
-            // A device that its own account's record does not list: restored from words, perhaps. It may go on from this.
-            step.send(link, Frame::Account(known.introduction()));
+        if !self.people.lists(&peer.account, &peer.device) && self.sessions.prompt(link) {
+            // Its own account's record does not list it: restored from words, perhaps. It may go on from what we know.
+            if let Some(known) = self.people.account(&peer.account).filter(|known| known.newest.is_some()) {
+                step.send(link, Frame::Account(known.introduction()));
+            }
         }
         Ok(())
     }
@@ -184,10 +189,10 @@ impl Parts {
         let (chain, added, moved) = self.people.learn(&account, step, |known| {
             let chain = known.learn_records(&account, &payload.records);
             let certificates = payload.certificates.iter().chain([&peer.certificate]);
-            let added: Vec<_> = certificates.filter(|signed| known.learn_certificate(&account, signed)).collect();
+            let added: Vec<_> = certificates.filter_map(|signed| known.learn_certificate(&account, signed)).collect();
             let moved = payload.bundles.iter().filter(|bundle| known.learn_bundle(bundle)).count() > 0;
             let changed = chain == Chain::Grown || chain == Chain::Forked || !added.is_empty() || moved;
-            (changed, (chain, added.len(), moved))
+            (changed, (chain, added, moved))
         });
         if chain == Chain::Forked {
             self.raise_alarm(peer, step);
@@ -195,14 +200,14 @@ impl Parts {
         if let Some((from, to)) = self.people.name_properly(&account, step) {
             step.event(Event::FriendRenamed { from, to });
         }
-        if added > 0 && had_devices && self.people.friend(&account).is_some() {
-            let chat = self.people.handle(&account);
-            step.event(Event::FriendNewDevice { chat, device_name: peer.name.as_str().to_owned() });
+        for name in added.iter().filter(|_| had_devices && self.people.friend(&account).is_some()) {
+            let (chat, device_name) = (self.people.handle(&account), name.as_str().to_owned());
+            step.event(Event::FriendNewDevice { chat, device_name });
         }
         if chain == Chain::Grown && self.people.friend(&account).is_some() {
             step.signal(Signal::News(account, News::Changed));
         }
-        if chain == Chain::Grown || added > 0 || moved {
+        if chain == Chain::Grown || !added.is_empty() || moved {
             step.signal(Signal::Devices(account));
         }
     }
@@ -259,7 +264,7 @@ impl Parts {
     }
 
     /// Tells somebody that we accept them.
-    pub(crate) fn knock(&self, link: SessionId, account: &hobnob_shared::id::AccountId, step: &mut Step<'_>) {
+    pub(crate) fn knock(&self, link: SessionId, account: &AccountId, step: &mut Step<'_>) {
         let Some(row) = self.people.friend(account).filter(|row| row.is_wanted()) else { return };
         let (nick, note) = (self.own.nick(step), row.note.clone());
         step.send(link, Frame::Knock(Knock { nick, note }));
@@ -285,7 +290,7 @@ impl Parts {
             && invite::accepts_at_once(&id, step)?
         {
             self.people.drop_request(&account, step);
-            self.people.add(account, hobnob_shared::text::Note::default(), true, step);
+            self.people.add(account, Note::default(), true, step);
             self.people_changed(&account, true, step);
             return Ok(());
         }

@@ -61,6 +61,7 @@ pub(crate) struct InviteRow {
 pub(crate) fn create(terms: &InviteTerms, own: &Own, step: &mut Step<'_>) -> Result<Reply, crate::step::Stop> {
     check(terms)?;
     let mut addresses = own.listening().to_vec();
+    addresses.sort_by_key(|address| is_local(address)); // what leads here from everywhere first
     addresses.truncate(MAX_ADDRESSES);
     if addresses.is_empty() {
         let message = "this node is not listening on any address, so a link would lead nowhere; check the network, \

@@ -96,23 +96,15 @@ struct Parts {
 /// What every part may look at while it acts.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Around<'a> {
-    pub(crate) own: &'a Own,
     pub(crate) settings: &'a Settings,
     pub(crate) people: &'a People,
-    pub(crate) sessions: &'a Sessions,
     pub(crate) presence: &'a Presences,
 }
 
 /// `around!(parts)`: the read-only half, leaving the other fields free to change.
 macro_rules! around {
     ($parts:expr) => {
-        $crate::Around {
-            own: &$parts.own,
-            settings: &$parts.settings,
-            people: &$parts.people,
-            sessions: &$parts.sessions,
-            presence: &$parts.presence,
-        }
+        $crate::Around { settings: &$parts.settings, people: &$parts.people, presence: &$parts.presence }
     };
 }
 pub(crate) use around;
@@ -136,8 +128,7 @@ impl Engine {
         let presence = Presences::load(&mut step)?;
         let sessions = Sessions::new(&mut step);
         let reach = Reach::load(&people, &sessions, &mut step);
-        let around =
-            Around { own: &own, settings: &settings, people: &people, sessions: &sessions, presence: &presence };
+        let around = Around { settings: &settings, people: &people, presence: &presence };
         let conversations = Conversations::load(fresh_incarnation, &around, &mut step)?;
         let parts = Parts {
             own,
@@ -192,8 +183,8 @@ impl Parts {
         match input {
             Input::Command(ticket, command) => self.on_command(ticket, *command, step),
             Input::Dialled { dial, link, local, remote, address } => {
-                let target = self.reach.on_dialled(dial);
-                self.sessions.on_dialled(link, target, (&local, &remote), address, step);
+                let attempt = self.reach.on_dialled(dial);
+                self.sessions.on_dialled(link, attempt, (&local, &remote), address, step);
                 Ok(())
             }
             Input::Accepted { link, local, remote, address, mode } => {

@@ -12,6 +12,7 @@ use crate::{
     event::Event,
     friend::People,
     reach::Reach,
+    session::Sessions,
     settings::nearest,
     step::{SessionId, Step},
     work::{Action, TransportId},
@@ -19,6 +20,8 @@ use crate::{
 
 /// Pairing mode ends by itself after this.
 const PAIRING_MS: u64 = 600_000;
+/// Whoever did not answer is tried again after this.
+const AGAIN_MS: u64 = 15_000;
 /// Most transports of the local network that are remembered.
 const MAX_SEEN: usize = 64;
 /// Most people shown at one time.
@@ -31,6 +34,8 @@ pub(crate) struct Nearby {
     /// What mDNS shows, friends or not.
     seen: BTreeMap<TransportId, Vec<String>>,
     people: BTreeMap<SessionId, Person>,
+    /// When those who did not answer are tried again: they may have turned it on since.
+    again_ms: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -46,6 +51,11 @@ impl Nearby {
         self.ends_ms.is_some()
     }
 
+    /// Whether it is on, and one more person may be shown.
+    pub(crate) fn has_room(&self) -> bool {
+        self.is_on() && self.people.len() < MAX_PEOPLE
+    }
+
     /// Turns it on (again: for another ten minutes) or off.
     pub(crate) fn set(&mut self, on: bool, people: &People, reach: &mut Reach, step: &mut Step<'_>) {
         let was_on = self.is_on();
@@ -54,12 +64,26 @@ impl Nearby {
             return;
         }
         step.act(Action::Pairing(on));
+        self.again_ms = on.then_some(step.now.mono_ms + AGAIN_MS);
         if !on {
             step.event(Event::NearbyEnded);
             return;
         }
         for (transport, addresses) in &self.seen {
             if !people.has_transport(transport) {
+                reach.dial_nearby(Some(transport.clone()), addresses.clone(), None, step);
+            }
+        }
+    }
+
+    /// Tries those again who are there and did not answer.
+    pub(crate) fn look_again(&mut self, people: &People, sessions: &Sessions, reach: &mut Reach, step: &mut Step<'_>) {
+        if self.again_ms.is_none_or(|at| at > step.now.mono_ms) {
+            return;
+        }
+        self.again_ms = self.is_on().then_some(step.now.mono_ms + AGAIN_MS);
+        for (transport, addresses) in self.seen.iter().filter(|_| self.is_on()) {
+            if !people.has_transport(transport) && !sessions.has_transport(transport) {
                 reach.dial_nearby(Some(transport.clone()), addresses.clone(), None, step);
             }
         }
@@ -90,9 +114,6 @@ impl Nearby {
     pub(crate) fn on_up(&mut self, session: SessionId, account: AccountId, people: &People, step: &mut Step<'_>) {
         let Some(nick) = people.nick(&account).cloned() else { return };
         let known = self.people.values().any(|person| person.account == account);
-        if self.people.len() >= MAX_PEOPLE {
-            return;
-        }
         let name = self.name(&account, &nick, people);
         self.people.insert(session, Person { account, name: name.clone(), nick: nick.clone() });
         if !known && self.is_on() {
@@ -161,7 +182,7 @@ impl Nearby {
     }
 
     pub(crate) fn next_timeout(&self) -> Option<u64> {
-        self.ends_ms
+        self.ends_ms.into_iter().chain(self.again_ms).min()
     }
 }
 

@@ -25,6 +25,8 @@ const BUNDLE_AGE_MS: u64 = 24 * 3_600_000;
 pub(crate) struct Own {
     row: AccountRow,
     listening: Vec<String>,
+    /// When the bundle is to be signed anew, in `mono_ms`.
+    refresh_ms: Option<u64>,
     /// Only after a restore from recovery words, to adopt what friends know of us.
     account_key: Option<AccountKey>,
 }
@@ -47,11 +49,11 @@ impl Own {
         if row.newest.is_none() || row.clone().learn_records(&account, std::slice::from_ref(record)) == Chain::Grown {
             row.learn_records(&account, std::slice::from_ref(record));
         }
-        let is_new = row.learn_certificate(&account, &step.me.certificate);
+        let is_new = row.learn_certificate(&account, &step.me.certificate).is_some();
         if row.newest.is_none() {
             return Err(Fault("our own account record is not valid".to_owned()));
         }
-        let own = Self { row, listening: Vec::new(), account_key };
+        let own = Self { row, listening: Vec::new(), refresh_ms: None, account_key };
         if stored.is_none() || is_new {
             step.put::<Accounts>(&account, &own.row);
         }
@@ -80,6 +82,21 @@ impl Own {
     /// Where we listen changed. `true` when there is a new bundle to be told.
     pub(crate) fn on_listening(&mut self, addresses: Vec<String>, step: &mut Step<'_>) -> bool {
         self.listening = addresses;
+        self.sign_bundle(step)
+    }
+
+    /// A node that stays up for long signs its bundle anew, every day. `true` when there is one to be told.
+    pub(crate) fn on_timeout(&mut self, step: &mut Step<'_>) -> bool {
+        let is_due = self.refresh_ms.is_some_and(|at| at <= step.now.mono_ms);
+        is_due && self.sign_bundle(step)
+    }
+
+    pub(crate) fn next_timeout(&self) -> Option<u64> {
+        self.refresh_ms
+    }
+
+    fn sign_bundle(&mut self, step: &mut Step<'_>) -> bool {
+        self.refresh_ms = (!self.listening.is_empty()).then_some(step.now.mono_ms + BUNDLE_AGE_MS);
         let mut offered = self.listening.clone();
         offered.truncate(MAX_ADDRESSES);
         let device = self.row.device(&step.me.device);

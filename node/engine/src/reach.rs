@@ -33,7 +33,14 @@ const START_GAP_MS: u64 = 20;
 /// Most addresses that mDNS may add for one device.
 const MAX_FOUND: usize = 8;
 
-/// Whom a link was opened to, and how.
+/// Whom a link was opened to, and the address that a person named for it.
+#[derive(Clone, Debug)]
+pub(crate) struct Attempt {
+    pub(crate) target: Target,
+    asked: Option<String>,
+}
+
+/// Whom to reach, and how.
 #[derive(Clone, Debug)]
 pub(crate) enum Target {
     /// A known device.
@@ -57,10 +64,8 @@ pub(crate) struct Reach {
 
 #[derive(Debug)]
 struct Dialling {
-    target: Target,
+    attempt: Attempt,
     since_ms: u64,
-    /// A person asked for this very attempt, with this address.
-    asked: Option<String>,
 }
 
 /// How it goes with one device.
@@ -225,31 +230,37 @@ impl Reach {
         self.next_dial += 1;
         let dial = DialId(self.next_dial);
         let mode = target.mode();
-        self.dials.insert(dial, Dialling { target, since_ms: step.now.mono_ms, asked });
+        self.dials.insert(dial, Dialling { attempt: Attempt { target, asked }, since_ms: step.now.mono_ms });
         step.act(Action::Dial { dial, transport, addresses, mode });
     }
 
     /// Somebody answered. `None`: nobody wants this any more.
-    pub(crate) fn on_dialled(&mut self, dial: DialId) -> Option<Target> {
-        self.dials.remove(&dial).map(|dialling| dialling.target)
+    pub(crate) fn on_dialled(&mut self, dial: DialId) -> Option<Attempt> {
+        self.dials.remove(&dial).map(|dialling| dialling.attempt)
     }
 
     /// Nobody answered.
     pub(crate) fn on_failed(&mut self, dial: DialId, error: &DialError, people: &People, step: &mut Step<'_>) {
-        let Some(Dialling { target, asked, .. }) = self.dials.remove(&dial) else { return };
-        if let Some(address) = asked {
-            let chat = target.account().map(|account| people.handle(&account));
-            let message = format!(
-                "nobody was reached at {}: {error}; check the address, and that the other side is running",
-                display::line(&address)
-            );
-            step.event(Event::Warning { chat, message });
-        }
-        self.on_unreached(&target, &error.to_string(), step);
+        let Some(Dialling { attempt, .. }) = self.dials.remove(&dial) else { return };
+        let advice = format!("{error}; check the address, and that the other side is running");
+        attempt.report(&advice, people, step);
+        self.on_unreached(&attempt.target, &error.to_string(), step);
     }
 
-    /// An attempt, or the handshake after it, came to nothing.
-    pub(crate) fn on_unreached(&mut self, target: &Target, why: &str, step: &mut Step<'_>) {
+    /// Somebody answered, and the handshake came to nothing.
+    pub(crate) fn on_refused(&mut self, attempt: &Attempt, people: &People, step: &mut Step<'_>) {
+        let (why, advice) = match attempt.target {
+            Target::Nearby => ("", "whoever answers there is not in pairing mode; /nearby on there, then try again"),
+            Target::Device { .. } | Target::Invite { .. } => (
+                "the session was not accepted; are you still friends there?",
+                "whoever answers there does not accept you; is it the right machine, and are you still friends there?",
+            ),
+        };
+        attempt.report(advice, people, step);
+        self.on_unreached(&attempt.target, why, step);
+    }
+
+    fn on_unreached(&mut self, target: &Target, why: &str, step: &mut Step<'_>) {
         let Some(it) = target.spot().and_then(|spot| self.spots.get_mut(&spot)) else { return };
         it.busy = false;
         it.last_error = Some(why.to_owned());
@@ -290,6 +301,17 @@ impl Reach {
             }
         });
         view.collect()
+    }
+}
+
+impl Attempt {
+    /// Tells the person who named the address.
+    fn report(&self, why: &str, people: &People, step: &mut Step<'_>) {
+        if let Some(address) = &self.asked {
+            let chat = self.target.account().map(|account| people.handle(&account));
+            let message = format!("nobody was reached at {}: {why}", display::line(address));
+            step.event(Event::Warning { chat, message });
+        }
     }
 }
 

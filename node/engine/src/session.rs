@@ -21,7 +21,7 @@ use rand_core::Rng as _;
 
 pub(crate) use self::keep::{ASK_TIMEOUT_MS, Pings};
 use crate::{
-    reach::Target,
+    reach::{Attempt, Target},
     step::{Outgoing, SessionId, Signal, Step},
     work::{Action, LinkId, Mode, TransportId},
 };
@@ -48,8 +48,10 @@ pub(crate) struct Session {
     pub(crate) initiator: bool,
     pub(crate) mode: Mode,
     pub(crate) address: String,
-    /// Whom we dialled.
-    target: Option<Target>,
+    /// The other side's transport.
+    remote: TransportId,
+    /// What made us dial.
+    attempt: Option<Attempt>,
     /// The invite that the other side used with us.
     pub(crate) invite: Option<InviteId>,
     remote_static: Option<[u8; 32]>,
@@ -65,6 +67,8 @@ pub(crate) struct Session {
     heard_ms: u64,
     pinged_ms: u64,
     renewed_ms: Option<u64>,
+    /// It was told what we know of its account, once.
+    prompted: bool,
     next_id: u32,
 }
 
@@ -111,15 +115,16 @@ impl Sessions {
     pub(crate) fn on_dialled(
         &mut self,
         link: LinkId,
-        target: Option<Target>,
+        attempt: Option<Attempt>,
         (local, remote): (&TransportId, &TransportId),
         address: String,
         step: &mut Step<'_>,
     ) {
-        let Some(target) = target else {
+        let Some(attempt) = attempt else {
             step.act(Action::Close(link));
             return;
         };
+        let target = &attempt.target;
         let started = Handshake::initiate(
             target.mode(),
             step.me.keys.x25519_secret(),
@@ -130,13 +135,17 @@ impl Sessions {
             &step.me.certificate.encode(),
             step.rng,
         );
-        let Ok((handshake, message)) = started else {
-            step.act(Action::Close(link));
-            return;
-        };
-        step.act(Action::Send(link, message));
-        let mode = target.mode();
-        self.insert(link, handshake, Some(target), mode, address, step);
+        match started {
+            Ok((handshake, message)) => {
+                step.act(Action::Send(link, message));
+                self.insert(link, handshake, Some(attempt), remote, address, step);
+            }
+            Err(error) => {
+                tracing::warn!(link = link.0, %error, "a handshake cannot begin");
+                step.act(Action::Close(link));
+                step.signal(Signal::Unreached(attempt));
+            }
+        }
     }
 
     /// Somebody dialled us. Strangers share few places, and pairing is a mode of its own.
@@ -149,14 +158,14 @@ impl Sessions {
         pairing: bool,
         step: &mut Step<'_>,
     ) {
-        let waiting = self.live.values().filter(|session| !session.initiator && session.peer.is_none()).count();
-        if (mode == Mode::Nearby && !pairing) || waiting >= MAX_HANDSHAKES {
+        if mode == Mode::Nearby && !pairing {
             step.act(Action::Close(link));
             return;
         }
+        self.make_room(step);
         let handshake = Handshake::respond(mode, step.me.keys.x25519_secret(), &local.0, &remote.0, step.rng);
         match handshake {
-            Ok(handshake) => self.insert(link, handshake, None, mode, address, step),
+            Ok(handshake) => self.insert(link, handshake, None, remote, address, step),
             Err(_) => step.act(Action::Close(link)),
         }
     }
@@ -165,17 +174,19 @@ impl Sessions {
         &mut self,
         link: LinkId,
         handshake: Handshake,
-        target: Option<Target>,
-        mode: Mode,
+        attempt: Option<Attempt>,
+        remote: &TransportId,
         address: String,
         step: &Step<'_>,
     ) {
+        let mode = handshake.mode();
         let session = Session {
             stage: Stage::Handshake(Box::new(handshake)),
-            initiator: target.is_some(),
+            initiator: attempt.is_some(),
             mode,
             address,
-            target,
+            remote: remote.clone(),
+            attempt,
             invite: None,
             remote_static: None,
             peer: None,
@@ -187,9 +198,23 @@ impl Sessions {
             heard_ms: step.now.mono_ms,
             pinged_ms: 0,
             renewed_ms: None,
+            prompted: false,
             next_id: 0,
         };
         self.live.insert(link, session);
+    }
+
+    /// Of too many who have not proved anything yet, the one that took longest has to go: a friend needs a moment only.
+    fn make_room(&mut self, step: &mut Step<'_>) {
+        let is_waiting = |session: &Session| !session.initiator && session.peer.is_none();
+        let mut waiting: Vec<_> = self.live.iter().filter(|(_, session)| is_waiting(session)).collect();
+        if waiting.len() < MAX_HANDSHAKES {
+            return;
+        }
+        waiting.sort_by_key(|(_, session)| session.opened_ms);
+        if let Some(link) = waiting.first().map(|(link, _)| **link) {
+            self.end(link, None, step);
+        }
     }
 
     /// A Noise message came.
@@ -270,10 +295,7 @@ impl Sessions {
 
     fn fail(&mut self, link: LinkId, error: &noise::NoiseError, step: &mut Step<'_>) {
         tracing::debug!(link = link.0, %error, "session failed");
-        let code = match error {
-            noise::NoiseError::FrameLength(_) => Some(ErrorCode::TooLarge),
-            _ => None,
-        };
+        let code = matches!(error, noise::NoiseError::FrameLength(_)).then_some(ErrorCode::TooLarge);
         self.end(link, code, step);
     }
 
@@ -310,10 +332,10 @@ impl Sessions {
                 syncing: session.syncing,
             });
         }
-        if let Some(target) = &session.target
+        if let Some(attempt) = &session.attempt
             && session.up_ms.is_none()
         {
-            step.signal(Signal::Unreached(target.clone()));
+            step.signal(Signal::Unreached(attempt.clone()));
         }
     }
 
@@ -386,11 +408,21 @@ impl Sessions {
         up.filter_map(|(link, session)| Some((*link, session, session.peer.as_ref()?)))
     }
 
+    /// Whether there is any link with this transport.
+    pub(crate) fn has_transport(&self, transport: &TransportId) -> bool {
+        self.live.values().any(|session| session.remote == *transport)
+    }
+
+    /// Whether the other side of this link is to be told what we know of its account: once.
+    pub(crate) fn prompt(&mut self, link: SessionId) -> bool {
+        self.live.get_mut(&link).is_some_and(|session| !std::mem::replace(&mut session.prompted, true))
+    }
+
     /// All links whose other end is this account, up or not.
     pub(crate) fn links_of(&self, account: &AccountId) -> Vec<SessionId> {
         let is_theirs = |session: &Session| {
             session.peer.as_ref().map(|peer| peer.account) == Some(*account)
-                || session.target.as_ref().and_then(Target::account) == Some(*account)
+                || session.target().and_then(Target::account) == Some(*account)
         };
         self.live.iter().filter(|(_, session)| is_theirs(session)).map(|(link, _)| *link).collect()
     }
@@ -415,7 +447,12 @@ impl Session {
 
     /// The account at the other end, as far as known: certified, or the one that we dialled.
     pub(crate) fn account(&self) -> Option<AccountId> {
-        self.peer.as_ref().map(|peer| peer.account).or_else(|| self.target.as_ref()?.account())
+        self.peer.as_ref().map(|peer| peer.account).or_else(|| self.target()?.account())
+    }
+
+    /// Whom we dialled.
+    fn target(&self) -> Option<&Target> {
+        self.attempt.as_ref().map(|attempt| &attempt.target)
     }
 
     /// When the time for its handshake is over.

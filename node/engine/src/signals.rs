@@ -35,7 +35,7 @@ impl Parts {
                 self.on_down(session, account, device, was_up, syncing, step)
             }
             Signal::Unreached(target) => {
-                self.reach.on_unreached(&target, "the session was not accepted; are you still friends there?", step);
+                self.reach.on_refused(&target, &self.people, step);
                 Ok(())
             }
             Signal::Renew(account, x25519) => {
@@ -129,14 +129,20 @@ impl Parts {
         self.reach.refresh(account, &self.people, &self.sessions, step);
         let is_wanted = self.people.friend(account).is_some_and(|row| row.is_wanted());
         for link in self.sessions.links_of(account) {
-            if !is_wanted {
+            if is_wanted {
+                self.close_sync(link, step)?;
+            } else {
                 self.sessions.end(link, None, step);
-                continue;
             }
-            if self.sessions.get_mut(link).is_some_and(|session| std::mem::take(&mut session.syncing)) {
-                self.conversations.on_session_down(link, step)?;
-                self.presence.on_gone(link, &self.people, step);
-            }
+        }
+        Ok(())
+    }
+
+    /// Conversations stop, the session goes on.
+    fn close_sync(&mut self, link: SessionId, step: &mut Step<'_>) -> Result<(), Fault> {
+        if self.sessions.get_mut(link).is_some_and(|session| std::mem::take(&mut session.syncing)) {
+            self.presence.on_gone(link, &self.people, step);
+            self.conversations.on_session_down(link, step)?;
         }
         Ok(())
     }
@@ -148,7 +154,12 @@ impl Parts {
             self.conversations.on_devices_changed(*account, &around!(self), step)?;
         }
         for link in self.sessions.of(account).to_vec() {
-            self.open_sync(link, step)?;
+            let device = self.sessions.peer(link).map(|peer| peer.device);
+            if device.is_some_and(|device| self.people.lists(account, &device)) {
+                self.open_sync(link, step)?;
+            } else {
+                self.close_sync(link, step)?;
+            }
         }
         Ok(())
     }

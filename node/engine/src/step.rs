@@ -17,9 +17,9 @@ use rand_core::Rng as _;
 use crate::{
     command::{Code, Refusal, Reply},
     event::Event,
-    reach::Target,
+    reach::Attempt,
     row::{RowKey, RowValue, Table, after},
-    view::{Fault, Order, View},
+    view::{Fault, Order, View, Visit},
     work::{Action, LinkId, Now, Ticket, TransportId, Work},
 };
 
@@ -85,7 +85,7 @@ pub(crate) enum Signal {
         syncing: bool,
     },
     /// We dialled, and no session came of it.
-    Unreached(Target),
+    Unreached(Attempt),
     /// A session is old: another one is wanted, which will replace it.
     Renew(AccountId, [u8; 32]),
     /// The devices of this account, or where they are, changed.
@@ -193,13 +193,7 @@ impl<'a> Step<'a> {
     }
 
     /// Merges the stored rows with this batch's; both are sorted.
-    fn raw_range<T: Table>(
-        &self,
-        from: &[u8],
-        to: Option<&[u8]>,
-        order: Order,
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
-    ) -> Result<(), Fault> {
+    fn raw_range<T: Table>(&self, from: &[u8], to: Option<&[u8]>, order: Order, visit: Visit<'_>) -> Result<(), Fault> {
         if to.is_some_and(|to| to <= from) {
             return Ok(());
         }

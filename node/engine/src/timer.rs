@@ -6,6 +6,7 @@ impl Parts {
     /// The earliest deadline of any part.
     pub(crate) fn next_timeout(&self) -> Option<u64> {
         let deadlines = [
+            self.own.next_timeout(),
             self.sessions.next_timeout(),
             self.pings.next_timeout(),
             self.reach.next_timeout(),
@@ -18,12 +19,16 @@ impl Parts {
 
     /// Each part looks after its own; nothing is due twice.
     pub(crate) fn on_timeout(&mut self, step: &mut Step<'_>) -> Result<(), Fault> {
+        if self.own.on_timeout(step) {
+            self.tell_everybody(&[self.own.bundle()], step);
+        }
         self.sessions.on_timeout(step);
         self.pings.on_timeout(step);
         self.reach.on_timeout(&self.people, &self.sessions, step);
         if self.nearby.is_over(step) {
             self.set_pairing(false, step);
         }
+        self.nearby.look_again(&self.people, &self.sessions, &mut self.reach, step);
         self.verifications.on_timeout(&self.people, &self.sessions, step);
         self.conversations.on_timeout(&around!(self), step)
     }

@@ -17,11 +17,16 @@ use crate::{
     work::Ticket,
 };
 
+/// Most comparisons that one session may begin: each shows words to the person.
+const MAX_RUNS: u32 = 30;
+
 /// Comparisons under way, at most one in each direction over a session.
 #[derive(Debug, Default)]
 pub(crate) struct Verifications {
     asked: BTreeMap<SessionId, Asked>,
     answered: BTreeMap<SessionId, Answered>,
+    /// How often each session had us answer.
+    runs: BTreeMap<SessionId, u32>,
 }
 
 /// We began.
@@ -57,6 +62,11 @@ impl Verifications {
     /// They begin. When both began at once, the smaller account's run counts.
     pub(crate) fn on_commit(&mut self, session: SessionId, account: &AccountId, commit: [u8; 32], step: &mut Step<'_>) {
         if self.asked.contains_key(&session) && step.me.account < *account {
+            return;
+        }
+        let runs = self.runs.entry(session).or_default();
+        *runs += 1;
+        if *runs > MAX_RUNS {
             return;
         }
         let tickets = self.asked.remove(&session).map(|asked| asked.tickets).unwrap_or_default();
@@ -111,6 +121,11 @@ impl Verifications {
 
     /// The session ended: whoever waits gets the number alone.
     pub(crate) fn on_down(&mut self, session: SessionId, account: &AccountId, people: &People, step: &mut Step<'_>) {
+        self.runs.remove(&session);
+        self.give_up(session, account, people, step);
+    }
+
+    fn give_up(&mut self, session: SessionId, account: &AccountId, people: &People, step: &mut Step<'_>) {
         let asked = self.asked.remove(&session).map(|asked| asked.tickets).unwrap_or_default();
         let answered = self.answered.remove(&session).map(|answered| answered.tickets).unwrap_or_default();
         for ticket in asked.into_iter().chain(answered) {
@@ -126,7 +141,7 @@ impl Verifications {
         let answered = self.answered.iter().filter(|(_, it)| is_over(it.since_ms)).map(|(session, _)| *session);
         for session in asked.chain(answered).collect::<Vec<_>>() {
             let account = sessions.peer(session).map_or(step.me.account, |peer| peer.account);
-            self.on_down(session, &account, people, step);
+            self.give_up(session, &account, people, step);
         }
     }
 

@@ -21,21 +21,17 @@ pub enum Order {
     Descending,
 }
 
+/// Is shown rows, key and value, until it breaks.
+pub type Visit<'a> = &'a mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>;
+
 /// Read-only look-up of what is stored. Keys are ordered as byte strings.
 pub trait View {
     /// The value under `key`, if there is one.
     fn get(&self, table: TableId, key: &[u8]) -> Result<Option<Vec<u8>>, Fault>;
 
     /// Shows `visit` each row with `from <= key < to` in `order` until it breaks. `to: None` means to the end.
-    #[expect(clippy::type_complexity, reason = "one visitor, spelled out where it is used")]
-    fn scan(
-        &self,
-        table: TableId,
-        from: &[u8],
-        to: Option<&[u8]>,
-        order: Order,
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
-    ) -> Result<(), Fault>;
+    fn scan(&self, table: TableId, from: &[u8], to: Option<&[u8]>, order: Order, visit: Visit<'_>)
+    -> Result<(), Fault>;
 }
 
 /// Rows in memory: what worlds and tests store in.
@@ -68,7 +64,7 @@ impl View for MemoryView {
         from: &[u8],
         to: Option<&[u8]>,
         order: Order,
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
+        visit: Visit<'_>,
     ) -> Result<(), Fault> {
         let Some(rows) = self.tables.get(&table).filter(|_| to.is_none_or(|to| from < to)) else { return Ok(()) };
         let end = to.map_or(Bound::Unbounded, Bound::Excluded);

@@ -28,7 +28,7 @@ impl People {
             key_alarm: row.alarm,
             muted: row.muted,
             presence,
-            presence_text: presence_text,
+            presence_text,
             devices: u32::try_from(people.devices(account).len()).unwrap_or(u32::MAX),
             queued,
             last_seen_ms: row.last_seen_ms,

@@ -1,6 +1,9 @@
 //! From an open cipher to a session that is up: certificate, `Hello`, `Account`; and which of two sessions stays.
 
-use hobnob_shared::wire::{AccountPayload, ErrorCode, Frame, Hello};
+use hobnob_shared::{
+    limits::MAX_DEVICES,
+    wire::{AccountPayload, ErrorCode, Frame, Hello},
+};
 
 use super::{Peer, Sessions};
 use crate::step::{SessionId, Signal, Step};
@@ -26,7 +29,7 @@ impl Sessions {
     /// that made the handshake, and its account the one that we dialled.
     pub(crate) fn certify(&mut self, link: SessionId, peer: Peer, step: &mut Step<'_>) -> bool {
         let Some(session) = self.live.get_mut(&link) else { return false };
-        let expected = session.target.as_ref().and_then(crate::reach::Target::account);
+        let expected = session.target().and_then(crate::reach::Target::account);
         if expected.is_some_and(|account| account != peer.account) || peer.account == step.me.account {
             self.end(link, None, step);
             return false;
@@ -72,6 +75,12 @@ impl Sessions {
         session.up_ms = Some(step.now.mono_ms);
         session.pinged_ms = step.now.mono_ms;
         let others: Vec<_> = self.of(&peer.account).to_vec();
+        let is_known = others.iter().any(|other| self.peer(*other).is_some_and(|it| it.device == peer.device));
+        if others.len() >= MAX_DEVICES && !is_known {
+            // More devices than an account may have.
+            self.end(link, Some(ErrorCode::Busy), step);
+            return;
+        }
         for other in others {
             let Some(loser) = self.loser(link, other, step) else { continue };
             self.end(loser, Some(ErrorCode::Ok), step);

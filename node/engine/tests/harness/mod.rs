@@ -6,6 +6,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm,
     missing_debug_implementations,
     reason = "tests, and each test binary uses a part of it"
 )]
