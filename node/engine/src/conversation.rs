@@ -13,7 +13,7 @@ use std::{collections::BTreeMap, ops::ControlFlow};
 
 use hobnob_shared::{
     id::{AccountId, ConversationId, DeviceId},
-    wire::{Body, Frame},
+    wire::{Body, Close, ErrorCode, Frame},
 };
 use serde::{Deserialize, Serialize};
 
@@ -291,7 +291,10 @@ impl Conversations {
             _ => return Ok(()),
         };
         if self.by_id.get(&conversation) != Some(&link.chat) {
-            // Nobody learns here which conversations we have.
+            if matches!(frame, Frame::Entries(_)) {
+                // The same for conversations that are here and that are not: nobody learns which we have.
+                self.refuse(session, step);
+            }
             return Ok(());
         }
         match frame {
@@ -303,6 +306,12 @@ impl Conversations {
             Frame::Typing(typing) => self.on_typing(session, typing.typing, around, step),
             _ => Ok(()),
         }
+    }
+
+    /// No honest node sends this: the session ends.
+    pub(crate) fn refuse(&mut self, session: SessionId, step: &mut Step<'_>) {
+        step.send(session, Frame::Close(Close { code: ErrorCode::Malformed }));
+        step.close(session);
     }
 
     /// Deadlines: expiry, repair digests, coalesced receipts.

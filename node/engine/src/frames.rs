@@ -233,6 +233,7 @@ impl Parts {
                 step.event(Event::Warning { chat, message });
             }
             Adopted::Extended => {
+                step.signal(Signal::Devices(step.me.account));
                 let payloads = self.own.payloads(payload.records.last().map(|record| (0, record.hash())));
                 self.tell_everybody(&payloads, step);
             }

@@ -10,7 +10,7 @@ use hobnob_shared::{
 };
 
 use crate::{
-    account::{AccountRow, Accounts, Chain},
+    account::{AccountRow, Accounts, Chain, Device},
     command::{Code, Refusal},
     step::Step,
     view::Fault,
@@ -72,6 +72,11 @@ impl Own {
     /// What we say of ourselves.
     pub(crate) fn bio(&self) -> Note {
         self.row.newest.as_ref().map(|newest| newest.bio.clone()).unwrap_or_default()
+    }
+
+    /// Our account's devices: this one, and after a restore those that friends still know.
+    pub(crate) fn devices(&self) -> &[Device] {
+        &self.row.devices
     }
 
     /// Addresses that others can dial.

@@ -148,6 +148,9 @@ impl Parts {
     }
 
     fn on_devices(&mut self, account: &AccountId, step: &mut Step<'_>) -> Result<(), Fault> {
+        if *account == step.me.account {
+            return self.conversations.on_devices_changed(*account, &around!(self), step);
+        }
         self.people.spend_invite(account, step);
         self.reach.refresh(account, &self.people, &self.sessions, step);
         if self.people.standing(account) == Some(Standing::Friend) {

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use hobnob_shared::{
     id::{DeviceId, LogId},
     limits::MAX_WANT_RANGES,
-    wire::{Close, Digest, Entries, ErrorCode, Frame, Frontier, FrontierItem, Want, WantRange},
+    wire::{Digest, Entries, Frame, Frontier, FrontierItem, Want, WantRange},
 };
 
 use crate::{
@@ -24,10 +24,14 @@ use crate::{
         chat::{Chat, Env, Wanted},
     },
     event::Event,
-    log::ingest::Taken,
+    log::{
+        ingest::{Taken, has_quota},
+        row::Quota,
+    },
     step::{SessionId, Step},
     sync::push::{Cursor, Flight, Range},
     view::Fault,
+    work::Now,
 };
 
 /// Both sides compare digests this often.
@@ -95,6 +99,8 @@ impl Conversations {
         link.next_digest = step.now.mono_ms + REPAIR_MS + u64::from(step.random::<1>()[0]) * 20;
         link.told_all(chat);
         step.send(session, Frame::Digest(Digest { conversation: chat.id, hash: chat.digest() }));
+        let ranges = chat.withheld(session, false, step.now);
+        send_wants(session, chat, ranges, step);
     }
 
     pub(crate) fn on_digest(
@@ -171,6 +177,7 @@ impl Conversations {
             let items = chat.frontier();
             step.send(session, Frame::Frontier(Frontier { conversation: chat.id, full: false, items }));
         }
+        ranges.extend(chat.ask_for_past(session, step.now.mono_ms));
         send_wants(session, chat, ranges, step);
         Ok(())
     }
@@ -198,9 +205,8 @@ impl Conversations {
                 Taken::Parked | Taken::Ignored => {}
                 Taken::Bad(why) => {
                     tracing::debug!(why, "a peer sent an entry that no honest node passes on");
-                    env.step.send(session, Frame::Close(Close { code: ErrorCode::Malformed }));
-                    env.step.close(session);
-                    break;
+                    self.refuse(session, step);
+                    return Ok(());
                 }
             }
         }
@@ -277,7 +283,7 @@ impl Conversations {
             if let Some(chat) = self.chats.get_mut(&chat) {
                 chat.wanted.clear();
                 chat.parked.told = 0;
-                let ranges = chat.withheld(*session, step.now.mono_ms);
+                let ranges = chat.withheld(*session, true, step.now);
                 send_wants(*session, chat, ranges, step);
             }
             self.start_round(*session, step);
@@ -328,9 +334,9 @@ impl Chat {
             && now_ms < wanted.at_ms + WANT_AGAIN_MS
             && wanted.from <= from
         {
-            first = from.max(wanted.to + 1);
+            first = from.max(wanted.to.saturating_add(1));
         }
-        if first > to {
+        if first > to || first == u64::MAX {
             return None;
         }
         let before = self.wanted.get(&log).filter(|wanted| wanted.from <= from && first > from);
@@ -370,16 +376,21 @@ impl Chat {
         ranges
     }
 
-    /// Entries whose bodies were over the quota, asked for again. The quota starts anew.
-    fn withheld(&mut self, session: SessionId, now_ms: u64) -> Vec<WantRange> {
+    /// Entries whose bodies were over the quota, asked for again: on another day, or at once if the person says so.
+    fn withheld(&mut self, session: SessionId, at_once: bool, now: Now) -> Vec<WantRange> {
         let mut ranges = Vec::new();
         for log in &mut self.logs {
-            if !log.row.withheld.is_empty() {
-                log.change().quota = crate::log::row::Quota::default();
-                let id = log.row.id;
+            let id = log.row.id;
+            if log.row.withheld.is_empty() || (!at_once && self.wanted.contains_key(&id)) {
+                continue;
+            }
+            if at_once {
+                log.change().quota = Quota::default();
+            }
+            if has_quota(&log.row, now.wall_ms) {
                 ranges.extend(log.row.withheld.iter().map(|(from, to)| WantRange { log: id, from: *from, to: *to }));
                 if let (Some((from, _)), Some((_, to))) = (log.row.withheld.first(), log.row.withheld.last()) {
-                    self.wanted.insert(id, Wanted { session, from: *from, to: *to, at_ms: now_ms });
+                    self.wanted.insert(id, Wanted { session, from: *from, to: *to, at_ms: now.mono_ms });
                 }
             }
         }
@@ -391,9 +402,9 @@ impl Chat {
         let missing = self.parked.missing();
         let lacking = missing.iter().map(|(log, (low, high, _))| {
             let head = self.log(log).map_or(0, crate::log::Log::head_seq);
-            high.saturating_sub((*low - 1).min(head)).max(1)
+            high.saturating_sub(low.saturating_sub(1).min(head)).max(1)
         });
-        lacking.sum()
+        lacking.fold(0, u64::saturating_add)
     }
 
     fn tell_gap(&mut self, around: &Around<'_>, step: &mut Step<'_>) {

@@ -185,13 +185,27 @@ impl World {
         index: usize,
         account: &AccountKey,
         keys: &DeviceKeys,
+        disk: Disk,
+        fresh: bool,
+    ) -> (Engine, Disk) {
+        self.load_with(name, index, account, keys, disk, fresh, None)
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "tests")]
+    fn load_with(
+        &mut self,
+        name: &str,
+        index: usize,
+        account: &AccountKey,
+        keys: &DeviceKeys,
         mut disk: Disk,
         fresh: bool,
+        account_key: Option<AccountKey>,
     ) -> (Engine, Disk) {
         self.lives += 1;
         let start = Start {
             identity: identity(name, account, keys),
-            account_key: None,
+            account_key,
             transport: transport(index),
             fresh_incarnation: fresh,
             seed: [self.lives; 32],
@@ -205,17 +219,32 @@ impl World {
     /// Ends a node and starts it again from `disk`.
     pub(crate) fn restart(&mut self, node: usize, disk: Disk, fresh: bool) {
         self.disconnect(node);
-        let (name, account, keys) = (
-            self.nodes[node].name,
-            AccountKey::from_bytes(self.nodes[node].account.to_bytes()),
-            self.nodes[node].keys.clone(),
-        );
+        let (name, account, keys) = self.who(node);
         let (engine, disk) = self.load(name, node, &account, &keys, disk, fresh);
         let it = &mut self.nodes[node];
         (it.engine, it.disk) = (engine, disk);
         it.inbox.clear();
         it.inbox.push_back(Input::Listening(vec![address(node)]));
         self.settle();
+    }
+
+    /// Starts a node's account anew from its recovery words, on an empty machine.
+    pub(crate) fn recover(&mut self, node: usize) {
+        self.disconnect(node);
+        self.settle();
+        self.nodes[node].keys = DeviceKeys::generate(&mut ChaCha20Rng::seed_from_u64(4_711));
+        let (name, account, keys) = self.who(node);
+        let key = Some(AccountKey::from_bytes(account.to_bytes()));
+        let (engine, disk) = self.load_with(name, node, &account, &keys, Disk::default(), true, key);
+        let it = &mut self.nodes[node];
+        (it.engine, it.disk) = (engine, disk);
+        it.inbox = VecDeque::from([Input::Listening(vec![address(node)])]);
+        self.settle();
+    }
+
+    fn who(&self, node: usize) -> (&'static str, AccountKey, DeviceKeys) {
+        let it = &self.nodes[node];
+        (it.name, AccountKey::from_bytes(it.account.to_bytes()), it.keys.clone())
     }
 
     /// Ends all links of a node.
@@ -239,6 +268,12 @@ impl World {
         self.nodes[node].inbox.push_back(Input::Command(ticket, Box::new(command)));
         self.settle();
         self.nodes[node].replies.remove(&ticket).expect("an answer")
+    }
+
+    /// Asks, and leaves it in the queue.
+    pub(crate) fn push(&mut self, node: usize, command: Command) {
+        self.next += 1;
+        self.nodes[node].inbox.push_back(Input::Command(Ticket(self.next), Box::new(command)));
     }
 
     pub(crate) fn say(&mut self, node: usize, to: &str, words: &str) -> Message {

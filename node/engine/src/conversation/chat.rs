@@ -206,10 +206,11 @@ impl Chat {
     pub(crate) fn set_writers(&mut self, around: &Around<'_>, step: &Step<'_>) {
         self.writers.clear();
         self.add_writer(step.me.device, true);
-        for (account, mine) in [(&step.me.account, true), (&self.row.account.clone(), false)] {
-            for device in around.people.devices(account) {
-                self.add_writer(device.id, mine);
-            }
+        for device in around.own.devices() {
+            self.add_writer(device.id, true);
+        }
+        for device in around.people.devices(&self.row.account.clone()) {
+            self.add_writer(device.id, false);
         }
     }
 

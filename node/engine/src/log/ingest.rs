@@ -12,10 +12,11 @@ use crate::{
         apply::{Arrival, Came},
         chat::{Chat, Env, Writer},
     },
+    event::Event,
     log::{
         Append,
         parked::Address,
-        row::{EntryTable, LogRow, ParkedRow, ParkedTable, Place, Quota, flag, take_from_ranges},
+        row::{EntryTable, LogRow, ParkedRow, ParkedTable, Place, Quota, add_to_ranges, flag, take_from_ranges},
     },
     step::Step,
     view::{Fault, Order},
@@ -200,6 +201,9 @@ impl Chat {
             },
         };
         for dep in &header.deps {
+            if dep.seq == 0 {
+                return Ok(Fit::Bad("dependency"));
+            }
             let found = match self.log_number(&dep.log).and_then(|number| Some((number, self.log_at(number)?))) {
                 Some((number, log)) => log.find(self.number, number, dep.seq, &dep.hash, step)?,
                 None => None,
@@ -269,7 +273,11 @@ impl Chat {
             if entry.body.is_some() && !charge_body(row, header.body_len, now_ms) {
                 entry.body = None;
                 withheld = true;
-                crate::log::row::add_to_ranges(&mut row.withheld, header.seq);
+                let is_first = row.withheld.is_empty();
+                add_to_ranges(&mut row.withheld, header.seq);
+                if is_first {
+                    self.warn_of_quota(env);
+                }
             }
         }
         if env.step.me.device == writer.device && header.log == env.step.me.device.log(env.counters.incarnation()) {
@@ -280,6 +288,16 @@ impl Chat {
         let came = if withheld { Came::Withheld } else { came };
         let arrival = Arrival { entry, header, id, log: number, slot, messages_before, came, body: None };
         Ok(Taken::Stored(self.store(arrival, env)?.place))
+    }
+
+    fn warn_of_quota(&self, env: &mut Env<'_, '_>) {
+        let chat = env.around.people.handle(&self.row.account);
+        let message = format!(
+            "{chat} has sent more today than a day allows ({LOG_QUOTA_ENTRIES_PER_DAY} messages and {} MiB of text); the \
+             rest is fetched tomorrow, or now with /resync {chat}",
+            LOG_QUOTA_BYTES_PER_DAY / (1024 * 1024)
+        );
+        env.step.event(Event::Warning { chat: Some(chat), message });
     }
 
     fn park(&mut self, entry: &SignedEntry, header: &Header, id: &EntryId, missing: Address, step: &mut Step<'_>) {
@@ -311,7 +329,8 @@ impl Chat {
     }
 }
 
-fn has_quota(row: &LogRow, now_ms: u64) -> bool {
+/// Whether today's quota of bodies is left.
+pub(crate) fn has_quota(row: &LogRow, now_ms: u64) -> bool {
     let quota = &row.quota;
     // Both must be used up: many small messages cost as little as few large ones.
     quota.day != now_ms / DAY_MS || quota.bodies < LOG_QUOTA_ENTRIES_PER_DAY || quota.bytes < LOG_QUOTA_BYTES_PER_DAY

@@ -131,3 +131,74 @@ fn an_idle_session_compares_once_a_minute() {
     assert_eq!(world.nodes[BOB].disk.0.len(), before);
     agree(&mut world, 25);
 }
+
+#[test]
+fn a_flood_is_cut_at_the_quota_and_fetched_the_next_day() {
+    let mut world = World::friends(26);
+    let words = "x".repeat(2_200);
+    for round in 0..10 {
+        for _ in 0..210 {
+            let text = crate::testing::text(&words);
+            world.push(BOB, Command::Send { chat: handle("alice"), text, reply_to: None, action: false });
+        }
+        world.run(100 + round);
+    }
+    world.run(20_000);
+    let withheld = |world: &mut World| world.texts(ALICE, "bob").iter().filter(|text| **text != words).count();
+    let left_out = withheld(&mut world);
+    assert!((1..=110).contains(&left_out), "{left_out}");
+    let warnings = world.nodes[ALICE].events.iter().filter(|event| matches!(event, Event::Warning { .. })).count();
+    assert_eq!(warnings, 1);
+    agree_on_order(&mut world);
+    world.now_ms += 24 * 60 * 60 * 1000;
+    world.run(120_000);
+    assert_eq!(withheld(&mut world), 0);
+}
+
+fn agree_on_order(world: &mut World) {
+    let ids = |messages: Vec<crate::command::Message>| messages.into_iter().map(|m| m.entry).collect::<Vec<_>>();
+    assert_eq!(ids(world.history(ALICE, "bob")), ids(world.history(BOB, "alice")));
+}
+
+#[test]
+fn an_account_restored_from_its_words_gets_its_history_back() {
+    let mut world = World::friends(27);
+    world.say(ALICE, "bob", "one");
+    world.say(BOB, "alice", "two");
+    world.run(1_000);
+    world.recover(BOB);
+    world.befriend(ALICE, BOB);
+    world.run(120_000);
+    assert_eq!(agree(&mut world, 27), ["one", "two"]);
+    assert_eq!(world.history(BOB, "alice")[1].from, crate::command::From::Me);
+    world.say(BOB, "alice", "three");
+    world.run(1_000);
+    assert_eq!(agree(&mut world, 27), ["one", "two", "three"]);
+}
+
+#[test]
+fn a_friend_who_was_removed_and_added_again_loses_nothing() {
+    let mut world = World::friends(28);
+    world.say(ALICE, "bob", "before");
+    world.run(1_000);
+    world.ask(ALICE, Command::Remove { chat: handle("bob") }).unwrap();
+    world.run(1_000);
+    assert!(
+        world
+            .ask(
+                ALICE,
+                Command::Send {
+                    chat: handle("bob"),
+                    text: crate::testing::text("void"),
+                    reply_to: None,
+                    action: false,
+                }
+            )
+            .is_err()
+    );
+    world.befriend(BOB, ALICE);
+    world.run(120_000);
+    world.say(ALICE, "bob", "after");
+    world.run(1_000);
+    assert_eq!(agree(&mut world, 28), ["before", "after"]);
+}
