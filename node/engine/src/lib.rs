@@ -96,6 +96,7 @@ struct Parts {
 /// What every part may look at while it acts.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Around<'a> {
+    pub(crate) own: &'a Own,
     pub(crate) settings: &'a Settings,
     pub(crate) people: &'a People,
     pub(crate) presence: &'a Presences,
@@ -104,7 +105,12 @@ pub(crate) struct Around<'a> {
 /// `around!(parts)`: the read-only half, leaving the other fields free to change.
 macro_rules! around {
     ($parts:expr) => {
-        $crate::Around { settings: &$parts.settings, people: &$parts.people, presence: &$parts.presence }
+        $crate::Around {
+            own: &$parts.own,
+            settings: &$parts.settings,
+            people: &$parts.people,
+            presence: &$parts.presence,
+        }
     };
 }
 pub(crate) use around;
@@ -128,7 +134,7 @@ impl Engine {
         let presence = Presences::load(&mut step)?;
         let sessions = Sessions::new(&mut step);
         let reach = Reach::load(&people, &sessions, &mut step);
-        let around = Around { settings: &settings, people: &people, presence: &presence };
+        let around = Around { own: &own, settings: &settings, people: &people, presence: &presence };
         let conversations = Conversations::load(fresh_incarnation, &around, &mut step)?;
         let parts = Parts {
             own,
