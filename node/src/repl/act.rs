@@ -17,7 +17,7 @@ use crate::{
 const DELIVERY_PAUSE: Duration = Duration::from_millis(120);
 
 /// Delivered, it is shown as read if that comes within this time.
-const READ_PAUSE: Duration = Duration::from_millis(30);
+const READ_PAUSE: Duration = Duration::from_millis(50);
 
 /// Cells of a question about a line.
 const QUESTION_CELLS: usize = 200;
@@ -41,6 +41,7 @@ impl Front {
     fn chat_or_only(&mut self) -> Option<Handle> {
         if self.scene.chat.is_none() && self.friends.len() == 1 {
             self.scene.chat = self.friends.keys().next().cloned();
+            self.look_at_chat();
         }
         self.scene.chat.clone()
     }
@@ -69,7 +70,7 @@ impl Front {
         let change = Change::of(&command);
         let reply = self.node.ask(command).await?;
         if let Reply::Sent(message) = reply {
-            self.on_sent(name, *message, line.filter(|_| is_message)).await;
+            self.on_sent(name, *message, is_message, line.filter(|_| is_message)).await;
             return Ok(());
         }
         self.changed(change, &reply);
@@ -159,15 +160,12 @@ impl Front {
     }
 
     /// Our message takes the place of the typed line, once it is known whether it was delivered at once.
-    async fn on_sent(&mut self, name: &str, mut message: Message, typed: Option<&str>) {
+    async fn on_sent(&mut self, name: &str, mut message: Message, is_new: bool, typed: Option<&str>) {
         self.showed_own(message.entry);
         if matches!(name, "edit" | "del" | "react" | "pin") {
             self.news.hush(Hush::Changed(message.entry));
         }
-        let meanwhile = match typed {
-            Some(_) => self.await_delivery(&mut message).await,
-            None => Vec::new(),
-        };
+        let meanwhile = if is_new { self.await_delivery(&mut message).await } else { Vec::new() };
         if let Some(line) = typed {
             let prompt = self.prompt_text();
             self.terminal.unput(&prompt, line);

@@ -33,6 +33,8 @@ pub(super) struct Shared {
     pub(super) known: Mutex<Known>,
     /// A password is typed: nothing of it is shown.
     pub(super) secret: AtomicBool,
+    /// A question is answered: that is no typing to a friend.
+    pub(super) asking: AtomicBool,
     /// Alt-A ended the line.
     pub(super) next_unread: AtomicBool,
     /// When a key was last pressed.
@@ -42,6 +44,11 @@ pub(super) struct Shared {
 impl Shared {
     fn is_secret(&self) -> bool {
         self.secret.load(Ordering::SeqCst)
+    }
+
+    /// What is typed is a password, or an answer to us.
+    fn is_aside(&self) -> bool {
+        self.is_secret() || self.asking.load(Ordering::SeqCst)
     }
 
     fn touch(&self) {
@@ -100,7 +107,7 @@ impl Completer for Editing {
     type Candidate = Offer;
 
     fn complete(&self, line: &str, pos: usize, _: &Context<'_>) -> rustyline::Result<(usize, Vec<Offer>)> {
-        if self.shared.is_secret() {
+        if self.shared.is_aside() {
             return Ok((pos, Vec::new()));
         }
         let known = self.shared.known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -126,7 +133,7 @@ impl Hinter for Editing {
     type Hint = Usage;
 
     fn hint(&self, line: &str, pos: usize, _: &Context<'_>) -> Option<Usage> {
-        if self.shared.is_secret() {
+        if self.shared.is_aside() {
             return None;
         }
         self.notice_typing(line);
@@ -167,7 +174,7 @@ pub(super) struct NextUnread(pub(super) Arc<Shared>);
 
 impl ConditionalEventHandler for NextUnread {
     fn handle(&self, _: &Event, _: RepeatCount, _: bool, _: &EventContext<'_>) -> Option<Cmd> {
-        if self.0.is_secret() {
+        if self.0.is_aside() {
             return Some(Cmd::Noop);
         }
         self.0.next_unread.store(true, Ordering::SeqCst);

@@ -203,6 +203,10 @@ impl Front {
             return;
         }
         self.interrupted = Some(Instant::now());
+        if self.options.plain {
+            // The system has put ^C there.
+            self.terminal.put("\n");
+        }
         self.say("Ctrl-C again leaves");
     }
 

@@ -21,7 +21,7 @@ const STATES_PAUSE: Duration = Duration::from_millis(250);
 const READ_PAUSE: Duration = Duration::from_millis(1500);
 
 /// A message in the open chat counts as read this long after it was shown.
-const SHOWN_PAUSE: Duration = Duration::from_millis(50);
+const SHOWN_PAUSE: Duration = Duration::from_millis(15);
 
 /// The bell rings at most this often.
 const BELL_PAUSE: Duration = Duration::from_secs(2);
@@ -214,7 +214,7 @@ impl Front {
         }
         if here && from_friend {
             self.status.typing = false;
-            self.news.read_due.get_or_insert_with(|| Instant::now() + SHOWN_PAUSE);
+            self.look_at_chat();
         } else {
             self.recount();
         }
@@ -311,6 +311,11 @@ impl Front {
 
     fn on_near(&mut self, person: &NearbyPerson) {
         self.know_near([person.name.as_str().to_owned()]);
+    }
+
+    /// The open chat is in front of somebody: what is in it counts as read.
+    pub(super) fn look_at_chat(&mut self) {
+        self.news.read_due.get_or_insert_with(|| Instant::now() + SHOWN_PAUSE);
     }
 
     /// A flood of requests becomes one line.

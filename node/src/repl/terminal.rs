@@ -259,9 +259,7 @@ impl Reader {
         while let Ok(ask) = asked.recv() {
             let typed = match ask {
                 Ask::Line { prompt, draft } => self.line(&prompt, &draft),
-                Ask::Answer { prompt } => {
-                    self.editor.readline(&prompt).map_or_else(|error| failed(&error), Typed::Answer)
-                }
+                Ask::Answer { prompt } => self.answer(&prompt),
                 Ask::Secret { prompt } => self.secret(&prompt),
             };
             if tell.blocking_send(typed).is_err() {
@@ -286,6 +284,13 @@ impl Reader {
             }
             Err(error) => failed(&error),
         }
+    }
+
+    fn answer(&mut self, prompt: &str) -> Typed {
+        self.shared.asking.store(true, Ordering::SeqCst);
+        let read = self.editor.readline(prompt);
+        self.shared.asking.store(false, Ordering::SeqCst);
+        read.map_or_else(|error| failed(&error), Typed::Answer)
     }
 
     /// Colours are forced on: they are what keeps the password off the screen.

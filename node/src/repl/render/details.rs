@@ -6,7 +6,6 @@ use super::{
     Look, Scene,
     layout::{safe_block, shorten},
     message::shown,
-    people::labelled,
 };
 use crate::api::{DeliveryState, MessageDetails};
 
@@ -14,21 +13,21 @@ use crate::api::{DeliveryState, MessageDetails};
 pub(super) fn info(details: &MessageDetails, scene: &Scene, look: &Look) -> String {
     let mut out = shown(&details.message, scene, look, usize::MAX);
     let mut lines = vec![
-        labelled("entry", &details.message.entry.to_string()),
-        labelled("written", &look.moment(details.message.sent_ms)),
-        labelled("came", &look.moment(details.message.received_ms)),
-        labelled("device", &details.device.to_string()),
-        labelled("place", &format!("{} in that device's log, lamport time {}", details.seq, details.lamport)),
-        labelled("signature", &hex(&details.signature)),
+        format!("entry {}", details.message.entry),
+        format!("written {}", look.moment(details.message.sent_ms)),
+        format!("came {}", look.moment(details.message.received_ms)),
+        format!("device {}", details.device),
+        format!("number {} in that device's log, lamport time {}", details.seq, details.lamport),
+        format!("signature {}", hex(&details.signature)),
     ];
     for (name, state) in &details.devices {
-        lines.push(labelled("", &format!("{}: {}", shorten(name.as_str(), 40), state_words(*state))));
+        lines.push(format!("their device “{}” {}", shorten(name.as_str(), 40), state_words(*state)));
     }
     if let Some(ms) = details.message.expires_ms {
-        lines.push(labelled("gone at", &look.moment(ms)));
+        lines.push(format!("gone at {}", look.moment(ms)));
     }
     for text in &details.history {
-        lines.push(labelled("earlier", &earlier(text, look)));
+        lines.push(format!("earlier: {}", earlier(text, look)));
     }
     for line in lines {
         let head = if look.plain { String::new() } else { look.gutter("│") };
@@ -50,6 +49,8 @@ fn state_words(state: DeliveryState) -> &'static str {
     }
 }
 
+/// In pieces that fit on a line.
 fn hex(bytes: &[u8]) -> String {
-    data_encoding::HEXLOWER.encode(bytes)
+    let pieces: Vec<String> = bytes.chunks(16).map(|piece| data_encoding::HEXLOWER.encode(piece)).collect();
+    pieces.join(" ")
 }

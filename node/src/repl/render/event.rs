@@ -103,11 +103,13 @@ fn moved_line(one: &Moved, numbers: &str, look: &Look) -> String {
         }
         _ => String::new(),
     };
-    match one.delivery.state {
-        DeliveryState::Queued => format!("{mark}{numbers} waits for {name}"),
-        DeliveryState::Stored => format!("{mark}{numbers} is kept for {name} by a carrier"),
-        DeliveryState::Delivered => format!("{mark}{name} has {numbers}{devices}"),
-        DeliveryState::Read => format!("{mark}{name} has read {numbers}"),
+    match (one.delivery.state, look.plain) {
+        (DeliveryState::Queued, _) => format!("{mark}{numbers} waits for {name}"),
+        (DeliveryState::Stored, _) => format!("{mark}{numbers} is kept for {name} by a carrier"),
+        (DeliveryState::Delivered, false) => format!("{mark}{name} has {numbers}{devices}"),
+        (DeliveryState::Delivered, true) => format!("delivered to {name}: {numbers}{devices}"),
+        (DeliveryState::Read, false) => format!("{mark}{name} has read {numbers}"),
+        (DeliveryState::Read, true) => format!("read by {name}: {numbers}"),
     }
 }
 
@@ -187,16 +189,13 @@ fn gap(chat: &Handle, missing: u64) -> String {
 }
 
 fn expiry(chat: &Handle, after_secs: Option<u64>, by_me: bool) -> String {
-    let who = if by_me { "you".to_owned() } else { bare(chat, true) };
+    let name = bare(chat, true);
+    let whose = if by_me { format!("messages with {name}") } else { format!("{name} lets messages between you") };
     match after_secs {
         Some(secs) => {
-            format!(
-                "{who} set messages with {} to disappear after {} (/expire off ends it)",
-                bare(chat, true),
-                exact_span(secs)
-            )
+            format!("{whose} disappear after {} from now on (/expire off ends it)", exact_span(secs))
         }
-        None => format!("{who} set messages with {} to stay", bare(chat, true)),
+        None => format!("{whose} stay from now on"),
     }
 }
 

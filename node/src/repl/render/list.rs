@@ -15,6 +15,12 @@ use crate::api::{Chat, Peer, Queued, Setting, Unreached, command::From};
 /// No column but the last is wider than this.
 const COLUMN_CELLS: usize = 24;
 
+/// Stands before an address of ours.
+pub(super) const LISTENING: &str = "listening on ";
+
+/// Stands before what had no room in its row.
+const BELOW: &str = "      ";
+
 /// The rows, their columns below each other.
 pub(super) fn rows(cells: &[Vec<String>], look: &Look) -> String {
     let mut widths: Vec<usize> = Vec::new();
@@ -27,7 +33,8 @@ pub(super) fn rows(cells: &[Vec<String>], look: &Look) -> String {
             }
         }
     }
-    let line = |row: &Vec<String>| if look.plain { row_in_words(row) } else { row_in_columns(row, &widths) };
+    let line =
+        |row: &Vec<String>| if look.plain { row_in_words(row) } else { row_in_columns(row, &widths, look.width) };
     cells.iter().map(line).collect::<Vec<String>>().join("\n")
 }
 
@@ -36,9 +43,19 @@ fn row_in_words(row: &[String]) -> String {
     filled.join(", ")
 }
 
-fn row_in_columns(row: &[String], widths: &[usize]) -> String {
+/// A last cell that does not fit stands below, indented: nothing begins at the edge but what we say.
+fn row_in_columns(row: &[String], widths: &[usize], room: usize) -> String {
     let mut line = String::new();
-    for (cell, width) in row.iter().zip(widths) {
+    for (at, (cell, width)) in row.iter().zip(widths).enumerate() {
+        let is_last = at + 1 == row.len();
+        if is_last && at > 0 && visible_width(&line) + 2 + visible_width(cell) > room {
+            let below = display::wrap(cell, room.saturating_sub(BELOW.len()).max(16));
+            line.truncate(line.trim_end().len());
+            for piece in below {
+                line.push_str(&format!("\n{BELOW}{}", display::line(&piece)));
+            }
+            break;
+        }
         line.push_str("  ");
         line.push_str(&pad(cell, *width));
     }
@@ -112,7 +129,7 @@ pub(super) fn net(listen: &[String], sessions: usize, pairing: bool, unreached: 
         lines.push("listening nowhere: nobody can dial this node, but it can dial others".to_owned());
     }
     for address in listen {
-        lines.push(format!("listening on {}", display::line(address)));
+        lines.push(format!("{LISTENING}{}", display::line(address)));
     }
     let up = if sessions == 1 { "1 session is up".to_owned() } else { format!("{sessions} sessions are up") };
     lines.push(format!("{up} (/peers lists them)"));

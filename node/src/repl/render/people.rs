@@ -8,7 +8,7 @@ use hobnob_shared::{
 use super::{
     Look, Scene, Trust,
     event::in_ms,
-    layout::{pad, shorten},
+    layout::shorten,
     list::rows,
     message::{bare, friend as friend_name},
     paint::Role,
@@ -142,6 +142,9 @@ pub(super) fn nearby(on: bool, ends_in_ms: u64, people: &[NearbyPerson], look: &
     format!("{mode}\n{}", rows(&cells, look))
 }
 
+/// Groups of digits on a line, so that both people see the same lines.
+const NUMBER_GROUPS: usize = 6;
+
 /// Both keys, to be compared.
 pub(super) fn safety(
     handle: &Handle,
@@ -151,16 +154,33 @@ pub(super) fn safety(
     look: &Look,
 ) -> String {
     let name = bare(handle, true);
-    let state = if verified { "is verified" } else { "is not verified yet" };
-    let words = match words {
-        Some([one, two, three]) => look.paint(Role::Strong, &format!("{one}   {two}   {three}")),
-        None => format!("(three words can be compared while {name} is connected and types /verify too)"),
-    };
-    format!(
-        "{name} {state}. Compare by phone or face to face, the words or the number:\n  words   {words}\n  number  {}\n\
-         the same on both sides: /verify {name} yes · not the same: /verify {name} no",
-        display::line(number)
-    )
+    let groups: Vec<String> = number.split_whitespace().map(display::line).collect();
+    let number: Vec<String> = groups.chunks(NUMBER_GROUPS).map(|line| format!("  {}", line.join(" "))).collect();
+    let mut lines = Vec::new();
+    match (words, verified) {
+        (None, true) => {
+            lines.push(format!(
+                "{name} is verified: you said that the keys are the same. The number, to compare again:"
+            ));
+            lines.extend(number);
+            return lines.join("\n");
+        }
+        (None, false) => {
+            lines.push(format!("{name} is not verified yet. Compare this number by phone or face to face:"));
+            lines.extend(number);
+            lines.push(format!("(there are three words instead while {name} is connected)"));
+        }
+        (Some([one, two, three]), _) => {
+            let state = if verified { "is verified" } else { "is not verified yet" };
+            lines.push(format!("{name} {state}. Compare by phone or face to face, either these words:"));
+            lines.push(format!("  {}", look.paint(Role::Strong, &format!("{one}   {two}   {three}"))));
+            lines.push("or this number:".to_owned());
+            lines.extend(number);
+        }
+    }
+    lines.push(format!("the same on both sides: /verify {name} yes"));
+    lines.push(format!("not the same: /verify {name} no"));
+    lines.join("\n")
 }
 
 /// Who we are.
@@ -183,9 +203,4 @@ pub(super) fn whoami(me: &WhoAmI, look: &Look) -> String {
         cells.push(vec!["listens on".to_owned(), display::line(address)]);
     }
     rows(&cells, look)
-}
-
-/// A name and what follows, for lists that are no tables.
-pub(super) fn labelled(label: &str, text: &str) -> String {
-    format!("{} {text}", pad(label, 12))
 }

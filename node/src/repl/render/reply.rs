@@ -40,15 +40,19 @@ pub fn reply(command: &str, reply: &Reply, scene: &Scene, look: &Look) -> String
     }
 }
 
-/// Lines that were made harmless piece by piece.
+/// Lines that were made harmless piece by piece. Our addresses stay whole, so that they can be copied.
 fn lines(text: &str, look: &Look) -> String {
     let mut out = String::new();
     for line in text.split('\n') {
-        // Too long for the screen, the terminal breaks it; addresses and numbers stay whole that way.
-        out.push_str(line);
-        out.push('\n');
+        let stays = look.plain || line.contains('\x1b') || line.starts_with(list::LISTENING);
+        if stays || display::width(line) <= look.width {
+            out.push_str(line);
+            out.push('\n');
+        } else {
+            out.push_str(&look.sentence("", line));
+        }
     }
-    if look.plain { out } else { out.replace("\n\n", "\n") }
+    out
 }
 
 fn done(command: &str, look: &Look) -> String {
@@ -60,6 +64,9 @@ fn done(command: &str, look: &Look) -> String {
         "decline" => "declined; nobody is told",
         "introduce" => "both are asked",
         "resync" => "comparing the whole chat; what is missing comes by itself",
+        "block" => "blocked: no connection until /unblock",
+        "unblock" => "no longer blocked",
+        "mute" => "done: /friends shows who is muted",
         "connect" => "trying that address",
         "outbox" => "done: /outbox shows what still waits",
         "set" | "theme" | "notify" => "set",

@@ -367,7 +367,7 @@ fn states_that_change_together_are_one_line() {
         super::moved(&list, &look(80)).unwrap(),
         "      · ✓ @bob has [43]–[45], [47]\n      · ✓✓ @bob has read [40]\n"
     );
-    assert_eq!(super::moved(&list, &plain()).unwrap(), "@bob has [43]–[45], [47]\n@bob has read [40]\n");
+    assert_eq!(super::moved(&list, &plain()).unwrap(), "delivered to @bob: [43]–[45], [47]\nread by @bob: [40]\n");
     let some =
         Moved { delivery: Delivery { state: DeliveryState::Delivered, delivered: 1, devices: 3 }, ..list[0].clone() };
     assert_eq!(super::moved(&[some], &look(80)).unwrap(), "      · ✓ @bob has [45] on 1 of 3 devices\n");
@@ -484,11 +484,26 @@ fn plain_has_no_escape_even_with_a_theme() {
 #[test]
 fn safety_says_what_to_compare_and_what_to_type() {
     let words = Some(["apple", "bread", "cloud"].map(str::to_owned));
-    let answer = Reply::Safety { handle: handle("bob"), number: "12345 67890".into(), words, verified: false };
+    let number = vec!["12345"; 12].join(" ");
+    let answer = Reply::Safety { handle: handle("bob"), number: number.clone(), words, verified: false };
     assert_eq!(
-        reply("verify", &answer, &scene(), &look(120)),
-        "@bob is not verified yet. Compare by phone or face to face, the words or the number:\n  \
-         words   apple   bread   cloud\n  number  12345 67890\n\
-         the same on both sides: /verify @bob yes · not the same: /verify @bob no\n"
+        reply("verify", &answer, &scene(), &look(80)),
+        "@bob is not verified yet. Compare by phone or face to face, either these words:\n  apple   bread   cloud\n\
+         or this number:\n  12345 12345 12345 12345 12345 12345\n  12345 12345 12345 12345 12345 12345\n\
+         the same on both sides: /verify @bob yes\nnot the same: /verify @bob no\n"
+    );
+    let done = Reply::Safety { handle: handle("bob"), number, words: None, verified: true };
+    let out = reply("verify", &done, &scene(), &look(40));
+    assert!(out.starts_with("@bob is verified: you said that the\n  keys are the same."), "{out}");
+    assert!(out.lines().all(|line| display::width(line) <= 40), "{out}");
+}
+
+#[test]
+fn a_row_without_room_goes_on_below_and_indented() {
+    let list =
+        vec![Setting { key: "bell".into(), value: "on".into(), help: "ring the terminal's bell when a message comes" }];
+    assert_eq!(
+        reply("set", &Reply::Settings(list), &scene(), &look(40)),
+        "  bell  on\n      ring the terminal's bell when a\n      message comes\n"
     );
 }
