@@ -89,6 +89,7 @@ pub fn start(path: &Path, level: Level) -> io::Result<()> {
         .with_writer(Mutex::new(file))
         .with_ansi(false)
         .with_span_events(FmtSpan::NONE)
+        .log_internal_errors(false)
         .try_init();
     Ok(())
 }

@@ -49,6 +49,8 @@ struct Runtime {
     events: broadcast::Sender<Event>,
     /// Inputs that the runtime itself has for the engine, before all others.
     own: Vec<Input>,
+    /// Nobody has the node yet.
+    starting: bool,
     /// The last batch held a timeout.
     had_timeout: bool,
 }
@@ -141,7 +143,10 @@ impl Runtime {
             self.desk.answer(ticket, answer);
         }
         for event in work.events {
-            tell(&self.events, event);
+            // At the start everybody asks where we listen; only a change is news.
+            if !(self.starting && matches!(event, Event::Listening(_))) {
+                tell(&self.events, event);
+            }
         }
     }
 

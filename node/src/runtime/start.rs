@@ -50,6 +50,7 @@ pub(crate) async fn start(options: StartOptions) -> Result<Node, StartError> {
         desk: Desk::default(),
         events,
         own: Vec::new(),
+        starting: true,
         had_timeout: false,
     };
     let body = move || {
@@ -94,6 +95,7 @@ impl Runtime {
             }
             self.turn(&mut arrivals);
         }
+        self.starting = false;
         Ok(())
     }
 }
