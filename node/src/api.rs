@@ -20,8 +20,10 @@ pub use hobnob_engine::command::{
 };
 pub use hobnob_engine::event::{self, Change, Event};
 
+pub use crate::profile::{Password, ProfileError};
+
 use crate::{
-    profile::{Keyring, OpenedProfile, Password, ProfileError},
+    profile::{Keyring, OpenedProfile},
     runtime,
 };
 

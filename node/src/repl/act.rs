@@ -8,9 +8,11 @@ use zeroize::Zeroizing;
 
 use super::{front::Front, news::Hush, render, terminal::Typed};
 use crate::{
-    api::{Code, Command, Delivery, DeliveryState, Event, Message, Presence, Refusal, Reply, Standing},
+    api::{
+        Code, Command, Delivery, DeliveryState, Event, Message, Password, Presence, ProfileError, Refusal, Reply,
+        Standing,
+    },
     command::{self, Action, Context, Local, Parsed},
-    profile::{Password, ProfileError},
 };
 
 /// A message is shown as soon as it is delivered, or after this time as one that waits.

@@ -210,3 +210,43 @@ fn ends(code: KeyCode, modifiers: Modifiers) -> bool {
     let KeyCode::Char(key) = code else { return false };
     modifiers == Modifiers::CTRL && "CDHJM".contains(key.to_ascii_uppercase())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, atomic::Ordering};
+
+    use rustyline::highlight::{CmdKind, Highlighter};
+    use tokio::sync::mpsc;
+
+    use super::{Editing, Shared, TYPING_PAUSE};
+
+    fn editing() -> (Editing, mpsc::Receiver<String>) {
+        let (told, tells) = mpsc::channel(4);
+        (Editing::new(Arc::new(Shared::default()), true, told), tells)
+    }
+
+    #[test]
+    fn a_password_is_blanks_on_the_screen() {
+        let (editing, _tells) = editing();
+        assert_eq!(editing.highlight("hello", 5), "hello");
+        assert!(!editing.highlight_char("hello", 5, CmdKind::Other));
+        editing.shared.secret.store(true, Ordering::SeqCst);
+        assert_eq!(editing.highlight("pass漢", 5), "      ");
+        assert!(editing.highlight_char("pass", 4, CmdKind::Other), "else the key itself is printed");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn typing_is_told_once_in_a_while_and_never_for_commands() {
+        let (editing, mut tells) = editing();
+        editing.notice_typing("/msg @bob secret");
+        editing.notice_typing("   ");
+        assert!(tells.try_recv().is_err());
+        editing.notice_typing("@bob hi");
+        editing.notice_typing("@bob hi th");
+        assert_eq!(tells.try_recv().as_deref(), Ok("@bob"));
+        assert!(tells.try_recv().is_err());
+        tokio::time::advance(TYPING_PAUSE).await;
+        editing.notice_typing("@bob hi there");
+        assert!(tells.try_recv().is_ok());
+    }
+}

@@ -345,3 +345,37 @@ impl Front {
         self.know();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    fn renamed(to: &str) -> Event {
+        Event::FriendRenamed { from: Handle::parse("bob").unwrap(), to: Handle::parse(to).unwrap() }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_an_answer_said_is_not_said_again_but_only_once_and_not_for_long() {
+        let mut news = News::default();
+        news.hush(Hush::Renamed(Handle::parse("bobby").unwrap()));
+        assert!(!news.is_hushed(&renamed("robert")));
+        assert!(news.is_hushed(&renamed("bobby")));
+        assert!(!news.is_hushed(&renamed("bobby")));
+        news.hush(Hush::NearbyEnded);
+        tokio::time::advance(HUSHED + Duration::from_millis(1)).await;
+        assert!(!news.is_hushed(&Event::NearbyEnded));
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded() {
+        let mut news = News::default();
+        for at in 0..=255_u8 {
+            news.showed_own(EntryId::new([at; 32]));
+        }
+        assert_eq!(news.own.len(), REMEMBERED);
+        assert!(news.is_own(&EntryId::new([255; 32])));
+        assert!(!news.is_own(&EntryId::new([0; 32])));
+    }
+}

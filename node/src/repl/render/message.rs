@@ -119,9 +119,6 @@ fn tail(message: &Message, look: &Look) -> String {
         (message.clock_doubtful && look.plain, "clock doubtful"),
     ];
     let mut words: Vec<String> = notes.iter().filter(|(is, _)| *is).map(|(_, word)| format!("({word})")).collect();
-    if let Some(ms) = message.expires_ms.filter(|_| !message.deleted) {
-        words.push(format!("(gone in {})", super::time::span(ms.saturating_sub(look.now_ms) / 1000)));
-    }
     if look.plain {
         words.extend(reactions(message).map(|given| format!("(reactions: {given})")));
     }
