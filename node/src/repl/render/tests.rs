@@ -482,7 +482,7 @@ fn plain_has_no_escape_even_with_a_theme() {
 #[test]
 fn safety_says_what_to_compare_and_what_to_type() {
     let words = Some(["apple", "bread", "cloud"].map(str::to_owned));
-    let number = vec!["12345"; 12].join(" ");
+    let number = ["12345"; 12].join(" ");
     let answer = Reply::Safety { handle: handle("bob"), number: number.clone(), words, verified: false };
     assert_eq!(
         reply("verify", &answer, &scene(), &look(80)),
@@ -499,7 +499,7 @@ fn safety_says_what_to_compare_and_what_to_type() {
 #[test]
 fn a_row_without_room_goes_on_below_and_indented() {
     let list =
-        vec![Setting { key: "bell".into(), value: "on".into(), help: "ring the terminal's bell when a message comes" }];
+        [Setting { key: "bell".into(), value: "on".into(), help: "ring the terminal's bell when a message comes" }];
     assert_eq!(
         reply("set", &Reply::Settings(list.to_vec()), &scene(), &look(40)),
         "  bell  on\n      ring the terminal's bell when a\n      message comes\n"
