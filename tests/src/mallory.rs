@@ -7,10 +7,7 @@ use hobnob_shared::{
     identity::{AccountKey, Identity, Invite},
     noise::{Handshake, Mode, Session, Step},
     text::{MessageText, Note},
-    wire::{
-        Body, SignedEntry,
-        peer::{AccountPayload, Entries, Frame, Hello, Knock},
-    },
+    wire::{AccountPayload, Body, Entries, Frame, Hello, Knock, SignedEntry},
 };
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};

@@ -6,6 +6,7 @@
 
 pub mod command;
 pub mod event;
+pub mod reply;
 pub mod tables;
 pub mod view;
 pub mod work;

@@ -1,6 +1,6 @@
 //! Any bytes as a session frame; what decodes must encode to something that decodes to the same.
 #![no_main]
-use hobnob_shared::wire::peer::Frame;
+use hobnob_shared::wire::Frame;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     if let Ok((id, frame)) = Frame::decode(bytes) {

@@ -1,6 +1,6 @@
 //! Addresses as people type them, and as libp2p wants them: multiaddresses in text.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use hobnob_shared::{limits::MAX_ADDRESS_BYTES, text::display};
 

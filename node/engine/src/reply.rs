@@ -1,0 +1,362 @@
+//! What a front end gets back: the answer to a command, and friends, messages and chats as it shows them.
+//!
+//! All text in here is as its author wrote it: filter it before a terminal.
+
+use hobnob_shared::{
+    id::{AccountId, DeviceId, EntryId},
+    text::{Handle, Nickname, Note, Reaction},
+};
+
+use crate::command::Presence;
+
+/// Where a message of ours is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DeliveryState {
+    /// Stored here only.
+    Queued,
+    /// Stored at a carrier.
+    Stored,
+    /// Stored by at least one device of the friend.
+    Delivered,
+    /// The friend's front end has shown it.
+    Read,
+}
+
+/// A message's way to the other side. For messages of others it says nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// The furthest it got.
+    pub state: DeliveryState,
+    /// Devices that stored it.
+    pub delivered: u32,
+    /// Devices that should.
+    pub devices: u32,
+}
+
+/// Who wrote a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum From {
+    /// This account.
+    Me,
+    /// A friend.
+    Friend(Handle),
+}
+
+/// The message that another one answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quote {
+    /// Its number, when we have it.
+    pub number: Option<u64>,
+    /// Who wrote it, when we have it.
+    pub from: Option<From>,
+    /// Its beginning, at most 80 characters, unfiltered.
+    pub snippet: String,
+}
+
+/// What a message is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MessageKind {
+    /// Text.
+    Text,
+    /// `/me`: something the author does.
+    Action,
+    /// A kind that this version does not know; its text says so.
+    Unknown,
+}
+
+/// A message as a front end shows it. All text is as the author wrote it: filter it before a terminal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools, reason = "independent marks of one line")]
+pub struct Message {
+    /// Its number on this node, for ever.
+    pub number: u64,
+    /// Its id, the same on every node.
+    pub entry: EntryId,
+    /// The chat.
+    pub chat: Handle,
+    /// Who wrote it.
+    pub from: From,
+    /// What it is.
+    pub kind: MessageKind,
+    /// What it says now; empty when deleted.
+    pub text: String,
+    /// When its author says it was written, in ms since the epoch.
+    pub sent_ms: u64,
+    /// When it came to this node, in ms since the epoch.
+    pub received_ms: u64,
+    /// More than 10 minutes between the two clocks when it came over a live session, or from the future.
+    pub clock_doubtful: bool,
+    /// How far it got, if it is ours.
+    pub delivery: Option<Delivery>,
+    /// Changed by its author.
+    pub edited: bool,
+    /// Deleted by its author, or withdrawn.
+    pub deleted: bool,
+    /// Passed on from another chat.
+    pub forwarded: bool,
+    /// Pinned by one of us.
+    pub pinned: bool,
+    /// It came after messages that stand below it.
+    pub late: bool,
+    /// It lies on a branch that a restored copy wrote.
+    pub restored_copy: bool,
+    /// Disappears at this time, in ms since the epoch.
+    pub expires_ms: Option<u64>,
+    /// What it answers.
+    pub reply_to: Option<Quote>,
+    /// Reactions, each with who gave it.
+    pub reactions: Vec<(Reaction, Vec<From>)>,
+}
+
+/// How a friendship stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Both accepted.
+    Friend,
+    /// We added them; they have not accepted yet.
+    Pending,
+    /// We blocked them.
+    Blocked,
+    /// We removed them; history stays.
+    Removed,
+}
+
+/// A friend, as a front end shows one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools, reason = "independent marks of one line")]
+pub struct Friend {
+    /// How we call them.
+    pub handle: Handle,
+    /// How they call themselves, once known. Unfiltered.
+    pub nick: Option<Nickname>,
+    /// What they say of themselves. Unfiltered.
+    pub bio: Option<Note>,
+    /// Who they are.
+    pub account: AccountId,
+    /// How it stands.
+    pub standing: Standing,
+    /// We compared words or numbers.
+    pub verified: bool,
+    /// Their account shows two histories: sending stops until `/verify @name yes`.
+    pub key_alarm: bool,
+    /// No bell, no unread mark.
+    pub muted: bool,
+    /// What they show.
+    pub presence: Presence,
+    /// The text with it. Unfiltered.
+    pub presence_text: Note,
+    /// Their devices.
+    pub devices: u32,
+    /// Our messages that not all their devices have.
+    pub queued: u64,
+    /// When a session was last up, in ms since the epoch.
+    pub last_seen_ms: Option<u64>,
+}
+
+/// Something that waits for a decision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// Its position, oldest first, from 1.
+    pub number: usize,
+    /// What it is.
+    pub kind: RequestKind,
+    /// How they call themselves. Unfiltered.
+    pub nick: Nickname,
+    /// Who they are.
+    pub account: AccountId,
+    /// What they wrote. Unfiltered.
+    pub note: Note,
+    /// When it came, in ms since the epoch.
+    pub received_ms: u64,
+}
+
+/// What waits for a decision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RequestKind {
+    /// They used an invite of ours.
+    Invite,
+    /// They asked in pairing mode.
+    Nearby,
+    /// A friend brought us together.
+    Introduction {
+        /// Which friend.
+        by: Handle,
+    },
+}
+
+/// A chat in the list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chat {
+    /// Its name.
+    pub handle: Handle,
+    /// Unread messages in it.
+    pub unread: u64,
+    /// Our messages in it that not all devices have.
+    pub queued: u64,
+    /// Muted.
+    pub muted: bool,
+    /// What the other side shows.
+    pub presence: Presence,
+    /// Messages of this chat disappear after so many seconds.
+    pub expire_secs: Option<u64>,
+    /// The newest message.
+    pub last: Option<Message>,
+}
+
+/// Somebody in pairing mode near us.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NearbyPerson {
+    /// How to name them in `/add`.
+    pub name: Handle,
+    /// How they call themselves. Unfiltered.
+    pub nick: Nickname,
+    /// Who they are.
+    pub account: AccountId,
+    /// Already a friend.
+    pub friend: bool,
+}
+
+/// One live session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// Whose.
+    pub handle: Handle,
+    /// Which device.
+    pub device: DeviceId,
+    /// How that device is called. Unfiltered.
+    pub device_name: Nickname,
+    /// Where.
+    pub address: String,
+    /// We dialled.
+    pub outbound: bool,
+    /// Up for so many ms.
+    pub up_ms: u64,
+    /// Bytes read and written.
+    pub bytes: (u64, u64),
+}
+
+/// One friend who is not reached, and what is being done about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreached {
+    /// Who.
+    pub handle: Handle,
+    /// Addresses we know.
+    pub addresses: Vec<String>,
+    /// What the last attempt said.
+    pub last_error: Option<String>,
+    /// The next attempt is in so many ms.
+    pub retry_ms: Option<u64>,
+}
+
+/// A message that not all devices have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Queued {
+    /// The message.
+    pub message: Message,
+    /// Why it waits, in words.
+    pub why: String,
+}
+
+/// One setting.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Setting {
+    /// Its key.
+    pub key: String,
+    /// Its value now.
+    pub value: String,
+    /// What it does, in a line; empty for an alias.
+    pub help: &'static str,
+}
+
+/// Who we are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WhoAmI {
+    /// Our account.
+    pub account: AccountId,
+    /// This device.
+    pub device: DeviceId,
+    /// How we call ourselves.
+    pub nick: Nickname,
+    /// What we say of ourselves.
+    pub bio: Note,
+    /// How this device is called.
+    pub device_name: Nickname,
+    /// Addresses that another node can dial.
+    pub listen: Vec<String>,
+    /// How we show ourselves.
+    pub presence: Presence,
+    /// The text with it.
+    pub presence_text: Note,
+}
+
+/// The answer to a [`Command`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "named after what it answers")]
+pub enum Reply {
+    /// It is done, and committed.
+    Done,
+    WhoAmI(Box<WhoAmI>),
+    /// The link, as text; `local_only` when every address in it is loopback or private.
+    Invite {
+        link: String,
+        local_only: bool,
+    },
+    Friend(Box<Friend>),
+    Friends(Vec<Friend>),
+    Requests(Vec<Request>),
+    /// Our message, with its number.
+    Sent(Box<Message>),
+    Messages(Vec<Message>),
+    Chats(Vec<Chat>),
+    /// No chat has unread messages where `None`.
+    Next(Option<Handle>),
+    Safety {
+        handle: Handle,
+        number: String,
+        words: Option<[String; 3]>,
+        verified: bool,
+    },
+    Nearby {
+        on: bool,
+        ends_in_ms: u64,
+        people: Vec<NearbyPerson>,
+    },
+    Info(Box<MessageDetails>),
+    Net {
+        listen: Vec<String>,
+        sessions: usize,
+        pairing: bool,
+        unreached: Vec<Unreached>,
+    },
+    Peers(Vec<Peer>),
+    Pong {
+        round_trip_ms: u64,
+    },
+    Outbox(Vec<Queued>),
+    Settings(Vec<Setting>),
+    /// What came while no front end listened, oldest first, at most 10,000; `unread` counts all.
+    Listening {
+        unread: u64,
+        messages: Vec<Message>,
+    },
+}
+
+/// What `/info` shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MessageDetails {
+    /// The message.
+    pub message: Message,
+    /// The device that wrote it.
+    pub device: DeviceId,
+    /// Its place in that device's log.
+    pub seq: u64,
+    /// Its lamport time.
+    pub lamport: u64,
+    /// The Ed25519 signature, checked when it came.
+    pub signature: [u8; 64],
+    /// Each device of the friend: its name, and what it has of the message.
+    pub devices: Vec<(Nickname, DeliveryState)>,
+    /// Earlier texts, oldest first.
+    pub history: Vec<String>,
+}
