@@ -225,6 +225,11 @@ impl AccountRow {
         place.map_or(self.chain.as_slice(), |place| self.chain.get(place + 1..).unwrap_or_default())
     }
 
+    /// Whether the newest of these records is an old one of our chain.
+    pub(crate) fn is_ahead_of(&self, records: &[SignedRecord]) -> bool {
+        records.last().is_some_and(|last| self.chain.last() != Some(last) && self.chain.contains(last))
+    }
+
     /// Whether our chain holds this record.
     pub(crate) fn holds(&self, hash: &[u8; 32]) -> bool {
         self.chain.iter().any(|record| record.hash() == *hash)

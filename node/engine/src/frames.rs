@@ -8,7 +8,7 @@ use hobnob_shared::{
 
 use crate::{
     Parts,
-    account::Chain,
+    account::{AccountRow, Chain},
     around,
     event::Event,
     friend::{RequestRow, Source},
@@ -55,7 +55,7 @@ impl Parts {
         match refused {
             Some(code) => self.sessions.end(link, code, step),
             None if self.sessions.certify(link, peer, step) => {
-                let known = self.people.account(&account).and_then(crate::account::AccountRow::known);
+                let known = self.people.account(&account).and_then(AccountRow::known);
                 self.sessions.greet(link, known, step);
             }
             None => {}
@@ -174,11 +174,15 @@ impl Parts {
         if payload.certificates.contains(&peer.certificate) {
             self.sessions.on_account_seen(link, step);
         }
-        if !self.people.lists(&peer.account, &peer.device) && self.sessions.prompt(link) {
-            // Its own account's record does not list it: restored from words, perhaps. It may go on from what we know.
-            if let Some(known) = self.people.account(&peer.account).filter(|known| known.newest.is_some()) {
-                step.send(link, Frame::Account(known.introduction()));
-            }
+        // A device that its own account's record does not list, or that is behind it: restored, perhaps, from words or
+        // an old copy. It may go on from what we know.
+        let is_restored = |known: &&AccountRow| {
+            known.is_ahead_of(&payload.records) || known.newest.is_some() && known.device(&peer.device).is_none()
+        };
+        if let Some(known) = self.people.account(&peer.account).filter(is_restored)
+            && self.sessions.prompt(link)
+        {
+            step.send(link, Frame::Account(known.introduction()));
         }
         Ok(())
     }
@@ -232,7 +236,7 @@ impl Parts {
                     .to_owned();
                 step.event(Event::Warning { chat, message });
             }
-            Adopted::Extended => {
+            Adopted::WentOn => {
                 step.signal(Signal::Devices(step.me.account));
                 let payloads = self.own.payloads(payload.records.last().map(|record| (0, record.hash())));
                 self.tell_everybody(&payloads, step);

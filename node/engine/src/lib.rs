@@ -178,11 +178,6 @@ impl Engine {
     pub fn next_timeout(&self) -> Option<u64> {
         self.parts.next_timeout()
     }
-
-    /// Gives back the account's key, to start another engine after a failed commit.
-    pub fn into_account_key(self) -> Option<AccountKey> {
-        self.parts.own.into_account_key()
-    }
 }
 
 impl Parts {

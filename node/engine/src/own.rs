@@ -60,10 +60,6 @@ impl Own {
         Ok(own)
     }
 
-    pub(crate) fn into_account_key(self) -> Option<AccountKey> {
-        self.account_key
-    }
-
     /// How we call ourselves.
     pub(crate) fn nick(&self, step: &Step<'_>) -> Nickname {
         self.row.newest.as_ref().map_or_else(|| step.me.device_name.clone(), |newest| newest.nick.clone())
@@ -189,7 +185,8 @@ impl Own {
         self.row.known()
     }
 
-    /// A friend shows records of our own account. After a restore we go on from them; `true` when we did.
+    /// A friend shows records of our own account: what this node has forgotten, restored from an old copy, or never
+    /// knew, restored from recovery words. We go on from them, if they still name this device or we can sign that.
     pub(crate) fn adopt(&mut self, payload: &AccountPayload, step: &mut Step<'_>) -> Adopted {
         let account = step.me.account;
         let mut theirs = self.row.clone();
@@ -202,21 +199,25 @@ impl Own {
         if chain != Chain::Grown || !is_longer {
             return Adopted::Nothing;
         }
-        let Some(key) = self.account_key.take() else { return Adopted::Unable };
-        for certificate in &payload.certificates {
+        for certificate in payload.certificates.iter().chain([&step.me.certificate]) {
             theirs.learn_certificate(&account, certificate);
         }
-        let bundle = self.row.payloads(self.row.known()).into_iter().flat_map(|payload| payload.bundles);
-        let bundle: Vec<_> = bundle.collect();
+        let is_listed = theirs.device(&step.me.device).is_some();
+        if !is_listed && self.account_key.is_none() {
+            return Adopted::Unable;
+        }
+        let ours = self.bundle();
         self.row = theirs;
-        let profile = Profile { nick: self.nick(step), bio: self.bio() };
-        self.extend(&key, profile, Some(step.me.certificate.hash()), step);
-        for bundle in &bundle {
+        if !is_listed && let Some(key) = self.account_key.take() {
+            let profile = Profile { nick: self.nick(step), bio: self.bio() };
+            self.extend(&key, profile, Some(step.me.certificate.hash()), step);
+            self.account_key = Some(key);
+        }
+        for bundle in &ours.bundles {
             self.row.learn_bundle(bundle);
         }
         step.put::<Accounts>(&account, &self.row);
-        self.account_key = Some(key);
-        Adopted::Extended
+        Adopted::WentOn
     }
 }
 
@@ -227,6 +228,6 @@ pub(crate) enum Adopted {
     Nothing,
     /// It is newer than ours, and we lack the account's key to go on from it.
     Unable,
-    /// We went on from it, with this device listed.
-    Extended,
+    /// We went on from it; this device is listed.
+    WentOn,
 }

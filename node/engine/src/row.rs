@@ -154,3 +154,30 @@ impl<const NUMBER: u8> RowKey for Slot<NUMBER> {
         (take(bytes, 1)? == [NUMBER]).then_some(Self)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn keys_sort_as_their_parts_do_and_come_back() {
+        let keys = [(1_u32, 255_u64), (1, 256), (2, 0), (256, 0)];
+        let bytes: Vec<_> = keys.iter().map(RowKey::to_bytes).collect();
+        assert!(bytes.is_sorted());
+        for (key, bytes) in keys.iter().zip(&bytes) {
+            assert_eq!(<(u32, u64) as RowKey>::from_bytes(bytes).unwrap(), *key);
+        }
+        assert!(<(u32, u64) as RowKey>::from_bytes(&[0; 11]).is_err());
+        assert!(<(u32, u64) as RowKey>::from_bytes(&[0; 13]).is_err());
+    }
+
+    #[test]
+    fn the_end_of_a_prefix_is_the_next_one() {
+        assert_eq!(after(&[1, 2]), Some(vec![1, 3]));
+        assert_eq!(after(&[1, 255]), Some(vec![2]));
+        assert_eq!(after(&[255, 255]), None);
+        assert_eq!(after(&[]), None);
+    }
+}

@@ -321,3 +321,84 @@ impl From<Fault> for Stop {
 
 /// What a command comes to; `None` when the answer follows later. A refusal must come before the first write.
 pub(crate) type Answer = Result<Option<Reply>, Stop>;
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use hobnob_shared::identity::{AccountKey, Certificate};
+    use rand_core::SeedableRng as _;
+
+    use super::*;
+    use crate::{tables::TableId, view::MemoryView};
+
+    struct Numbers;
+
+    impl Table for Numbers {
+        const ID: TableId = TableId::Numbers;
+        type Key = u8;
+        type Value = u32;
+    }
+
+    fn core() -> Core {
+        let mut rng = ChaCha20Rng::seed_from_u64(1);
+        let (account, keys) = (AccountKey::generate(&mut rng), DeviceKeys::generate(&mut rng));
+        let device_name = Nickname::parse("laptop").unwrap();
+        let certificate = account.sign_certificate(&Certificate {
+            account: account.id(),
+            device: keys.id(),
+            x25519: keys.x25519_public(),
+            name: device_name.clone(),
+            added_ms: 0,
+        });
+        let (account, device, transport) = (account.id(), keys.id(), TransportId(Vec::new()));
+        Core::new(Me { account, device, device_name, keys, certificate, transport }, rng)
+    }
+
+    fn seen(step: &Step<'_>, from: u8, to: Option<u8>, order: Order, most: usize) -> Vec<(u8, u32)> {
+        let mut rows = Vec::new();
+        let to = to.map(|to| vec![to]);
+        step.range::<Numbers>(&[from], to.as_deref(), order, |key, value| {
+            rows.push((key, value));
+            if rows.len() == most { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })
+        .unwrap();
+        rows
+    }
+
+    #[test]
+    fn a_scan_shows_what_this_batch_wrote_over_what_is_stored() {
+        let mut core = core();
+        let now = Now { mono_ms: 0, wall_ms: 0 };
+        let (mut stored, empty) = (MemoryView::default(), MemoryView::default());
+        let mut work = Work::default();
+        let mut step = Step::new(&mut core, now, &empty, &mut work);
+        for key in [2, 4, 6, 8] {
+            step.put::<Numbers>(&key, &u32::from(key));
+        }
+        stored.apply(&work.records);
+
+        let mut work = Work::default();
+        let mut step = Step::new(&mut core, now, &stored, &mut work);
+        for (key, value) in [(1, 1), (4, 40), (5, 50), (9, 90)] {
+            step.put::<Numbers>(&key, &value);
+        }
+        step.delete::<Numbers>(&6);
+        step.delete::<Numbers>(&7);
+        let all = [(1, 1), (2, 2), (4, 40), (5, 50), (8, 8), (9, 90)];
+        let mut backwards = all;
+        backwards.reverse();
+        assert_eq!(seen(&step, 0, None, Order::Ascending, 99), all);
+        assert_eq!(seen(&step, 0, None, Order::Descending, 99), backwards);
+        for most in 1..=6 {
+            assert_eq!(seen(&step, 0, None, Order::Ascending, most), all.get(..most).unwrap());
+            assert_eq!(seen(&step, 0, None, Order::Descending, most), backwards.get(..most).unwrap());
+        }
+        assert_eq!(seen(&step, 2, Some(8), Order::Ascending, 99), [(2, 2), (4, 40), (5, 50)]);
+        assert_eq!(seen(&step, 2, Some(9), Order::Descending, 99), [(8, 8), (5, 50), (4, 40), (2, 2)]);
+        assert_eq!(seen(&step, 5, Some(5), Order::Ascending, 99), []);
+        assert_eq!(step.get::<Numbers>(&4).unwrap(), Some(40));
+        assert_eq!(step.get::<Numbers>(&6).unwrap(), None);
+        assert_eq!(step.get::<Numbers>(&8).unwrap(), Some(8));
+    }
+}

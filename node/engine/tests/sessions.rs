@@ -365,6 +365,24 @@ fn an_account_restored_from_words_goes_on_from_what_friends_know() {
 }
 
 #[test]
+fn a_node_restored_from_an_old_copy_learns_its_newer_record_from_a_friend() {
+    let mut world = World::friends();
+    let copy = world.nodes[1].view.clone();
+    let (key, nick) = (person("Bob", 1).0, Some(Nickname::parse("Bobby").unwrap()));
+    world.ask(1, Command::SetProfile { nick, bio: None, key }).unwrap();
+    world.stop(1);
+    world.nodes[1].view = copy;
+    world.start(1);
+    world.pass(5_000);
+    let Reply::WhoAmI(me) = world.ask(1, Command::WhoAmI).unwrap() else { panic!() };
+    assert_eq!(me.nick.as_str(), "Bobby");
+    let (key, nick) = (person("Bob", 1).0, Some(Nickname::parse("Robert").unwrap()));
+    world.ask(1, Command::SetProfile { nick, bio: None, key }).unwrap();
+    let bob = world.friend(0, "bob");
+    assert_eq!((bob.nick.unwrap().as_str(), bob.key_alarm), ("Robert", false));
+}
+
+#[test]
 fn the_same_seeds_and_inputs_do_the_same() {
     let run = || {
         let mut world = World::new(&["Alice", "Bob"]);

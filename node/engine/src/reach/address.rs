@@ -60,3 +60,37 @@ fn is_local_ip(ip: IpAddr) -> bool {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn addresses_are_read_as_people_type_them() {
+        for (typed, meant) in [
+            ("192.0.2.7:4001", "/ip4/192.0.2.7/tcp/4001"),
+            (" [2001:db8::1]:4001 ", "/ip6/2001:db8::1/tcp/4001"),
+            ("bob.example:4001", "/dns/bob.example/tcp/4001"),
+            ("/ip4/192.0.2.7/tcp/4001/p2p/12D3", "/ip4/192.0.2.7/tcp/4001/p2p/12D3"),
+        ] {
+            assert_eq!(parse(typed).unwrap(), meant);
+        }
+        for wrong in ["", "192.0.2.7", "192.0.2.7:0", ":4001", "bob:99999", "a b:1", "/udp/1", "/ip4/1.2.3.4/udp/1"] {
+            let refusal = parse(wrong).unwrap_err();
+            assert_eq!(refusal.code, Code::Usage, "{wrong}");
+            assert!(refusal.message.contains("write IP:PORT"), "{}", refusal.message);
+        }
+    }
+
+    #[test]
+    fn local_addresses_are_told_from_others() {
+        for local in ["/ip4/127.0.0.1/tcp/1", "/ip4/192.168.1.2/tcp/1", "/ip6/::1/tcp/1", "/ip6/fe80::1/tcp/1"] {
+            assert!(is_local(local), "{local}");
+        }
+        for global in ["/ip4/192.0.2.7/tcp/1", "/ip6/2001:db8::1/tcp/1", "/dns/bob.example/tcp/1"] {
+            assert!(!is_local(global), "{global}");
+        }
+    }
+}
