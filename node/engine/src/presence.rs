@@ -111,11 +111,20 @@ impl Presences {
         self.compare(&account, before, people, step);
     }
 
-    /// A session is no longer there, or no longer a friend's.
-    pub(crate) fn on_gone(&mut self, session: SessionId, people: &People, step: &mut Step<'_>) {
+    /// A session is no longer there, or no longer a friend's. One that replaces it (`heir`) shows the same until it
+    /// says otherwise: a renewal is not somebody leaving and coming back.
+    pub(crate) fn on_gone(
+        &mut self,
+        session: SessionId,
+        heir: Option<SessionId>,
+        people: &People,
+        step: &mut Step<'_>,
+    ) {
         let Some(account) = self.sessions.get(&session).map(|(account, ..)| *account) else { return };
         let before = self.of(&account);
-        self.sessions.remove(&session);
+        if let (Some(shown), Some(heir)) = (self.sessions.remove(&session), heir) {
+            self.sessions.entry(heir).or_insert(shown);
+        }
         self.compare(&account, before, people, step);
     }
 

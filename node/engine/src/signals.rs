@@ -94,7 +94,8 @@ impl Parts {
         self.verifications.on_down(link, &account, &self.people, step);
         self.introductions.on_down(link);
         self.nearby.on_down(link);
-        self.presence.on_gone(link, &self.people, step);
+        let heir = self.sessions.of(&account).first().copied().filter(|_| self.people.syncs(&account));
+        self.presence.on_gone(link, heir, &self.people, step);
         if syncing {
             self.conversations.on_session_down(link, step)?;
         }
@@ -141,7 +142,7 @@ impl Parts {
     /// Conversations stop, the session goes on.
     fn close_sync(&mut self, link: SessionId, step: &mut Step<'_>) -> Result<(), Fault> {
         if self.sessions.get_mut(link).is_some_and(|session| std::mem::take(&mut session.syncing)) {
-            self.presence.on_gone(link, &self.people, step);
+            self.presence.on_gone(link, None, &self.people, step);
             self.conversations.on_session_down(link, step)?;
         }
         Ok(())

@@ -15,6 +15,8 @@ use harness::{World, device, handle, person};
 use hobnob_engine::{
     command::{Code, Command, Presence, Reply, Standing},
     event::Event,
+    tables::TableId,
+    view::View as _,
     work::{Input, LinkId, Mode, TransportId},
 };
 use hobnob_shared::{
@@ -106,10 +108,25 @@ fn a_restarted_node_comes_back() {
 #[test]
 fn a_session_is_renewed_every_hour_by_one_that_replaces_it() {
     let mut world = World::friends();
+    world.events(0);
     world.pass(3_700_000);
     assert_eq!(sessions(&mut world), (1, 1));
+    let seen = world.events(0);
+    assert!(!seen.iter().any(|event| matches!(event, Event::PresenceChanged { .. })), "nobody left: {seen:?}");
     let Ok(Reply::Peers(peers)) = world.ask(0, Command::Peers) else { panic!() };
     assert!(peers[0].up_ms < 200_000, "up for {} ms", peers[0].up_ms);
+}
+
+#[test]
+fn a_node_that_stays_up_signs_its_addresses_anew_every_day() {
+    let mut world = World::friends();
+    let bob = world.account(1);
+    let known = |world: &World| world.nodes[0].view.get(TableId::Accounts, bob.as_bytes()).unwrap();
+    let before = known(&world);
+    world.pass(23 * 3_600_000);
+    assert_eq!(known(&world), before);
+    world.pass(2 * 3_600_000);
+    assert_ne!(known(&world), before);
 }
 
 #[test]
