@@ -379,6 +379,24 @@ mod tests {
         }
     }
 
+    #[test]
+    fn the_book_names_every_key_and_every_variable() {
+        let page = include_str!("../../docs/configuration.md");
+        let example = page.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+        let layer: Layer = toml::from_str(example).unwrap();
+        let said = format!("{layer:?}");
+        assert!(!said.contains("None"), "a key is missing: {said}");
+        assert_eq!(Config::resolve(layer).unwrap().listen, Config::resolve(at(Path::new("/x"))).unwrap().listen);
+        let asked = std::cell::RefCell::new(Vec::new());
+        let _ = Layer::from_env(&|name| {
+            asked.borrow_mut().push(format!("`{name}`"));
+            None
+        });
+        for variable in asked.into_inner() {
+            assert!(page.contains(&variable), "{variable} is missing");
+        }
+    }
+
     fn tempdir() -> PathBuf {
         let dir = std::env::temp_dir().join(format!("hobnob-config-{}", std::process::id()));
         std::fs::create_dir_all(&dir).unwrap();

@@ -129,6 +129,35 @@ fn a_missing_database_is_told_and_nothing_is_made_in_its_place() {
 }
 
 #[test]
+fn a_damaged_database_is_told_or_mended_and_never_replaced() {
+    let home = tempfile::tempdir().unwrap();
+    profile::create(home.path(), &alice(), None).unwrap();
+    let path = home.path().join("history.db");
+    let good = fs::read(&path).unwrap();
+    for at in (0..good.len()).step_by(997) {
+        let mut bad = good.clone();
+        bad[at] ^= 0x40;
+        fs::write(&path, &bad).unwrap();
+        if let Err(damaged) = open(home.path()) {
+            assert!(matches!(damaged, ProfileError::Damaged { .. } | ProfileError::Newer(_)), "byte {at}: {damaged}");
+            // Nothing of it was given up: without the damage it opens again.
+            let mut mended = fs::read(&path).unwrap();
+            mended[at] ^= 0x40;
+            fs::write(&path, mended).unwrap();
+            drop(open(home.path()).unwrap_or_else(|error| panic!("byte {at}: {error}")));
+        }
+    }
+    for length in [0, 1, 4096, good.len() / 2] {
+        fs::write(&path, &good[..length]).unwrap();
+        let damaged = error(open(home.path()));
+        assert!(matches!(damaged, ProfileError::Damaged { .. }), "{length} bytes: {damaged}");
+        assert_eq!(damaged.code(), Code::Internal);
+    }
+    fs::write(&path, good).unwrap();
+    drop(open(home.path()).unwrap());
+}
+
+#[test]
 fn a_start_that_was_cut_off_is_begun_again() {
     let home = tempfile::tempdir().unwrap();
     profile::create(home.path(), &alice(), None).unwrap();
