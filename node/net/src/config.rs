@@ -105,6 +105,8 @@ pub struct Limits {
     pub per_peer: usize,
     /// Inbound connections from one IPv4 address or one IPv6 /64, negotiating ones included.
     pub per_source: usize,
+    /// Inbound connections from one source within ten seconds.
+    pub per_source_rate: u32,
     /// Inbound links of one transport.
     pub links_per_peer: usize,
     /// Dials under way.
@@ -116,13 +118,14 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            pending_in: 64,
+            pending_in: 256,
             pending_out: 128,
             established_in: 512,
             established_out: 512,
             unproven: 64,
             per_peer: 4,
             per_source: 32,
+            per_source_rate: 200,
             links_per_peer: 8,
             dials: 64,
             memory_bytes: 512 * 1024 * 1024,

@@ -24,9 +24,15 @@ struct Connection {
     is_inbound: bool,
     since: Instant,
     links: Vec<Weak<Presence>>,
-    /// Inbound streams that were too many.
-    refused: u32,
+    /// Inbound streams since `counted_since`.
+    streams: u32,
+    counted_since: Instant,
+    /// We have told it to close; it may take its time.
+    is_closing: bool,
 }
+
+/// Inbound streams that one connection may open in a minute. A session is one stream, and lives for an hour.
+const STREAMS_PER_MINUTE: u32 = 120;
 
 /// A link that may begin.
 #[derive(Debug)]
@@ -44,7 +50,9 @@ impl Connections {
             is_inbound: endpoint.is_listener(),
             since: now,
             links: Vec::new(),
-            refused: 0,
+            streams: 0,
+            counted_since: now,
+            is_closing: false,
         };
         self.open.insert(id, connection);
     }
@@ -62,17 +70,20 @@ impl Connections {
         Some(Place { peer: connection.peer, address: connection.address.to_string(), presence })
     }
 
-    /// Counts an inbound stream that was too many; returns how many there were on this connection.
-    pub(crate) fn refuse(&mut self, id: ConnectionId) -> u32 {
-        self.open.get_mut(&id).map_or(0, |connection| {
-            connection.refused = connection.refused.saturating_add(1);
-            connection.refused
-        })
+    /// Counts an inbound stream; returns whether there are too many of them in too short a time.
+    pub(crate) fn is_flooding(&mut self, id: ConnectionId, now: Instant) -> bool {
+        let Some(connection) = self.open.get_mut(&id) else { return false };
+        if now.saturating_duration_since(connection.counted_since) >= Duration::from_secs(60) {
+            (connection.counted_since, connection.streams) = (now, 0);
+        }
+        connection.streams += 1;
+        connection.streams > STREAMS_PER_MINUTE
     }
 
     /// The newest connection with a peer: the one that is least likely to be dead.
     pub(crate) fn newest(&self, peer: &PeerId) -> Option<ConnectionId> {
-        self.of(peer).max_by_key(|(_, connection)| connection.since).map(|(id, _)| *id)
+        let open = self.of(peer).filter(|(_, connection)| !connection.is_closing);
+        open.max_by_key(|(_, connection)| connection.since).map(|(id, _)| *id)
     }
 
     /// The links that whoever is at the other end of this connection has opened, on all of his connections.
@@ -82,17 +93,19 @@ impl Connections {
         self.of(&connection.peer).map(|(_, connection)| live(connection)).sum()
     }
 
-    /// The oldest inbound connection that never had a link for long, when there are more than `limit` of them.
+    /// Takes out the oldest inbound connection that never had a link for long, when there are more than `limit`.
     ///
     /// A stranger can make any number of connections, but keeps no link: sessions of strangers end in their handshake.
     /// So those who flood push each other out, and a friend needs a moment only.
-    pub(crate) fn surplus(&self, limit: usize, proven: Duration, now: Instant) -> Option<ConnectionId> {
-        let unproven =
-            || self.open.iter().filter(|(_, connection)| connection.is_inbound && !connection.is_proven(proven, now));
-        if unproven().count() <= limit {
-            return None;
-        }
-        unproven().min_by_key(|(_, connection)| connection.since).map(|(id, _)| *id)
+    pub(crate) fn take_surplus(&mut self, limit: usize, proven: Duration, now: Instant) -> Option<ConnectionId> {
+        let is_stranger = |connection: &&mut Connection| {
+            connection.is_inbound && !connection.is_closing && !connection.is_proven(proven, now)
+        };
+        let count = self.open.values_mut().filter(is_stranger).count();
+        let strangers = self.open.iter_mut().filter(|(_, connection)| is_stranger(connection));
+        let (id, oldest) = strangers.min_by_key(|(_, connection)| connection.since).filter(|_| count > limit)?;
+        oldest.is_closing = true;
+        Some(*id)
     }
 
     /// Every connection.
@@ -145,10 +158,20 @@ mod tests {
             let now = later + Duration::from_millis(number as u64);
             connections.on_established(id(number), PeerId::random(), &inbound(), now);
         }
-        assert_eq!(connections.surplus(3, PROVEN, later), None);
-        assert_eq!(connections.surplus(2, PROVEN, later), Some(id(1)));
+        assert_eq!(connections.take_surplus(3, PROVEN, later), None);
+        assert_eq!(connections.take_surplus(2, PROVEN, later), Some(id(1)));
+        assert_eq!(connections.take_surplus(2, PROVEN, later), None, "that one is on its way out");
         drop(friend);
-        assert_eq!(connections.surplus(3, PROVEN, later), Some(id(0)));
+        assert_eq!(connections.take_surplus(2, PROVEN, later), Some(id(0)));
+    }
+
+    #[tokio::test]
+    async fn streams_are_counted_by_the_minute() {
+        let (mut connections, now) = (Connections::default(), Instant::now());
+        connections.on_established(id(1), PeerId::random(), &inbound(), now);
+        assert!((0..STREAMS_PER_MINUTE).all(|_| !connections.is_flooding(id(1), now)));
+        assert!(connections.is_flooding(id(1), now));
+        assert!(!connections.is_flooding(id(1), now + Duration::from_secs(60)));
     }
 
     #[tokio::test]

@@ -7,6 +7,7 @@ use std::{
     sync::Arc,
 };
 
+use hobnob_shared::noise::Mode;
 use libp2p::{Multiaddr, PeerId, swarm::ConnectionId};
 use tokio::time::Instant;
 
@@ -30,7 +31,7 @@ pub(crate) enum Order {
 #[derive(Debug)]
 pub(crate) struct Request {
     pub(crate) dial: u64,
-    pub(crate) mode: u8,
+    pub(crate) mode: Mode,
     pub(crate) peer: Option<PeerId>,
     pub(crate) addresses: Vec<Multiaddr>,
 }
@@ -46,7 +47,7 @@ pub(crate) struct Dials {
 
 #[derive(Debug)]
 struct Dial {
-    mode: u8,
+    mode: Mode,
     peer: Option<PeerId>,
     untried: VecDeque<Multiaddr>,
     /// Connections that are being made.
@@ -135,7 +136,7 @@ impl Dials {
     }
 
     /// A stream is open. Returns the mode if its dial still waits for it, and forgets the dial.
-    pub(crate) fn on_opened(&mut self, ticket: Ticket) -> Option<u8> {
+    pub(crate) fn on_opened(&mut self, ticket: Ticket) -> Option<Mode> {
         let is_wanted = self.open.get(&ticket.dial)?.opening.is_some_and(|(_, opening)| opening == ticket);
         if is_wanted { self.open.remove(&ticket.dial).map(|dial| dial.mode) } else { None }
     }
@@ -263,7 +264,7 @@ mod tests {
 
         fn begin(&mut self, peer: Option<PeerId>, hosts: &[u8], existing: Option<ConnectionId>) {
             let addresses = hosts.iter().map(|host| address(*host)).collect();
-            self.dials.begin(Request { dial: 1, mode: 0, peer, addresses }, existing, self.now);
+            self.dials.begin(Request { dial: 1, mode: Mode::Device, peer, addresses }, existing, self.now);
         }
 
         fn wait(&mut self) {
@@ -307,7 +308,7 @@ mod tests {
         assert!(table.dials.on_connected(connection(2), peer));
         let ticket = table.opens(2);
         assert!(!table.dials.on_connected(connection(1), peer), "the slower one is not wanted any more");
-        assert_eq!(table.dials.on_opened(ticket), Some(0));
+        assert_eq!(table.dials.on_opened(ticket), Some(Mode::Device));
         assert_eq!(table.dials.on_opened(ticket), None);
         assert_eq!(table.dials.next_timeout(), None);
     }
@@ -333,7 +334,7 @@ mod tests {
         assert_eq!(table.dials.on_opened(stale), None, "too late");
         assert!(table.dials.on_connected(connection(1), PeerId::random()));
         let ticket = table.opens(1);
-        assert_eq!(table.dials.on_opened(ticket), Some(0));
+        assert_eq!(table.dials.on_opened(ticket), Some(Mode::Device));
     }
 
     #[tokio::test]

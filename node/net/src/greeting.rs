@@ -1,4 +1,5 @@
-//! Hangs up on whoever does not begin as every libp2p node does.
+//! How a socket begins and ends: hangs up on whoever does not begin as every libp2p node does, and lets the other side
+//! read what was said before the end.
 //!
 //! The negotiation takes the first byte of an SSH or HTTP server for a length and waits for the rest, so a person who
 //! mistypes a port would learn after a timeout only that nobody answered.
@@ -20,11 +21,13 @@ pub(crate) struct Greeted<S> {
     socket: S,
     /// What of the greeting has not come yet.
     expected: &'static [u8],
+    /// We have said that nothing more will come from us.
+    has_ended: bool,
 }
 
 impl<S> Greeted<S> {
     pub(crate) fn new(socket: S) -> Self {
-        Self { socket, expected: GREETING }
+        Self { socket, expected: GREETING, has_ended: false }
     }
 
     fn check(&mut self, read: &[u8]) -> io::Result<()> {
@@ -52,7 +55,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Greeted<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Greeted<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Greeted<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.socket).poll_write(cx, buffer)
     }
@@ -69,8 +72,21 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Greeted<S> {
         Pin::new(&mut self.socket).poll_flush(cx)
     }
 
+    /// Says the end, and waits for that of the other side, which whoever closes bounds in time.
+    ///
+    /// A socket that is dropped while something unread lies in it makes the kernel reset the connection, and then the
+    /// other side loses what it has not read yet.
     fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_close(cx)
+        if !self.has_ended {
+            ready!(Pin::new(&mut self.socket).poll_close(cx))?;
+            self.has_ended = true;
+        }
+        let mut unread = [0; 1024];
+        loop {
+            if !matches!(ready!(Pin::new(&mut self.socket).poll_read(cx, &mut unread)), Ok(1..)) {
+                return Poll::Ready(Ok(()));
+            }
+        }
     }
 }
 

@@ -20,7 +20,6 @@ mod limit;
 mod link;
 mod listening;
 mod muxer;
-mod preamble;
 mod streams;
 mod swarm;
 mod task;

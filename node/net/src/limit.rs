@@ -8,6 +8,7 @@ use std::{
     convert::Infallible,
     net::{IpAddr, Ipv4Addr},
     task::{Context, Poll},
+    time::Duration,
 };
 
 use libp2p::{
@@ -19,7 +20,12 @@ use libp2p::{
     },
 };
 
+use tokio::time::Instant;
+
 use crate::{Limits, address};
+
+/// Over which the connections of one source are counted.
+const RATE_SPAN: Duration = Duration::from_secs(10);
 
 /// Refuses connections beyond the [`Limits`].
 #[derive(Debug)]
@@ -28,6 +34,9 @@ pub(crate) struct Door {
     /// Every inbound connection, from the first byte to its end.
     inbound: HashMap<ConnectionId, Source>,
     sources: HashMap<Source, usize>,
+    /// How many came in the ten seconds that began at `rate_since`.
+    rates: HashMap<Source, u32>,
+    rate_since: Instant,
     pending_in: HashSet<ConnectionId>,
     pending_out: HashSet<ConnectionId>,
     established_in: HashSet<ConnectionId>,
@@ -57,12 +66,26 @@ impl Door {
             limits,
             inbound: HashMap::new(),
             sources: HashMap::new(),
+            rates: HashMap::new(),
+            rate_since: Instant::now(),
             pending_in: HashSet::new(),
             pending_out: HashSet::new(),
             established_in: HashSet::new(),
             established_out: HashSet::new(),
             peers: HashMap::new(),
         }
+    }
+
+    /// Each connection costs a handshake, so that whoever comes and goes all the time is slowed down too.
+    fn check_rate(&mut self, source: Source) -> Result<(), ConnectionDenied> {
+        if self.rate_since.elapsed() >= RATE_SPAN {
+            self.rate_since = Instant::now();
+            self.rates.clear();
+        }
+        let rate = self.rates.entry(source).or_default();
+        let (now, limit) = (*rate as usize, self.limits.per_source_rate as usize);
+        *rate = rate.saturating_add(1);
+        check(now, limit, "connections from one source in ten seconds")
     }
 
     fn enter(&mut self, connection: ConnectionId, source: Source) {
@@ -109,6 +132,7 @@ impl NetworkBehaviour for Door {
         let of_source = self.sources.get(&source).copied().unwrap_or(0);
         check(self.pending_in.len(), self.limits.pending_in, "connections being negotiated")?;
         check(of_source, self.limits.per_source, "connections from one source")?;
+        self.check_rate(source)?;
         self.enter(connection, source);
         Ok(())
     }
@@ -221,6 +245,22 @@ mod tests {
         assert!(knock(6, "/ip6/2001:db8::2/tcp/3"));
         assert!(!knock(7, "/ip6/2001:db8::3/tcp/3"));
         assert!(knock(8, "/ip6/2001:db8:0:1::3/tcp/3"));
+    }
+
+    #[test]
+    fn whoever_comes_and_goes_all_the_time_is_slowed_down() {
+        let mut door = Door::new(Limits { per_source_rate: 5, ..Limits::default() });
+        let (ours, theirs) = (address("/ip4/192.0.2.9/tcp/1"), address("/ip4/192.0.2.1/tcp/1"));
+        let mut admitted = 0;
+        for id in 0..20 {
+            let id = ConnectionId::new_unchecked(id);
+            admitted += usize::from(door.handle_pending_inbound_connection(id, &ours, &theirs).is_ok());
+            door.leave(id);
+        }
+        assert_eq!(admitted, 5);
+        door.rate_since = Instant::now().checked_sub(RATE_SPAN).unwrap();
+        let id = ConnectionId::new_unchecked(20);
+        assert!(door.handle_pending_inbound_connection(id, &ours, &theirs).is_ok());
     }
 
     #[test]

@@ -14,18 +14,17 @@ use futures::{
     AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _,
     io::{BufReader, ReadHalf, WriteHalf},
 };
-use hobnob_shared::limits::{MAX_NOISE_BYTES, WRITER_QUEUE_BYTES, WRITER_QUEUE_FRAMES};
+use hobnob_shared::{
+    limits::{MAX_NOISE_BYTES, WRITER_QUEUE_BYTES, WRITER_QUEUE_FRAMES},
+    noise::{self, Mode, PREAMBLE_BYTES},
+};
 use libp2p::Stream;
 use tokio::{
     sync::{Notify, Semaphore, mpsc},
     time::{Instant, timeout},
 };
 
-use crate::{
-    DialError, NetEvent, Overflow, Times,
-    handle::Queued,
-    preamble::{self, PREAMBLE_BYTES},
-};
+use crate::{DialError, NetEvent, Overflow, Times, handle::Queued};
 
 /// Chunks of one link that wait for the runtime; then its reader waits, and the peer with it.
 ///
@@ -140,9 +139,9 @@ pub(crate) struct LinkTask {
 
 impl LinkTask {
     /// The whole life of a link that we opened.
-    pub(crate) async fn dialled(self, mut stream: Stream, dial: u64, mode: u8) {
+    pub(crate) async fn dialled(self, mut stream: Stream, dial: u64, mode: Mode) {
         let written = timeout(self.times.preamble, async {
-            stream.write_all(&preamble::preamble(mode)).await?;
+            stream.write_all(&noise::preamble(mode)).await?;
             stream.flush().await
         });
         let error = match written.await {
@@ -157,7 +156,7 @@ impl LinkTask {
     pub(crate) async fn accepted(self, mut stream: Stream) {
         let mut bytes = [0; PREAMBLE_BYTES];
         if let Ok(Ok(())) = timeout(self.times.preamble, stream.read_exact(&mut bytes)).await
-            && let Some(mode) = preamble::parse(bytes)
+            && let Ok(mode) = noise::parse_preamble(&bytes)
         {
             self.run(stream, Announcement::Accepted(mode)).await;
         }
@@ -216,7 +215,7 @@ impl LinkTask {
         let (local, remote, address) = (self.local.clone(), self.remote.clone(), self.address.clone());
         match announcement {
             Announcement::Dialled(dial) => NetEvent::Dialled { dial, link, local, remote, address },
-            Announcement::Accepted(mode) => NetEvent::Accepted { link, local, remote, address, mode },
+            Announcement::Accepted(mode) => NetEvent::Accepted { link, local, remote, address, mode: mode as u8 },
         }
     }
 
@@ -227,7 +226,7 @@ impl LinkTask {
 
 enum Announcement {
     Dialled(u64),
-    Accepted(u8),
+    Accepted(Mode),
 }
 
 /// The next chunk; `None` at the end of the stream. Silence between chunks is fine, within one it is not.

@@ -19,18 +19,18 @@ use libp2p::core::{
 };
 use yamux::{Connection, ConnectionError, Mode};
 
-/// Streams of one connection: 8 links each way at most, identify, ping, and some that are just ending.
+/// Streams of one connection: 8 links that the peer opened, some of ours, identify, ping, and what is just ending.
 /// A peer that opens more loses the connection.
-const MAX_STREAMS: usize = 32;
+const MAX_STREAMS: usize = 24;
 
-/// Receive windows of one connection, in bytes; yamux wants 256 KiB for each stream, which makes 8 MiB.
-const MAX_WINDOW_BYTES: usize = 8 * 1024 * 1024;
+/// Receive windows of one connection, in bytes: the least that yamux wants for so many streams, 256 KiB for each.
+const MAX_WINDOW_BYTES: usize = MAX_STREAMS * 256 * 1024;
 
 /// Largest data frame we send, in bytes: one chunk with its length fits.
 const SPLIT_BYTES: usize = 32 * 1024;
 
 /// Inbound streams that are open but not yet taken by the swarm; more are reset.
-const MAX_UNTAKEN: usize = 16;
+const MAX_UNTAKEN: usize = 8;
 
 /// The upgrade that turns a connection into a [`Muxer`].
 #[derive(Clone, Debug)]

@@ -16,12 +16,12 @@ use crate::{
 };
 
 /// Streams of one connection that are being negotiated; more wait.
-const NEGOTIATING_STREAMS: usize = 16;
+const NEGOTIATING_STREAMS: usize = 8;
 
 /// Starts a net on the current tokio runtime.
 ///
-/// Soon after, and but for warnings before anything else, comes [`NetEvent::Listening`](crate::NetEvent::Listening).
-/// Without any network this still succeeds, on loopback, with a warning.
+/// Soon after comes [`NetEvent::Listening`](crate::NetEvent::Listening), before anything is discovered; somebody may call
+/// even before. Without any network this still succeeds, on loopback, with a warning.
 pub async fn start(config: NetConfig) -> Result<(Net, NetEvents), NetError> {
     let (addresses, mut warnings) = usable(&config.listen).await?;
     let key = keypair(&config.transport_key)?;
@@ -92,7 +92,8 @@ fn listen(swarm: &mut Swarm<Behaviour>, address: SocketAddr) -> Option<NetWarnin
         SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
     });
     if address.ip().is_unspecified() && swarm.listen_on(address::tcp_address(loopback)).is_ok() {
-        return Some(NetWarning::NoNetwork);
+        // That loopback is all there is will be told with the addresses.
+        return None;
     }
     Some(NetWarning::NotListening { address: address.to_string(), reason: error.to_string() })
 }

@@ -6,6 +6,7 @@
 use std::{collections::VecDeque, net::SocketAddr, sync::Arc};
 
 use futures::StreamExt as _;
+use hobnob_shared::noise::Mode;
 use libp2p::{
     Multiaddr, PeerId, Stream, Swarm,
     core::ConnectedPoint,
@@ -37,8 +38,7 @@ use crate::{
 /// Events that the task itself has to tell; it stops polling the swarm when there are more.
 const OUTBOX: usize = 512;
 
-/// Inbound streams beyond the limit that one connection may try before it is closed.
-const MAX_REFUSED: u32 = 64;
+const MODES: [Mode; 3] = [Mode::Device, Mode::Invite, Mode::Nearby];
 
 /// The task. Everything it holds is bounded by [`Limits`].
 pub(crate) struct Task {
@@ -128,13 +128,15 @@ impl Task {
     }
 
     fn on_dial(&mut self, dial: u64, transport: Option<Vec<u8>>, addresses: &[String], mode: u8) {
+        let refuse = |why: &str| NetEvent::DialFailed { dial, error: DialError::Other(why.into()) };
         let Ok(transport) = transport.map(|bytes| PeerId::from_bytes(&bytes)).transpose() else {
-            let error = DialError::Other("the transport id is malformed".into());
-            return self.outbox.push_back(NetEvent::DialFailed { dial, error });
+            return self.outbox.push_back(refuse("the transport id is malformed"));
+        };
+        let Some(mode) = MODES.into_iter().find(|known| *known as u8 == mode) else {
+            return self.outbox.push_back(refuse("there is no such mode"));
         };
         if self.dials.len() >= self.limits.dials {
-            let error = DialError::Other("too many dials at once".into());
-            return self.outbox.push_back(NetEvent::DialFailed { dial, error });
+            return self.outbox.push_back(refuse("too many dials at once"));
         }
         let (peer, addresses) = address::parse_dial(transport, addresses);
         let existing = peer.and_then(|peer| self.connections.newest(&peer));
@@ -223,7 +225,7 @@ impl Task {
             if !self.dials.on_connected(id, peer) {
                 self.swarm.close_connection(id);
             }
-        } else if let Some(surplus) = self.connections.surplus(self.limits.unproven, self.times.proven, now) {
+        } else if let Some(surplus) = self.connections.take_surplus(self.limits.unproven, self.times.proven, now) {
             self.swarm.close_connection(surplus);
         }
     }
@@ -251,7 +253,7 @@ impl Task {
         }
     }
 
-    fn on_opened(&mut self, connection: ConnectionId, stream: Stream, dial: u64, mode: u8) {
+    fn on_opened(&mut self, connection: ConnectionId, stream: Stream, dial: u64, mode: Mode) {
         match self.connections.add_link(connection, false, Instant::now()) {
             Some(place) => drop(self.running.spawn(self.link(place).dialled(stream, dial, mode))),
             None => {
@@ -261,14 +263,15 @@ impl Task {
         }
     }
 
-    /// Begins a link, or resets the stream when this peer has too many; a peer that insists loses its connection.
+    /// Begins a link, or resets the stream when this peer has too many; a peer that floods loses its connection.
     fn on_inbound(&mut self, connection: ConnectionId, stream: Stream) {
-        if self.connections.inbound_links(connection) < self.limits.links_per_peer {
-            if let Some(place) = self.connections.add_link(connection, true, Instant::now()) {
-                self.running.spawn(self.link(place).accepted(stream));
-            }
-        } else if self.connections.refuse(connection) >= MAX_REFUSED {
+        let now = Instant::now();
+        if self.connections.is_flooding(connection, now) {
             self.swarm.close_connection(connection);
+        } else if self.connections.inbound_links(connection) < self.limits.links_per_peer
+            && let Some(place) = self.connections.add_link(connection, true, now)
+        {
+            self.running.spawn(self.link(place).accepted(stream));
         }
     }
 

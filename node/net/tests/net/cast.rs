@@ -1,6 +1,7 @@
 //! Who plays: nets of ours, a raw libp2p peer that keeps no rule, and a wire that can be cut.
 
 use std::{
+    collections::VecDeque,
     net::SocketAddr,
     sync::{
         Arc,
@@ -11,7 +12,11 @@ use std::{
 
 use futures::{AsyncWriteExt as _, StreamExt as _};
 use hobnob_net::{DialError, Limits, Net, NetConfig, NetEvent, NetEvents, Times};
-use libp2p::{Multiaddr, PeerId, StreamProtocol, SwarmBuilder, noise, swarm::SwarmEvent, tcp, yamux};
+use libp2p::{
+    Multiaddr, PeerId, StreamProtocol, SwarmBuilder, noise,
+    swarm::{SwarmEvent, dial_opts::DialOpts},
+    tcp, yamux,
+};
 use tokio::{
     io::copy_bidirectional,
     net::{TcpListener, TcpStream},
@@ -40,7 +45,9 @@ pub fn times() -> Times {
 pub fn config() -> NetConfig {
     let mut seed = [0; 32];
     seed.copy_from_slice(&PeerId::random().to_bytes()[2..34]);
-    NetConfig { times: times(), limits: Limits::default(), ..NetConfig::loopback(seed) }
+    // Everybody has the same address here, honest or not.
+    let limits = Limits { per_source_rate: u32::MAX, ..Limits::default() };
+    NetConfig { times: times(), limits, ..NetConfig::loopback(seed) }
 }
 
 /// A net of ours and what it tells.
@@ -48,6 +55,8 @@ pub struct Node {
     pub net: Net,
     pub events: NetEvents,
     pub addresses: Vec<String>,
+    /// What came before the addresses.
+    early: VecDeque<NetEvent>,
 }
 
 impl Node {
@@ -57,15 +66,22 @@ impl Node {
 
     pub async fn with(config: NetConfig) -> Self {
         let (net, events) = hobnob_net::start(config).await.expect("starts");
-        let mut node = Self { net, events, addresses: Vec::new() };
-        match node.next().await {
-            NetEvent::Listening(addresses) => node.addresses = addresses,
-            other => panic!("{other:?}"),
-        }
+        let mut node = Self { net, events, addresses: Vec::new(), early: VecDeque::new() };
+        let mut early = VecDeque::new();
+        node.addresses = loop {
+            match node.next().await {
+                NetEvent::Listening(addresses) => break addresses,
+                other => early.push_back(other),
+            }
+        };
+        node.early = early;
         node
     }
 
     pub async fn next(&mut self) -> NetEvent {
+        if let Some(event) = self.early.pop_front() {
+            return event;
+        }
         timeout(PATIENCE, self.events.recv()).await.expect("an event in time").expect("the net runs")
     }
 
@@ -161,12 +177,15 @@ impl Raw {
         tokio::spawn(async move {
             loop {
                 tokio::select! {
-                    Some(address) = wanted.recv() => swarm.dial(address).unwrap(),
+                    Some(address) = wanted.recv() => {
+                        // With the port of its listener it could connect but once.
+                        let options = DialOpts::unknown_peer_id().address(address).allocate_new_port().build();
+                        swarm.dial(options).unwrap();
+                    }
                     event = swarm.select_next_some() => match event {
                         SwarmEvent::ConnectionEstablished { .. } => drop(established.fetch_add(1, Ordering::SeqCst)),
-                        SwarmEvent::ConnectionClosed { .. } | SwarmEvent::OutgoingConnectionError { .. } => {
-                            ended.fetch_add(1, Ordering::SeqCst);
-                        }
+                        SwarmEvent::ConnectionClosed { .. } => drop(ended.fetch_add(1, Ordering::SeqCst)),
+                        SwarmEvent::OutgoingConnectionError { .. } => drop(ended.fetch_add(1, Ordering::SeqCst)),
                         _ => {}
                     },
                 }

@@ -4,7 +4,11 @@ use std::time::Duration;
 
 use hobnob_net::{DialError, NetConfig, NetEvent, Times};
 use libp2p::PeerId;
-use tokio::{io::AsyncWriteExt as _, net::TcpListener, time::Instant};
+use tokio::{
+    io::AsyncWriteExt as _,
+    net::{TcpListener, TcpSocket},
+    time::Instant,
+};
 
 use crate::cast::{Node, Raw, config, times};
 
@@ -24,8 +28,11 @@ async fn server(words: &'static [u8], stays: bool) -> String {
     address
 }
 
-async fn closed_port() -> String {
-    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().to_string()
+/// A port that is taken, so that nobody else gets it, and on which nobody listens.
+fn closed_port() -> (String, TcpSocket) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    (socket.local_addr().unwrap().to_string(), socket)
 }
 
 async fn error_of(addresses: Vec<String>) -> DialError {
@@ -35,7 +42,8 @@ async fn error_of(addresses: Vec<String>) -> DialError {
 
 #[tokio::test]
 async fn a_port_where_nobody_listens_is_refused() {
-    assert_eq!(error_of(vec![closed_port().await]).await, DialError::Refused);
+    let (address, _socket) = closed_port();
+    assert_eq!(error_of(vec![address]).await, DialError::Refused);
 }
 
 #[tokio::test]
@@ -86,12 +94,9 @@ async fn this_node_itself_is_nobody_to_dial() {
 #[tokio::test]
 async fn bad_addresses_before_the_good_one_do_not_matter() {
     let (mut alice, mut bob) = (Node::start().await, Node::start().await);
-    let mut addresses = vec![
-        closed_port().await,
-        server(b"", true).await,
-        server(b"garbage", true).await,
-        "/dns4/nobody.invalid/tcp/1".into(),
-    ];
+    let (closed, _socket) = closed_port();
+    let mut addresses =
+        vec![closed, server(b"", true).await, server(b"garbage", true).await, "/dns4/nobody.invalid/tcp/1".into()];
     addresses.extend(bob.addresses.iter().map(|a| a.split("/p2p/").next().unwrap().to_owned()));
     let start = Instant::now();
     alice.dial(Some(bob.net.transport().to_vec()), addresses).await.unwrap();

@@ -53,6 +53,7 @@ impl Lan {
             .args(["--exact", test, "--nocapture", "--test-threads=1"])
             .env(PART, part)
             .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
             .spawn()
             .unwrap()
     }
@@ -81,7 +82,8 @@ fn part() -> Option<String> {
 
 fn assert_success(child: Child) {
     let output = child.wait_with_output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    let said = [output.stdout, output.stderr].concat();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&said));
 }
 
 fn wide(mdns: bool) -> NetConfig {
@@ -107,18 +109,27 @@ fn two_nodes_on_one_network_find_each_other_and_talk() {
 async fn meet(dials: bool) {
     let mut node = Node::with(wide(true)).await;
     node.net.set_pairing(true);
-    let (transport, addresses) = loop {
-        if let NetEvent::Discovered { transport, addresses } = node.next().await {
-            break (transport, addresses);
-        }
-    };
     if dials {
+        let (transport, addresses) = loop {
+            if let NetEvent::Discovered { transport, addresses } = node.next().await {
+                break (transport, addresses);
+            }
+        };
         let link = node.dial(Some(transport), addresses).await.unwrap();
         assert_eq!(node.chunk(link).await, b"hello");
         node.net.try_send(link, b"hello too".to_vec()).unwrap();
         while node.next().await != (NetEvent::Closed { link }) {}
     } else {
-        let link = node.accepted().await;
+        let (mut found, mut caller) = (None, None);
+        while found.is_none() || caller.is_none() {
+            match node.next().await {
+                NetEvent::Discovered { transport, .. } => found = Some(transport),
+                NetEvent::Accepted { link, remote, .. } => caller = Some((link, remote)),
+                _ => {}
+            }
+        }
+        let (link, remote) = caller.unwrap();
+        assert_eq!(found, Some(remote));
         node.net.try_send(link, b"hello".to_vec()).unwrap();
         assert_eq!(node.chunk(link).await, b"hello too");
     }
