@@ -253,6 +253,43 @@ async fn a_broken_thread_refuses_its_callers_instead_of_hanging_them() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_listener_that_sleeps_is_told_how_much_it_missed() {
+    let (_dir, profile) = new_profile("alice");
+    let node = Node::start(options(profile)).await.unwrap();
+    let mut sleeper = node.events();
+    let mut answers = Vec::new();
+    for n in 0..5000 {
+        let command = Command::Set { key: "alias.x".into(), value: Some(format!("/help {n}")) };
+        answers.push(node.submit(command).await);
+    }
+    for answer in answers {
+        answer.await.unwrap();
+    }
+    let Some(Event::Missed(missed)) = sleeper.next().await else { panic!("nothing was missed") };
+    let next = sleeper.next().await;
+    assert!(
+        matches!(&next, Some(Event::SettingChanged { value: Some(value), .. }) if *value == format!("/help {missed}")),
+        "{missed} {next:?}"
+    );
+    node.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_one_caller_submits_is_carried_out_in_order() {
+    let (alice, bob) = pair().await;
+    let mut answers = Vec::new();
+    for n in 0..600 {
+        let text = hobnob_shared::text::MessageText::parse(format!("{n}")).unwrap();
+        let chat = bob.handle.clone();
+        answers.push(alice.node.submit(Command::Send { chat, text, reply_to: None, action: false }).await);
+    }
+    for (n, answer) in answers.into_iter().enumerate() {
+        let Ok(Reply::Sent(message)) = answer.await else { panic!("{n}") };
+        assert_eq!((message.number, message.text), (n as u64 + 1, n.to_string()));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn shutdown_releases_the_profile_and_ends_calls_and_events() {
     let (dir, profile) = new_profile("alice");
     let node = Node::start(options(profile)).await.unwrap();

@@ -108,7 +108,8 @@ pub(super) fn store_error(dir: &Path) -> impl FnOnce(OpenError) -> ProfileError 
     move |error| match error {
         OpenError::NotFound => ProfileError::Damaged { path, why: "the file is missing".to_owned() },
         OpenError::Exists => ProfileError::Exists(path),
-        OpenError::WrongKey | OpenError::Damaged { .. } => ProfileError::Damaged { path, why: error.to_string() },
+        OpenError::Damaged { what } => ProfileError::Damaged { path, why: what },
+        OpenError::WrongKey => ProfileError::Damaged { path, why: error.to_string() },
         OpenError::Newer { .. } => ProfileError::Newer(path),
         OpenError::Full => ProfileError::Io { path, source: io::ErrorKind::StorageFull.into() },
         OpenError::Io(source) => ProfileError::Io { path, source },
