@@ -215,7 +215,7 @@ async fn a_disk_that_refuses_makes_the_node_read_only_until_it_is_well() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_that_starts_on_a_full_disk_shows_what_it_has() {
-    let (mut alice, mut bob) = pair().await;
+    let (mut alice, bob) = pair().await;
     send(&bob, &alice.handle, "kept").await;
     alice.hears("kept").await;
     let Person { node, dir, .. } = alice;

@@ -23,7 +23,7 @@ fn open(dir: &Path) -> Result<OpenedProfile, ProfileError> {
 }
 
 fn error(result: Result<OpenedProfile, ProfileError>) -> ProfileError {
-    result.err().expect("it must not open")
+    result.expect_err("it must not open")
 }
 
 #[test]
