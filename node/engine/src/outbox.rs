@@ -48,7 +48,7 @@ impl Chat {
         let receipt = self.receipt(device, place.log, place.branch);
         if receipt.stored < place.seq {
             DeliveryState::Queued
-        } else if shows_read && receipt.read >= place.seq {
+        } else if shows_read && self.receipt(device, place.log, 0).read >= place.seq {
             DeliveryState::Read
         } else {
             DeliveryState::Delivered
@@ -143,16 +143,20 @@ impl Chat {
 
     /// A device's person has seen one of our logs up to there.
     pub(crate) fn on_read(&mut self, device: DeviceId, log: u32, seq: u64, env: &mut Env<'_, '_>) -> Result<(), Fault> {
+        let marks = self.receipt(&device, log, 0);
+        if seq <= marks.read {
+            return Ok(());
+        }
+        // It may say so before it says what it has stored; both must hold for a message to be read.
+        self.set_receipt(device, log, 0, ReceiptRow { read: seq, ..marks });
+        if !env.around.settings.is_on("read-marks") {
+            return Ok(());
+        }
         let branches = self.log_at(log).map_or(0, |log| log.row.branches.len());
         for branch in 0..u8::try_from(branches).unwrap_or(u8::MAX) {
-            let before = self.receipt(&device, log, branch);
-            // Only what it has stored can it have shown.
-            let read = seq.min(before.stored);
-            if read > before.read {
-                self.set_receipt(device, log, branch, ReceiptRow { read, ..before });
-                if env.around.settings.is_on("read-marks") {
-                    self.tell_states(log, branch, before.read + 1, read, env)?;
-                }
+            let to = seq.min(self.receipt(&device, log, branch).stored);
+            if to > marks.read {
+                self.tell_states(log, branch, marks.read + 1, to, env)?;
             }
         }
         Ok(())

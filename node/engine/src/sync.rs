@@ -233,6 +233,7 @@ impl Conversations {
             self.links.iter().filter(|(_, link)| link.next_digest <= now_ms).map(|(session, _)| *session).collect();
         for session in due {
             self.start_round(session, step);
+            self.tell_read(session, around, step);
         }
         for link in self.links.values_mut() {
             link.drop_lost_flights(now_ms);
@@ -252,10 +253,8 @@ impl Conversations {
 
     /// When the person is told that something is missing; only while somebody is there who was asked.
     fn gap_due(&self, chat: &Chat) -> Option<u64> {
-        if chat.parked.is_empty() || chat.gap() == chat.parked.told || self.sessions_of(chat.number).next().is_none() {
-            return None;
-        }
-        Some(chat.parked.newest_ms()? + GAP_MS)
+        let since = chat.parked.untold_since?;
+        self.sessions_of(chat.number).next().map(|_| since + GAP_MS)
     }
 
     /// What was parked is in its place, but some had to go meanwhile: everything is compared again.
@@ -283,6 +282,7 @@ impl Conversations {
             if let Some(chat) = self.chats.get_mut(&chat) {
                 chat.wanted.clear();
                 chat.parked.told = 0;
+                chat.parked.untold_since = Some(step.now.mono_ms).filter(|_| !chat.parked.is_empty());
                 let ranges = chat.withheld(*session, true, step.now);
                 send_wants(*session, chat, ranges, step);
             }
@@ -363,7 +363,7 @@ impl Chat {
         if self.parked.is_empty() {
             return ranges;
         }
-        for (log, (low, high, _)) in self.parked.missing() {
+        for (log, (low, high)) in self.parked.missing() {
             let head = self.log(&log).map_or(0, crate::log::Log::head_seq);
             if low > head {
                 ranges.extend(self.ask(session, log, head + 1, high, now_ms));
@@ -400,7 +400,7 @@ impl Chat {
     /// How many entries are known to be missing.
     fn gap(&self) -> u64 {
         let missing = self.parked.missing();
-        let lacking = missing.iter().map(|(log, (low, high, _))| {
+        let lacking = missing.iter().map(|(log, (low, high))| {
             let head = self.log(log).map_or(0, crate::log::Log::head_seq);
             high.saturating_sub(low.saturating_sub(1).min(head)).max(1)
         });
@@ -408,9 +408,11 @@ impl Chat {
     }
 
     fn tell_gap(&mut self, around: &Around<'_>, step: &mut Step<'_>) {
-        self.parked.told = self.gap();
-        let chat = around.people.handle(&self.row.account);
-        step.event(Event::Gap { chat, missing: self.parked.told });
+        self.parked.untold_since = None;
+        let missing = self.gap();
+        if std::mem::replace(&mut self.parked.told, missing) != missing {
+            step.event(Event::Gap { chat: around.people.handle(&self.row.account), missing });
+        }
     }
 }
 

@@ -18,21 +18,21 @@ pub enum TableId {
     Requests = 6,
     /// Conversation number → its state.
     Conversations = 7,
-    /// (Conversation, log, seq, hash) → entry.
+    /// (Conversation, log, seq, branch) → entry, with what this node knows of it.
     Entries = 8,
     /// (Conversation, lamport, time, id) → where the message's entry is: the order on screen.
     Timeline = 9,
     /// Message number → where the message is.
     Numbers = 10,
-    /// (Conversation, log, seq) → edits, reactions, deletion, pin of a message.
+    /// (Conversation, log, seq, hash) of a message → its edits, reactions, deletion, pin.
     Amendments = 11,
-    /// (Conversation, log, head) → the heads of each log: our frontier.
+    /// (Conversation, log) → the heads of its branches, quotas, what was read: our frontier.
     Heads = 12,
-    /// (Conversation, device, log) → how far that device has stored and read.
+    /// (Conversation, device, log, branch) → how far that device has stored and read.
     Receipts = 13,
     /// (Conversation, log, seq, hash) → entries that wait for their past.
     Parked = 14,
-    /// (Deadline, conversation, log, seq): messages that disappear.
+    /// (Deadline, conversation, log, seq, branch): messages that disappear.
     Expiring = 15,
 }
 

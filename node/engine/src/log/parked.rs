@@ -17,7 +17,6 @@ struct Waiting {
     missing: Address,
     bytes: usize,
     order: u64,
-    since_ms: u64,
 }
 
 /// The index of one conversation's parked entries.
@@ -33,6 +32,8 @@ pub(crate) struct Parked {
     pub(crate) evicted: bool,
     /// What the person was told is missing.
     pub(crate) told: u64,
+    /// The last came then, and nobody was told yet what it waits for.
+    pub(crate) untold_since: Option<u64>,
 }
 
 impl Parked {
@@ -61,8 +62,9 @@ impl Parked {
     ) -> Vec<Address> {
         self.remove(&entry);
         self.next_order = self.next_order.max(order + 1);
-        self.entries.insert(entry, Waiting { missing, bytes, order, since_ms: now_ms });
+        self.entries.insert(entry, Waiting { missing, bytes, order });
         self.waiting.insert((missing, entry));
+        self.untold_since = Some(now_ms);
         self.by_order.insert(order, entry);
         self.bytes += bytes;
         let mut gone = Vec::new();
@@ -85,6 +87,7 @@ impl Parked {
         }
         if self.entries.is_empty() {
             self.told = 0;
+            self.untold_since = None;
         }
     }
 
@@ -94,24 +97,18 @@ impl Parked {
         self.waiting.range(from..).take_while(|(missing, _)| missing == arrived).map(|(_, entry)| *entry).collect()
     }
 
-    /// What is waited for and not parked itself: for each log the lowest and the highest number, and since when.
-    pub(crate) fn missing(&self) -> BTreeMap<LogId, (u64, u64, u64)> {
+    /// What is waited for and not parked itself: for each log the lowest and the highest number.
+    pub(crate) fn missing(&self) -> BTreeMap<LogId, (u64, u64)> {
         let mut missing = BTreeMap::new();
         for waiting in self.entries.values() {
             let (log, seq, _) = waiting.missing;
             if self.entries.contains_key(&waiting.missing) {
                 continue;
             }
-            let range = missing.entry(log).or_insert((seq, seq, waiting.since_ms));
+            let range = missing.entry(log).or_insert((seq, seq));
             range.0 = range.0.min(seq);
             range.1 = range.1.max(seq);
-            range.2 = range.2.max(waiting.since_ms);
         }
         missing
-    }
-
-    /// When the entry that came last came, in `mono_ms`.
-    pub(crate) fn newest_ms(&self) -> Option<u64> {
-        self.entries.values().map(|waiting| waiting.since_ms).max()
     }
 }

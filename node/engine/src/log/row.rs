@@ -289,7 +289,7 @@ pub(crate) struct ReceiptRow {
     pub(crate) stored: u64,
     /// Messages up to there.
     pub(crate) messages: u64,
-    /// Its person has seen everything up to here.
+    /// Its person has seen everything up to here, on every branch; only the row of branch 0 says it.
     pub(crate) read: u64,
 }
 
