@@ -32,9 +32,9 @@ pub const PROTOCOL: StreamProtocol = StreamProtocol::new("/hobnob/session/1");
 /// Deadlines as short as a loaded machine allows.
 pub fn times() -> Times {
     Times {
-        preamble: Duration::from_millis(500),
-        chunk: Duration::from_millis(500),
-        write: Duration::from_millis(500),
+        preamble: Duration::from_secs(1),
+        chunk: Duration::from_secs(1),
+        write: Duration::from_secs(1),
         close: Duration::from_secs(1),
         reuse: Duration::from_millis(500),
         idle: Duration::from_millis(200),
