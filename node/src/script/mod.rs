@@ -89,6 +89,7 @@ pub(crate) async fn run(
         outstanding: Outstanding::default(),
         shown: 0,
         listening: matches!(source, Source::Lines(_)),
+        listen: Vec::new(),
         failed: None,
         leaving: false,
     };
@@ -112,6 +113,8 @@ struct Script<'a> {
     /// Messages up to this number were written at the start.
     shown: u64,
     listening: bool,
+    /// Our addresses as last written.
+    listen: Vec<String>,
     failed: Option<Code>,
     leaving: bool,
 }
@@ -139,6 +142,7 @@ impl Script<'_> {
         };
         self.chats.load_aliases(&settings);
         let Reply::WhoAmI(me) = self.node.ask(Command::WhoAmI).await? else { return Err(odd_answer()) };
+        self.listen.clone_from(&me.listen);
         let Reply::Friends(friends) = self.node.ask(Command::Friends).await? else { return Err(odd_answer()) };
         if !self.listening {
             let Reply::Chats(chats) = self.node.ask(Command::Chats).await? else { return Err(odd_answer()) };
@@ -258,11 +262,17 @@ impl Script<'_> {
         if self.is_wanted(event) {
             self.out.event(event);
         }
+        if let Event::Listening(addresses) = event {
+            self.listen.clone_from(addresses);
+        }
     }
 
     /// A message that no front end listens for is shown by the next one that does; one that was among the unread was
-    /// shown already.
+    /// shown already, and so were the addresses in `ready`.
     fn is_wanted(&self, event: &Event) -> bool {
+        if let Event::Listening(addresses) = event {
+            return *addresses != self.listen;
+        }
         let Event::Message(message) = event else { return true };
         self.listening && (message.from == From::Me || message.number > self.shown)
     }
@@ -280,7 +290,7 @@ impl Script<'_> {
                     None => return self.node_is_gone(),
                 },
                 () = tokio::time::sleep_until(deadline) => return,
-                _ = reached_poll.tick(), if !self.outstanding.friends().is_empty() => self.look_who_was_reached().await,
+                _ = reached_poll.tick(), if self.outstanding.awaits_friends() => self.look_who_was_reached().await,
             }
         }
     }

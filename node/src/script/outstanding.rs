@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use hobnob_shared::{id::EntryId, text::Handle};
+use hobnob_shared::{
+    id::{AccountId, EntryId},
+    text::Handle,
+};
 
 use crate::api::{Change, DeliveryState, Event, Queued, Reply, Standing};
 
@@ -10,7 +13,8 @@ use crate::api::{Change, DeliveryState, Event, Queued, Reply, Standing};
 #[derive(Debug, Default)]
 pub(super) struct Outstanding {
     messages: BTreeMap<EntryId, u64>,
-    friends: Vec<Handle>,
+    /// Each by the name of the moment: it changes when theirs becomes known.
+    friends: BTreeMap<AccountId, Handle>,
 }
 
 impl Outstanding {
@@ -24,7 +28,7 @@ impl Outstanding {
         if let Reply::Friend(friend) = reply
             && friend.standing == Standing::Pending
         {
-            self.friends.push(friend.handle.clone());
+            self.friends.insert(friend.account, friend.handle.clone());
         }
     }
 
@@ -39,10 +43,13 @@ impl Outstanding {
             self.messages.remove(&message.entry);
         }
         if let Event::FriendAdded(friend) = event {
-            self.friends.retain(|handle| *handle != friend.handle);
+            self.friends.remove(&friend.account);
+        }
+        if let Event::FriendRenamed { from, to } = event {
+            self.friends.values_mut().filter(|handle| *handle == from).for_each(|handle| *handle = to.clone());
         }
         if let Event::FriendRemoved(gone) = event {
-            self.friends.retain(|handle| handle != gone);
+            self.friends.retain(|_, handle| handle != gone);
         }
     }
 
@@ -56,14 +63,14 @@ impl Outstanding {
         self.messages.retain(|entry, _| queued(entry));
     }
 
-    /// Friends whose answer to `/add` is still out.
-    pub(super) fn friends(&self) -> &[Handle] {
-        &self.friends
+    /// Whether an answer to `/add` is still out.
+    pub(super) fn awaits_friends(&self) -> bool {
+        !self.friends.is_empty()
     }
 
     /// These friends were reached; whether they accept is theirs.
     pub(super) fn on_reached(&mut self, reached: &[Handle]) {
-        self.friends.retain(|handle| !reached.contains(handle));
+        self.friends.retain(|_, handle| !reached.contains(handle));
     }
 
     /// How much waits.
