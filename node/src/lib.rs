@@ -12,3 +12,4 @@ pub mod profile;
 pub mod repl;
 mod runtime;
 mod script;
+mod secret;

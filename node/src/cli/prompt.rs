@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 use crate::{
     api::{Code, Refusal},
     profile::Password,
+    secret,
 };
 
 /// Whether somebody is there to be asked.
@@ -43,9 +44,18 @@ pub(super) fn new_password(question: &str) -> Result<Option<Password>, Refusal> 
 }
 
 fn hidden(question: &str) -> Result<Zeroizing<String>, Refusal> {
-    rpassword::prompt_password(question).map(Zeroizing::new).map_err(|why| {
-        Refusal::new(Code::Login, format!("the password cannot be typed here ({why}); use --password-file FILE"))
-    })
+    match secret::read(question) {
+        Ok(typed) => Ok(typed),
+        // Nothing is open yet, and the terminal is as it was.
+        Err(why) if why.kind() == io::ErrorKind::Interrupted => std::process::exit(i32::from(super::INTERRUPTED)),
+        Err(why) if why.kind() == io::ErrorKind::UnexpectedEof => {
+            Err(Refusal::new(Code::Login, "the input ended before the password; nothing was changed"))
+        }
+        Err(why) => {
+            let message = format!("the password cannot be typed here ({why}); use --password-file FILE");
+            Err(Refusal::new(Code::Login, message))
+        }
+    }
 }
 
 /// Talk, without a line break of its own. Nobody may be there to read it.

@@ -28,6 +28,7 @@ use super::{
     gate::Gate,
     prompt::Live,
 };
+use crate::secret;
 
 /// Lines that may wait while something else holds the screen (a list of completions). More are counted and dropped;
 /// the history has them.
@@ -319,8 +320,7 @@ fn read_plain(asked: &threads::Receiver<Ask>, tell: &mpsc::Sender<Typed>) {
                 door(&prompt);
                 plain_line().map_or(Typed::End, Typed::Answer)
             }
-            Ask::Secret { prompt } => rpassword::prompt_password(prompt)
-                .map_or(Typed::Interrupted, |text| Typed::Secret(Zeroizing::new(text))),
+            Ask::Secret { prompt } => secret::read(&prompt).map_or(Typed::Interrupted, Typed::Secret),
         };
         if tell.blocking_send(typed).is_err() {
             return;
