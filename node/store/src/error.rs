@@ -4,7 +4,7 @@ use std::io;
 
 use hobnob_engine::view::Fault;
 
-/// The database could not be opened or created. Nothing on disk was changed.
+/// The database could not be opened or created. Nothing that was stored is lost by having tried.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// There is no database in the folder.

@@ -17,8 +17,8 @@ pub(crate) const HEAD: usize = 512;
 /// Bytes of one place. One page, so that it never shares a sector with anything else.
 const PLACE: usize = 4096;
 const PLAIN: usize = PLACE - OVERHEAD;
-/// Sequence number, length, block 0, number of listed blocks, their digest.
-const FIXED: usize = 8 + 8 + HEAD + 4 + 32;
+/// Sequence number, the one before, length, block 0, number of listed blocks, their digest.
+const FIXED: usize = 8 + 8 + 8 + HEAD + 4 + 32;
 /// Most blocks that one version can list.
 pub(crate) const MAX_LISTED: usize = (PLAIN - FIXED) / 4;
 /// Where the first block of redb's lies: behind the preamble's page and the four places.
@@ -35,6 +35,8 @@ pub(crate) type Written = BTreeMap<u32, Mark>;
 pub(crate) struct Head {
     /// Higher is newer.
     pub(crate) seq: u64,
+    /// The one it followed.
+    pub(crate) before: u64,
     /// How many bytes redb believes to have.
     pub(crate) len: u64,
     /// Block 0.
@@ -45,8 +47,8 @@ pub(crate) struct Head {
 }
 
 impl Head {
-    pub(crate) fn new(seq: u64, len: u64, bytes: [u8; HEAD], written: &Written) -> Self {
-        Self { seq, len, bytes, listed: written.keys().copied().collect(), digest: digest(written) }
+    pub(crate) fn new((seq, before): (u64, u64), len: u64, bytes: [u8; HEAD], written: &Written) -> Self {
+        Self { seq, before, len, bytes, listed: written.keys().copied().collect(), digest: digest(written) }
     }
 
     /// Whether these are the blocks it was written with.
@@ -61,12 +63,13 @@ impl Head {
 
     /// Writes it to the second place of `slot`: what it lists is on the disk.
     pub(crate) fn confirm(&self, disk: &dyn Disk, sealer: &Sealer, slot: u8) -> io::Result<()> {
-        Self::new(self.seq, self.len, self.bytes, &Written::new()).write(disk, sealer, slot + 2)
+        Self::new((self.seq, self.before), self.len, self.bytes, &Written::new()).write(disk, sealer, slot + 2)
     }
 
     fn write(&self, disk: &dyn Disk, sealer: &Sealer, place: u8) -> io::Result<()> {
         let mut plain = Vec::with_capacity(PLAIN);
         plain.extend_from_slice(&self.seq.to_le_bytes());
+        plain.extend_from_slice(&self.before.to_le_bytes());
         plain.extend_from_slice(&self.len.to_le_bytes());
         plain.extend_from_slice(&self.bytes);
         plain.extend_from_slice(&u32::try_from(self.listed.len()).map_err(io::Error::other)?.to_le_bytes());
@@ -77,7 +80,7 @@ impl Head {
         }
         plain.resize(PLAIN, 0);
         let mut sealed = Vec::with_capacity(PLACE);
-        sealer.seal(|_| Place::Head(place), &plain, PLAIN, &mut sealed)?;
+        sealer.seal(Place::Head(place), [&plain, &[]], &mut sealed)?;
         disk.write_at(offset(place), &sealed)
     }
 }
@@ -123,7 +126,7 @@ impl Places {
         if is_complete(&head)? {
             return Ok(Choice { slot: top, head, confirmed: false, whole });
         }
-        let head = other.filter(|head| head.seq + 1 == seq).ok_or_else(damaged)?;
+        let head = other.filter(|other| other.seq == head.before).ok_or_else(damaged)?;
         if !is_complete(&head)? {
             return Err(damaged().into());
         }
@@ -148,21 +151,21 @@ fn read(disk: &dyn Disk, sealer: &Sealer, place: u8) -> io::Result<Option<Head>>
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
         other => other?,
     }
-    let mut plain = [0; PLAIN];
-    Ok(sealer.open(Place::Head(place), &sealed, &mut plain).ok().and_then(|()| parse(&plain)))
+    Ok(sealer.open(Place::Head(place), &mut sealed).ok().and_then(parse))
 }
 
-fn parse(plain: &[u8; PLAIN]) -> Option<Head> {
-    let (fixed, list) = plain.split_at(FIXED);
+fn parse(plain: &[u8]) -> Option<Head> {
+    let (fixed, list) = plain.split_at_checked(FIXED)?;
     let (seq, rest) = fixed.split_first_chunk()?;
+    let (before, rest) = rest.split_first_chunk()?;
     let (len, rest) = rest.split_first_chunk()?;
     let (bytes, rest) = rest.split_first_chunk()?;
     let (count, rest) = rest.split_first_chunk()?;
     let digest = rest.first_chunk()?;
     let count = usize::try_from(u32::from_le_bytes(*count)).ok()?;
     let listed = list.as_chunks().0.get(..count)?.iter().map(|block| u32::from_le_bytes(*block)).collect();
-    let (seq, len) = (u64::from_le_bytes(*seq), u64::from_le_bytes(*len));
-    Some(Head { seq, len, bytes: *bytes, listed, digest: *digest })
+    let [seq, before, len] = [seq, before, len].map(|bytes| u64::from_le_bytes(*bytes));
+    Some(Head { seq, before, len, bytes: *bytes, listed, digest: *digest })
 }
 
 fn offset(place: u8) -> u64 {

@@ -14,6 +14,8 @@ mod mark;
 #[cfg(test)]
 mod old_formats;
 mod pages;
+#[cfg(test)]
+mod pages_tests;
 mod preamble;
 mod schema;
 mod seal;

@@ -2,8 +2,11 @@
 //!
 //! redb never overwrites a block that its last commit uses, except block 0; [`crate::head`] keeps that one safe. The
 //! length that redb sees is part of block 0's versions, so it changes together with them, and a file that is shorter is
-//! noticed at once. Blocks are 4,136 bytes on the disk and share sectors with their neighbours; like SQLite we rely on
+//! noticed at once. Blocks are 4,144 bytes on the disk and share sectors with their neighbours; like SQLite we rely on
 //! disks to leave alone the bytes that were not written.
+//!
+//! Each block carries the version of block 0 that it was written for. One that is newer than what the file was opened at
+//! does not belong there: the file was copied while it was in use, or block 0 is not the newest any more.
 //!
 //! A commit of redb's syncs twice: first the new blocks, then block 0 with its primary bit turned. Inside
 //! [`Pages::join`] the first is left out, and the second version of block 0 lists the new blocks with their tags, so that
@@ -32,8 +35,12 @@ use crate::{
 
 /// Bytes of one block as redb sees it.
 const BLOCK: usize = 4096;
+/// Bytes in front of a block's own: the version of block 0 that it was written for.
+const STAMP: usize = 8;
 /// Bytes of one block on the disk.
-const SEALED: usize = BLOCK + OVERHEAD;
+const SEALED: usize = OVERHEAD + STAMP + BLOCK;
+/// Versions of block 0 have the opening in their upper half, so that those of one that came to nothing stay unused.
+const OPENING: u32 = 32;
 /// Where redb says which of its two commits counts: a bit in this byte of block 0.
 const PRIMARY_AT: usize = 9;
 const PRIMARY_BIT: u8 = 1;
@@ -43,6 +50,9 @@ const PRIMARY_BIT: u8 = 1;
 pub(crate) struct Pages {
     disk: Arc<dyn Disk>,
     sealer: Sealer,
+    /// The version of block 0 that was found, and the first one that this opening writes.
+    found: u64,
+    first: u64,
     state: Mutex<State>,
     /// Whether the first sync of a commit may be left out.
     joining: AtomicBool,
@@ -62,6 +72,8 @@ struct State {
     /// The slot in use, known to be on the disk, and its sequence number; `None` in a new file.
     slot: Option<u8>,
     seq: u64,
+    /// The sequence number that comes next: what is written now is for it.
+    next: u64,
     /// What the slot in use lists, as long as only its first place is known to be on the disk.
     listed: BTreeSet<u32>,
     confirmed: bool,
@@ -91,26 +103,31 @@ impl Pages {
         if disk.size()? < on_disk(head.len) || head.len < BLOCK as u64 {
             return Err(Broken("it is cut off".into()).into());
         }
-        // What was chosen may still be on its way to the disk; nothing may be built on it before it is there.
-        if !confirmed {
-            head.confirm(&*disk, &sealer, slot)?;
-        }
+        // A preamble that cannot be mended now is read again at the next start.
+        let _ = preamble::mend(&*disk);
+        // What was chosen may still be on its way to the disk. Nothing may be built on it, nor said about it, before it
+        // is there.
         disk.sync()?;
+        let confirmed = confirmed || head.confirm(&*disk, &sealer, slot).is_ok();
         let state = State {
             bytes: head.bytes,
             len: head.len,
             primary: primary(&head.bytes),
             slot: Some(slot),
             seq: head.seq,
-            confirmed: true,
+            listed: head.listed.into_iter().collect(),
+            confirmed,
             ..State::default()
         };
         Ok((Self::new(disk, sealer, state), whole))
     }
 
-    fn new(disk: Arc<dyn Disk>, sealer: Sealer, state: State) -> Self {
+    fn new(disk: Arc<dyn Disk>, sealer: Sealer, mut state: State) -> Self {
+        let found = state.seq;
+        let first = ((found >> OPENING) + 1) << OPENING;
+        state.next = first;
         let (joining, failure) = (AtomicBool::new(false), Mutex::default());
-        Self { disk, sealer, state: Mutex::new(state), joining, failure }
+        Self { disk, sealer, found, first, state: Mutex::new(state), joining, failure }
     }
 
     /// Runs `commit`, one commit of redb's, with one sync instead of two.
@@ -145,8 +162,15 @@ impl Pages {
     fn read_blocks(&self, first: u64, out: &mut [u8]) -> io::Result<()> {
         let mut sealed = vec![0; out.len() / BLOCK * SEALED];
         self.disk.read_at(offset(first), &mut sealed)?;
-        for (number, (sealed, plain)) in (first..).zip(sealed.chunks(SEALED).zip(out.chunks_mut(BLOCK))) {
-            self.sealer.open(Place::Block(number), sealed, plain)?;
+        for (number, (sealed, out)) in (first..).zip(sealed.chunks_mut(SEALED).zip(out.chunks_mut(BLOCK))) {
+            let misfit = || Broken(format!("block {number} is of another time than the rest"));
+            let opened = self.sealer.open(Place::Block(number), sealed)?;
+            let (stamp, plain) = opened.split_first_chunk().ok_or_else(misfit)?;
+            let stamp = u64::from_le_bytes(*stamp);
+            if stamp > self.found && stamp < self.first {
+                return Err(misfit().into());
+            }
+            out.copy_from_slice(plain);
         }
         Ok(())
     }
@@ -160,7 +184,10 @@ impl Pages {
             self.settle(&mut state)?;
         }
         let mut sealed = Vec::with_capacity(plain.len() / BLOCK * SEALED);
-        self.sealer.seal(|index| Place::Block(first + index), plain, BLOCK, &mut sealed)?;
+        let stamp = state.next.to_le_bytes();
+        for (number, block) in (first..).zip(plain.chunks(BLOCK)) {
+            self.sealer.seal(Place::Block(number), [&stamp, block], &mut sealed)?;
+        }
         self.disk.write_at(offset(first), &sealed)?;
         for (number, block) in numbers.zip(sealed.chunks(SEALED)) {
             state.note(number, block);
@@ -211,11 +238,12 @@ impl Pages {
         let blocks = u32::try_from(state.len / BLOCK as u64).map_err(io::Error::other)?;
         state.written.split_off(&blocks);
         let slot = state.slot.map_or(0, |slot| 1 - slot);
-        let head = Head::new(state.seq + 1, state.len, state.bytes, &state.written);
+        let head = Head::new((state.next, state.seq), state.len, state.bytes, &state.written);
         head.announce(&*self.disk, &self.sealer, slot)?;
         self.disk.sync()?;
         state.slot = Some(slot);
         state.seq = head.seq;
+        state.next = head.seq + 1;
         state.changed = false;
         state.primary = primary(&head.bytes);
         state.listed = std::mem::take(&mut state.written).into_keys().collect();
@@ -238,6 +266,7 @@ impl Default for State {
             primary: 0,
             slot: None,
             seq: 0,
+            next: 0,
             listed: BTreeSet::new(),
             confirmed: false,
             written: Written::new(),
@@ -313,14 +342,14 @@ impl StorageBackend for Backend {
 fn arrived(disk: &dyn Disk, sealer: &Sealer, head: &Head) -> io::Result<Written> {
     let mut found = Written::new();
     let mut sealed = vec![0; SEALED];
-    let mut plain = vec![0; BLOCK];
     for number in &head.listed {
         match disk.read_at(offset(u64::from(*number)), &mut sealed) {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => continue,
             other => other?,
         }
-        if sealer.open(Place::Block(u64::from(*number)), &sealed, &mut plain).is_ok() {
-            found.extend(sealed.first_chunk::<{ size_of::<Mark>() }>().map(|mark| (*number, *mark)));
+        let mark = sealed.first_chunk::<{ size_of::<Mark>() }>().copied();
+        if sealer.open(Place::Block(u64::from(*number)), &mut sealed).is_ok() {
+            found.extend(mark.map(|mark| (*number, mark)));
         }
     }
     Ok(found)

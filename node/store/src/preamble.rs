@@ -41,8 +41,24 @@ pub(crate) fn write(disk: &dyn Disk, key: &StoreKey) -> io::Result<Sealer> {
     Ok(sealer)
 }
 
-/// Reads the preamble, and mends a copy that was damaged from the other one.
+/// Reads the preamble.
 pub(crate) fn read(disk: &dyn Disk, key: &StoreKey) -> Result<Sealer, OpenError> {
+    parse(&whole(&copies(disk)?)?, key)
+}
+
+/// Mends a copy that was damaged from the other one.
+pub(crate) fn mend(disk: &dyn Disk) -> Result<(), OpenError> {
+    let copies = copies(disk)?;
+    let whole = whole(&copies)?;
+    for (copy, place) in copies.iter().zip(PLACES) {
+        if *copy != whole {
+            disk.write_at(place, &whole).map_err(OpenError::Io)?;
+        }
+    }
+    Ok(())
+}
+
+fn copies(disk: &dyn Disk) -> Result<[Copy; 2], OpenError> {
     let mut copies = [[0; SIZE]; 2];
     for (copy, place) in copies.iter_mut().zip(PLACES) {
         match disk.read_at(place, copy) {
@@ -52,15 +68,11 @@ pub(crate) fn read(disk: &dyn Disk, key: &StoreKey) -> Result<Sealer, OpenError>
             other => other.map_err(OpenError::Io)?,
         }
     }
-    let whole = copies.iter().find(|copy| is_whole(copy)).ok_or_else(|| Broken("its first page was changed".into()))?;
-    let sealer = parse(whole, key)?;
-    for (copy, place) in copies.iter().zip(PLACES) {
-        if copy != whole {
-            // It is read again at the next start; not being able to mend it now loses nothing.
-            let _ = disk.write_at(place, whole);
-        }
-    }
-    Ok(sealer)
+    Ok(copies)
+}
+
+fn whole(copies: &[Copy; 2]) -> Result<Copy, Broken> {
+    copies.iter().find(|copy| is_whole(copy)).copied().ok_or_else(|| Broken("its first page was changed".into()))
 }
 
 fn is_whole(copy: &Copy) -> bool {

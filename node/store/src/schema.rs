@@ -131,8 +131,3 @@ fn set(transaction: &WriteTransaction, name: &str, value: &[u8]) -> Result<(), T
     transaction.open_table(META).map_err(of)?.insert(name, value).map_err(of)?;
     Ok(())
 }
-
-/// Writes a row of no meaning.
-pub(crate) fn touch(transaction: &WriteTransaction) -> Result<(), Trouble> {
-    set(transaction, "probe", &[])
-}

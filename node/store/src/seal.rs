@@ -72,43 +72,30 @@ impl Sealer {
         &self.check
     }
 
-    /// Seals pieces of `size` bytes, the first at `place(0)`, into `out`, which grows.
-    pub(crate) fn seal(
-        &self,
-        place: impl Fn(u64) -> Place,
-        plain: &[u8],
-        size: usize,
-        out: &mut Vec<u8>,
-    ) -> io::Result<()> {
-        let mut nonces = vec![0; plain.len().div_ceil(size) * NONCE];
-        getrandom::fill(&mut nonces).map_err(io::Error::other)?;
-        for (index, (piece, nonce)) in (0..).zip(plain.chunks(size).zip(nonces.chunks(NONCE))) {
-            let start = out.len();
-            out.extend_from_slice(nonce);
-            out.extend_from_slice(&[0; TAG]);
-            out.extend_from_slice(piece);
-            let sealed = out.split_at_mut(start).1;
-            let (head, text) = sealed.split_at_mut(OVERHEAD);
-            let (nonce, tag) = head.split_at_mut(NONCE);
-            let nonce = XNonce::try_from(&*nonce).map_err(io::Error::other)?;
-            let made = self.cipher.encrypt_inout_detached(&nonce, &place(index).bytes(), text.into());
-            tag.copy_from_slice(&made.map_err(io::Error::other)?);
-        }
+    /// Seals `parts`, one after the other, as one piece at the end of `out`.
+    pub(crate) fn seal(&self, place: Place, parts: [&[u8]; 2], out: &mut Vec<u8>) -> io::Result<()> {
+        let mut nonce = XNonce::default();
+        getrandom::fill(&mut nonce).map_err(io::Error::other)?;
+        let start = out.len();
+        out.extend_from_slice(&nonce);
+        out.extend_from_slice(&[0; TAG]);
+        out.extend(parts.into_iter().flatten());
+        let (head, text) = out.split_at_mut(start).1.split_at_mut(OVERHEAD);
+        let tag = self.cipher.encrypt_inout_detached(&nonce, &place.bytes(), text.into());
+        head.split_at_mut(NONCE).1.copy_from_slice(&tag.map_err(io::Error::other)?);
         Ok(())
     }
 
-    /// Opens one sealed piece into `out`, which is as long as the plaintext.
-    pub(crate) fn open(&self, place: Place, sealed: &[u8], out: &mut [u8]) -> Result<(), Broken> {
+    /// Opens one sealed piece where it is.
+    pub(crate) fn open<'a>(&self, place: Place, sealed: &'a mut [u8]) -> Result<&'a [u8], Broken> {
         let broken = || Broken(format!("{place} was changed"));
-        let (head, text) = sealed.split_at_checked(OVERHEAD).ok_or_else(broken)?;
-        if text.len() != out.len() {
-            return Err(broken());
-        }
+        let (head, text) = sealed.split_at_mut_checked(OVERHEAD).ok_or_else(broken)?;
         let (nonce, tag) = head.split_at(NONCE);
         let nonce = XNonce::try_from(nonce).map_err(|_| broken())?;
         let tag = Tag::try_from(tag).map_err(|_| broken())?;
-        out.copy_from_slice(text);
-        self.cipher.decrypt_inout_detached(&nonce, &place.bytes(), out.into(), &tag).map_err(|_| broken())
+        let opened = self.cipher.decrypt_inout_detached(&nonce, &place.bytes(), (&mut *text).into(), &tag);
+        opened.map_err(|_| broken())?;
+        Ok(text)
     }
 }
 

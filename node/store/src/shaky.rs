@@ -30,6 +30,8 @@ struct State {
     /// How many more there will be before the power is gone.
     left: Option<u64>,
     is_dark: bool,
+    /// Whether the last of `pending` was cut short.
+    under_way: bool,
     /// How many syncs from now on fail.
     bad_syncs: u32,
     /// How many pages there is space for, and which are taken.
@@ -72,6 +74,15 @@ impl ShakyDisk {
     /// The power goes after so many more changes; the next one may be half done.
     pub fn cut_after(&self, changes: u64) {
         self.state().left = Some(changes);
+    }
+
+    /// The power was never gone: the process was killed, and what it wrote is still on its way to the disk.
+    pub fn restart(&self) {
+        let state = &mut *self.state();
+        state.left = None;
+        if std::mem::take(&mut state.is_dark) && std::mem::take(&mut state.under_way) {
+            state.pending.pop();
+        }
     }
 
     /// So many syncs fail from now on, and what was to be synced may be lost.
@@ -137,7 +148,7 @@ impl State {
             return Ok(());
         }
         if !std::mem::replace(&mut self.is_dark, true) {
-            // The one that was under way.
+            self.under_way = true;
             self.pending.push(change);
         }
         Err(no_power())
@@ -180,6 +191,7 @@ impl Disk for ShakyDisk {
     fn sync(&self) -> io::Result<()> {
         let state = &mut *self.state();
         if !state.spend() {
+            state.is_dark = true;
             return Err(no_power());
         }
         if state.bad_syncs > 0 {

@@ -147,17 +147,6 @@ impl Store {
         result.map_err(CommitError::from)
     }
 
-    /// Writes something of no meaning, to learn whether the disk takes writes again after a failed commit.
-    pub fn probe(&mut self) -> Result<(), CommitError> {
-        let open = self.reopened()?;
-        let result = open.write_joined(schema::touch);
-        if result.is_err() {
-            self.close_failed();
-            let _ = self.reopened();
-        }
-        result.map_err(CommitError::from)
-    }
-
     /// What is stored now, for reading.
     pub fn view(&mut self) -> Result<Snapshot, Fault> {
         let open = self.reopened()?;

@@ -131,7 +131,7 @@ fn a_database_that_is_cut_off_says_so() {
 #[test]
 fn blocks_that_were_zeroed_or_moved_are_damage() {
     const FIRST: usize = 5 * 4096;
-    const BLOCK: usize = 4136;
+    const BLOCK: usize = 4144;
     let bytes = whole();
     let blocks = (bytes.len() - FIRST) / BLOCK;
     for block in 0..blocks {
@@ -165,7 +165,7 @@ fn each_copy_of_the_first_pages_can_be_lost_alone() {
 fn what_is_not_damaged_can_still_be_read_and_the_check_tells() {
     let bytes = whole();
     let mut found = false;
-    for place in (6 * 4096..bytes.len()).step_by(4136) {
+    for place in (6 * 4096..bytes.len()).step_by(4144) {
         let disk = ShakyDisk::holding(bytes.clone());
         disk.flip(place, 1);
         let Ok(mut store) = Store::open_on(Arc::new(disk), &key()) else { continue };
@@ -199,9 +199,9 @@ fn a_block_of_yesterday_is_found_by_the_check() {
     drop(store);
     let new = disk.bytes();
     let mut noticed = 0;
-    for at in (5 * 4096..old.len().min(new.len()) - 4136).step_by(4136) {
+    for at in (5 * 4096..old.len().min(new.len()) - 4144).step_by(4144) {
         let mut mixed = new.clone();
-        mixed[at..at + 4136].copy_from_slice(&old[at..at + 4136]);
+        mixed[at..at + 4144].copy_from_slice(&old[at..at + 4144]);
         let disk = ShakyDisk::holding(mixed);
         let Ok(mut store) = Store::open_on(Arc::new(disk), &key()) else {
             noticed += 1;
@@ -210,4 +210,44 @@ fn a_block_of_yesterday_is_found_by_the_check() {
         noticed += usize::from(store.check().is_err() || store.incarnation_hint() == Incarnation::Fresh);
     }
     assert!(noticed > 0, "no block was in use at both times");
+}
+
+#[test]
+fn a_file_that_was_copied_while_it_was_written_is_one_state_or_damage() {
+    let disk = ShakyDisk::default();
+    let mut store = Store::create_on(Arc::new(disk.clone()), &key()).unwrap();
+    let state = |number: u32| -> Records {
+        let rows = (0..300u32).map(|row| {
+            let value = format!("{number} ").repeat(20 + (row * number) as usize % 50).into_bytes();
+            ((TableId::Entries, row.to_be_bytes().to_vec()), Some(value))
+        });
+        rows.collect()
+    };
+    let mut copies = Vec::new();
+    for number in 0..25 {
+        store.commit(&state(number)).unwrap();
+        copies.push(disk.bytes());
+    }
+    let mut refused = 0;
+    for (early, late) in [(3, 4), (3, 5), (3, 20), (20, 24)] {
+        for part in 1..60 {
+            // Copied from the front, as everything copies.
+            let split = copies[early].len() * part / 60;
+            let mixed = [&copies[early][..split], &copies[late][split..]].concat();
+            let Ok(mut store) = Store::open_on(Arc::new(ShakyDisk::holding(mixed)), &key()) else {
+                refused += 1;
+                continue;
+            };
+            let mut found = Records::new();
+            let view = store.view().unwrap();
+            let scan = view.scan(TableId::Entries, b"", None, Order::Ascending, &mut |key, value| {
+                found.insert((TableId::Entries, key.to_vec()), Some(value.to_vec()));
+                ControlFlow::Continue(())
+            });
+            refused += usize::from(scan.is_err());
+            let is_one = (early..=late).any(|number| found == state(number as u32));
+            assert!(scan.is_err() || is_one, "{early} and {late} from {part}/60 on");
+        }
+    }
+    assert!(refused > 0);
 }
