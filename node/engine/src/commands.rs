@@ -222,6 +222,7 @@ impl Parts {
             (row.removed, row.we_accepted, row.they_accepted, row.invite) = (true, false, false, None);
             row.introductions.clear();
         });
+        invite::revoke(&account, step)?;
         step.signal(Signal::Estranged(account));
         step.event(Event::FriendRemoved(handle));
         Ok(())
@@ -285,6 +286,7 @@ impl Parts {
         }
         self.people.change(&account, step, |row| row.blocked = blocked);
         if blocked {
+            invite::revoke(&account, step)?;
             step.signal(Signal::Estranged(account));
         } else {
             step.signal(Signal::Devices(account));

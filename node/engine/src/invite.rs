@@ -53,7 +53,7 @@ pub(crate) struct InviteRow {
     pub(crate) auto_accept: bool,
     /// Accounts that came with it; each may come again until it expires.
     used: Vec<AccountId>,
-    /// Accounts that the person declined.
+    /// Accounts that the person declined, removed or blocked.
     declined: Vec<AccountId>,
 }
 
@@ -159,6 +159,23 @@ pub(crate) fn decline(id: &InviteId, account: &AccountId, step: &mut Step<'_>) -
     if let Some(mut row) = step.get::<Given>(id)? {
         row.declined.push(*account);
         step.put::<Given>(id, &row);
+    }
+    Ok(())
+}
+
+/// Somebody is a friend no more: no invite that is out lets them in again. One that is made later does.
+pub(crate) fn revoke(account: &AccountId, step: &mut Step<'_>) -> Result<(), Fault> {
+    let mut open = Vec::new();
+    let now = step.now.wall_ms;
+    step.scan::<Given>(&[], Order::Ascending, |id, row| {
+        if row.expiry_ms >= now && !row.declined.contains(account) {
+            open.push((id, row));
+        }
+        ControlFlow::Continue(())
+    })?;
+    for (id, mut row) in open {
+        row.declined.push(*account);
+        step.put::<Given>(&id, &row);
     }
     Ok(())
 }

@@ -170,6 +170,39 @@ fn a_removed_friend_stays_away_until_a_new_link() {
 }
 
 #[test]
+fn a_removed_friend_cannot_use_the_old_links_again() {
+    for uses in [1, 9] {
+        let mut world = World::new(&["Alice", "Bob"]);
+        let (invite, unused) = (world.link(0, uses, true), world.link(0, 9, true));
+        world.add(1, invite.clone()).unwrap();
+        world.ask(0, Command::Remove { chat: handle("bob") }).unwrap();
+        for old in [invite, unused] {
+            world.add(1, old).unwrap();
+            assert_eq!(warnings(&mut world, 1), ["@alice could not be added: the other side declined"]);
+            world.pass(600_000);
+            assert!(world.friend_list(0).is_empty() && requests(&mut world, 0).is_empty(), "{uses} uses");
+        }
+        let of_bob = world.link(1, 1, true);
+        world.add(0, of_bob).unwrap();
+        assert_eq!((world.peers(0, 1), world.peers(1, 0)), (1, 1), "Alice may change her mind");
+        assert_eq!(world.friend(0, "bob").standing, Standing::Friend);
+    }
+}
+
+#[test]
+fn a_blocked_friend_who_is_removed_cannot_use_the_old_link_again() {
+    let mut world = World::new(&["Alice", "Bob"]);
+    let invite = world.link(0, 9, true);
+    world.add(1, invite.clone()).unwrap();
+    world.ask(0, Command::Block { chat: handle("bob") }).unwrap();
+    world.ask(0, Command::Remove { chat: handle("bob") }).unwrap();
+    world.ask(0, Command::Unblock { chat: handle("bob") }).unwrap();
+    world.add(1, invite).unwrap();
+    world.pass(600_000);
+    assert!(world.friend_list(0).is_empty() && requests(&mut world, 0).is_empty());
+}
+
+#[test]
 fn friends_who_are_introduced_decide_for_themselves() {
     let mut world = World::new(&["Alice", "Bob", "Carol"]);
     world.befriend(0, 1);
