@@ -163,7 +163,7 @@ impl Front {
 
     /// Our message takes the place of the typed line, once it is known whether it was delivered at once.
     async fn on_sent(&mut self, name: &str, mut message: Message, is_new: bool, typed: Option<&str>) {
-        self.showed_own(message.entry);
+        self.news.showed(message.number);
         if matches!(name, "edit" | "del" | "react" | "pin") {
             self.news.hush(Hush::Changed(message.entry));
         }

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use hobnob_shared::{id::EntryId, text::Handle};
+use hobnob_shared::text::Handle;
 use jiff::{Timestamp, tz::TimeZone};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
@@ -313,8 +313,9 @@ impl Front {
         }
     }
 
-    /// Its number can be completed from now on.
+    /// It is on the screen: its number can be completed, and its event says nothing new.
     pub(super) fn saw(&mut self, message: &Message) {
+        self.news.showed(message.number);
         self.numbers.retain(|number| *number != message.number);
         self.numbers.push_back(message.number);
         while self.numbers.len() > KNOWN_NUMBERS {
@@ -355,11 +356,6 @@ impl Front {
                 known.near.push(name);
             }
         }
-    }
-
-    /// This message of ours is on the screen.
-    pub(super) fn showed_own(&mut self, entry: EntryId) {
-        self.news.showed_own(entry);
     }
 }
 

@@ -1,7 +1,7 @@
 //! What happened, on its way to the screen: said once, said together, or not said.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     time::Duration,
 };
 
@@ -12,7 +12,7 @@ use super::{
     front::Front,
     render::{self, Moved},
 };
-use crate::api::{Command, DeliveryState, Event, Friend, Message, NearbyPerson, Presence, command::From};
+use crate::api::{Command, DeliveryState, EVENT_QUEUE, Event, Friend, Message, NearbyPerson, Presence, command::From};
 
 /// States that change within this time are said in one line.
 const STATES_PAUSE: Duration = Duration::from_millis(250);
@@ -54,10 +54,13 @@ pub(super) enum Hush {
     NearbyEnded,
 }
 
+/// Messages on the screen that are remembered: as many as there may be events of them on their way.
+const SHOWN: usize = EVENT_QUEUE;
+
 /// What is remembered between events.
 #[derive(Debug, Default)]
 pub(super) struct News {
-    own: VecDeque<EntryId>,
+    shown: BTreeSet<u64>,
     hushed: VecDeque<(Hush, Instant)>,
     moved: Vec<Moved>,
     moved_due: Option<Instant>,
@@ -69,16 +72,17 @@ pub(super) struct News {
 }
 
 impl News {
-    /// This message of ours was shown where it was sent.
-    pub(super) fn showed_own(&mut self, entry: EntryId) {
-        self.own.push_back(entry);
-        if self.own.len() > REMEMBERED {
-            self.own.pop_front();
+    /// The message of this number is on the screen: its event, which may still be on its way, says nothing new.
+    pub(super) fn showed(&mut self, number: u64) {
+        self.shown.insert(number);
+        if self.shown.len() > SHOWN {
+            // The events of old messages came long ago.
+            self.shown.pop_first();
         }
     }
 
-    fn is_own(&self, entry: &EntryId) -> bool {
-        self.own.contains(entry)
+    fn is_shown(&self, number: u64) -> bool {
+        self.shown.contains(&number)
     }
 
     /// The next event of this kind says nothing, if it comes soon.
@@ -204,12 +208,13 @@ impl Front {
     }
 
     fn on_message(&mut self, message: &Message) {
-        if message.from == From::Me && self.news.is_own(&message.entry) {
-            return;
-        }
         let here = self.scene.chat.as_ref() == Some(&message.chat);
         let from_friend = message.from != From::Me;
-        if from_friend {
+        let is_shown = self.news.is_shown(message.number);
+        if is_shown && !from_friend {
+            return;
+        }
+        if from_friend && !is_shown {
             self.ring(message, here);
         }
         if here && from_friend {
@@ -217,6 +222,9 @@ impl Front {
             self.look_at_chat();
         } else {
             self.recount();
+        }
+        if is_shown {
+            return;
         }
         self.saw(message);
         // What is only counted shows in the prompt.
@@ -371,11 +379,13 @@ mod tests {
     #[test]
     fn what_is_remembered_is_bounded() {
         let mut news = News::default();
-        for at in 0..=255_u8 {
-            news.showed_own(EntryId::new([at; 32]));
+        let newest = SHOWN as u64;
+        // A list may be shown again, and older ones after it.
+        for number in (0..=newest).chain([newest, 1]) {
+            news.showed(number);
         }
-        assert_eq!(news.own.len(), REMEMBERED);
-        assert!(news.is_own(&EntryId::new([255; 32])));
-        assert!(!news.is_own(&EntryId::new([0; 32])));
+        assert_eq!(news.shown.len(), SHOWN);
+        assert!(news.is_shown(newest));
+        assert!(!news.is_shown(0));
     }
 }
