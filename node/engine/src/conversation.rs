@@ -300,7 +300,10 @@ impl Conversations {
         match frame {
             Frame::Digest(digest) => self.on_digest(session, &digest, around, step),
             Frame::Frontier(frontier) => self.on_frontier(session, &frontier, around, step),
-            Frame::Want(want) => self.on_want(session, &want, step),
+            Frame::Want(want) => {
+                self.on_want(session, &want);
+                Ok(())
+            }
             Frame::Entries(entries) => self.on_entries(session, entries, around, step),
             Frame::Read(read) => self.on_read(session, &read, around, step),
             Frame::Typing(typing) => self.on_typing(session, typing.typing, around, step),

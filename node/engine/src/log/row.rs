@@ -345,24 +345,18 @@ impl RowKey for Rank {
 
 /// Adds `seq` to sorted ranges, joining neighbours.
 pub(crate) fn add_to_ranges(ranges: &mut Vec<(u64, u64)>, seq: u64) {
-    let at = ranges.partition_point(|(_, to)| to.saturating_add(1) < seq);
-    match ranges.get_mut(at) {
-        Some((from, to)) if from.saturating_sub(1) <= seq && seq <= to.saturating_add(1) => {
-            *from = (*from).min(seq);
-            *to = (*to).max(seq);
-        }
-        _ => ranges.insert(at, (seq, seq)),
+    join_range(ranges, seq, seq);
+}
+
+/// Adds a range to sorted ranges, joining what overlaps or touches it.
+pub(crate) fn join_range(ranges: &mut Vec<(u64, u64)>, mut from: u64, mut to: u64) {
+    let first = ranges.partition_point(|(_, end)| end.saturating_add(1) < from);
+    let behind = ranges.partition_point(|(start, _)| *start <= to.saturating_add(1));
+    for (start, end) in ranges.drain(first..behind.max(first)) {
+        from = from.min(start);
+        to = to.max(end);
     }
-    let joined = match (ranges.get(at).copied(), ranges.get(at + 1).copied()) {
-        (Some((_, to)), Some((next, end))) if to.saturating_add(1) >= next => Some(end),
-        _ => None,
-    };
-    if let Some(end) = joined {
-        ranges.remove(at + 1);
-        if let Some((_, to)) = ranges.get_mut(at) {
-            *to = end.max(*to);
-        }
-    }
+    ranges.insert(first, (from, to));
 }
 
 /// Takes `seq` out of sorted ranges.

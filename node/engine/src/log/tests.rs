@@ -318,4 +318,7 @@ fn ranges_join_split_and_count() {
     assert_eq!(row::count_in_ranges(&ranges, 4), 3);
     row::take_from_ranges(&mut ranges, 4);
     assert_eq!(ranges, [(3, 3), (5, 5), (8, 9)]);
+    row::join_range(&mut ranges, 12, 20);
+    row::join_range(&mut ranges, 4, 10);
+    assert_eq!(ranges, [(3, 10), (12, 20)]);
 }

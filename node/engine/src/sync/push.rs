@@ -9,13 +9,13 @@ use std::{
 };
 
 use hobnob_shared::{
-    limits::{MAX_BATCH_ENTRIES, MAX_WANT_RANGES, WRITER_QUEUE_BYTES, WRITER_QUEUE_FRAMES},
+    limits::{MAX_BATCH_ENTRIES, WRITER_QUEUE_BYTES, WRITER_QUEUE_FRAMES},
     wire::{Entries, Frame, Frontier, SignedEntry, Want},
 };
 
 use crate::{
     conversation::{Conversations, chat::Chat},
-    log::row::{EntryRow, EntryTable, Place},
+    log::row::{EntryRow, EntryTable, Place, join_range},
     row::RowKey as _,
     step::{SessionId, Step},
     sync::Link,
@@ -28,10 +28,13 @@ const WINDOW_BYTES: usize = WRITER_QUEUE_BYTES / 2;
 const WINDOW_FRAMES: usize = WRITER_QUEUE_FRAMES * 3 / 4;
 /// A frame is full from here on; small enough that other frames need not wait long behind it.
 const BATCH_BYTES: usize = 60 * 1024;
-/// What was sent and not receipted for so long holds nothing up any more; the next round finds what is missing.
-const LOST_MS: u64 = 5_000;
-/// Most entries that are read ahead from one log.
-const CHUNK_ENTRIES: usize = 128;
+/// When no receipt came for so long, what is on its way holds nothing up any more; the next round finds what is
+/// missing. One frame at 4 KiB a second takes as long.
+const LOST_MS: u64 = 15_000;
+/// Most entries that are read ahead, of all logs together.
+const AHEAD_ENTRIES: usize = 512;
+/// Most ranges of one log that somebody may have asked for at once.
+const MAX_RANGES_OF_LOG: usize = 256;
 /// Bytes around an entry in a frame.
 const ENTRY_OVERHEAD: usize = 16;
 
@@ -60,14 +63,6 @@ impl Cursor {
     }
 }
 
-/// Entries of one log that the other side asked for.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Range {
-    log: u32,
-    next: u64,
-    to: u64,
-}
-
 /// One frame of entries on its way.
 #[derive(Debug)]
 pub(crate) struct Flight {
@@ -83,7 +78,9 @@ struct Source {
     to: u64,
     /// Asked for; otherwise new.
     wanted: bool,
+    /// Read ahead, at most `ahead` numbers at once.
     chunk: VecDeque<(Place, EntryRow)>,
+    ahead: usize,
 }
 
 impl Link {
@@ -99,8 +96,8 @@ impl Link {
     }
 
     /// The other side's frontier names `heads` of our heads of a log, the highest at `seq`.
-    pub(crate) fn heard(&mut self, log: u32, heads: usize, seq: u64, chat: &Chat) {
-        self.land(log, seq);
+    pub(crate) fn heard(&mut self, log: u32, heads: usize, seq: u64, chat: &Chat, now_ms: u64) {
+        self.land(log, seq, now_ms);
         let Some(known) = chat.log_at(log) else { return };
         let cursor = self.cursor(log);
         let has_all = heads >= known.row.branches.len() && seq >= known.head_seq();
@@ -111,7 +108,7 @@ impl Link {
         }
     }
 
-    fn land(&mut self, log: u32, seq: u64) {
+    fn land(&mut self, log: u32, seq: u64, now_ms: u64) {
         let mut freed = 0;
         self.flights.retain_mut(|flight| {
             if flight.logs.get(&log).is_some_and(|sent| *sent <= seq) {
@@ -123,6 +120,9 @@ impl Link {
             !flight.logs.is_empty()
         });
         self.flying_bytes = self.flying_bytes.saturating_sub(freed);
+        if freed > 0 {
+            self.last_landing = now_ms;
+        }
     }
 
     /// The other side has everything.
@@ -133,11 +133,8 @@ impl Link {
 
     /// Frames that nobody receipted hold nothing up any more.
     pub(crate) fn drop_lost_flights(&mut self, now_ms: u64) {
-        while let Some(flight) = self.flights.front()
-            && flight.at_ms + LOST_MS <= now_ms
-        {
-            self.flying_bytes = self.flying_bytes.saturating_sub(flight.bytes);
-            self.flights.pop_front();
+        if self.next_retry().is_some_and(|due| due <= now_ms) {
+            self.land_all();
         }
     }
 
@@ -147,29 +144,45 @@ impl Link {
 
     /// When a full window is given up.
     pub(crate) fn next_retry(&self) -> Option<u64> {
-        self.flights.front().filter(|_| self.is_full()).map(|flight| flight.at_ms + LOST_MS)
+        let oldest = self.flights.front().filter(|_| self.is_full())?;
+        Some(oldest.at_ms.max(self.last_landing) + LOST_MS)
     }
 
+    /// Of each log the first range that was asked for, and what is new.
     fn sources(&self, chat: &Chat) -> Vec<Source> {
-        let wanted = self.ranges.iter().map(|range| (range.log, range.next, range.to, true));
+        let first = self.ranges.iter().filter_map(|(log, ranges)| Some((*log, ranges.first()?)));
+        let wanted = first.map(|(log, (next, to))| (log, *next, *to, true));
         let new = self.cursors.iter().filter(|(_, cursor)| cursor.active).filter_map(|(log, cursor)| {
             let head = chat.log_at(*log)?.head_seq();
             (cursor.sent < head).then_some((*log, cursor.sent + 1, head, false))
         });
-        let source = |(log, next, to, wanted)| Source { log, next, to, wanted, chunk: VecDeque::new() };
-        wanted.chain(new).map(source).collect()
+        let all: Vec<_> = wanted.chain(new).collect();
+        let ahead = (AHEAD_ENTRIES / all.len().max(1)).max(1);
+        let source = |(log, next, to, wanted)| Source { log, next, to, wanted, chunk: VecDeque::new(), ahead };
+        all.into_iter().map(source).collect()
     }
 
     /// What is left of the sources goes back to where it came from.
     fn settle(&mut self, sources: Vec<Source>) {
-        self.ranges.clear();
         for source in sources {
             let sent = source.next - 1;
             if !source.wanted {
                 self.cursor(source.log).reach(sent);
-            } else if sent < source.to {
-                self.ranges.push_back(Range { log: source.log, next: source.next, to: source.to });
-            } else if !self.cursor(source.log).active {
+                continue;
+            }
+            let ranges = self.ranges.entry(source.log).or_default();
+            match ranges.first_mut() {
+                Some(first) if sent < source.to => first.0 = source.next,
+                Some(_) => {
+                    ranges.remove(0);
+                }
+                None => {}
+            }
+            let is_done = ranges.is_empty();
+            if is_done {
+                self.ranges.remove(&source.log);
+            }
+            if is_done && !self.cursor(source.log).active {
                 self.cursor(source.log).reach(sent);
             }
         }
@@ -191,10 +204,10 @@ impl Source {
     fn fill(&mut self, chat: u32, step: &Step<'_>) -> Result<(), Fault> {
         let from = (chat, Place { log: self.log, seq: self.next, branch: 0 }).to_bytes();
         let end = (chat, Place { log: self.log, seq: self.to + 1, branch: 0 }).to_bytes();
-        let (chunk, mut bytes, mut last) = (&mut self.chunk, 0, 0);
+        let (chunk, ahead, mut bytes, mut last) = (&mut self.chunk, self.ahead, 0, 0);
         step.range::<EntryTable>(&from, Some(&end), Order::Ascending, |(_, place), row| {
             // All branches of one number stay together: the place to go on from is a number.
-            if place.seq != last && (chunk.len() >= CHUNK_ENTRIES || bytes >= BATCH_BYTES) {
+            if place.seq != last && (chunk.len() >= ahead || bytes >= BATCH_BYTES) {
                 return ControlFlow::Break(());
             }
             last = place.seq;
@@ -222,10 +235,10 @@ impl Source {
 }
 
 impl Conversations {
-    pub(crate) fn on_want(&mut self, session: SessionId, want: &Want, step: &Step<'_>) -> Result<(), Fault> {
-        let _ = step;
-        let Some(link) = self.links.get_mut(&session) else { return Ok(()) };
-        let Some(chat) = self.chats.get(&link.chat) else { return Ok(()) };
+    /// The other side lacks something. It is sent when the batch ends.
+    pub(crate) fn on_want(&mut self, session: SessionId, want: &Want) {
+        let Some(link) = self.links.get_mut(&session) else { return };
+        let Some(chat) = self.chats.get(&link.chat) else { return };
         for range in &want.ranges {
             let Some(log) = chat.log_number(&range.log) else { continue };
             let head = chat.log_at(log).map_or(0, crate::log::Log::head_seq);
@@ -233,11 +246,12 @@ impl Conversations {
             // What lies behind the cursor is pushed anyway.
             let to = if cursor.active { range.to.min(cursor.sent) } else { range.to.min(head) };
             let next = range.from.max(1);
-            if next <= to && link.ranges.len() < MAX_WANT_RANGES {
-                link.ranges.push_back(Range { log, next, to });
+            if next <= to {
+                let ranges = link.ranges.entry(log).or_default();
+                join_range(ranges, next, to);
+                ranges.truncate(MAX_RANGES_OF_LOG);
             }
         }
-        Ok(())
     }
 
     /// Sends what every session asked for or lacks, as far as its window allows.
@@ -252,22 +266,20 @@ impl Conversations {
 }
 
 fn push(session: SessionId, link: &mut Link, chat: &Chat, step: &mut Step<'_>) -> Result<(), Fault> {
-    if link.is_full() {
-        return Ok(());
+    loop {
+        let mut sources = link.sources(chat);
+        if sources.is_empty() || link.is_full() {
+            return Ok(());
+        }
+        while !link.is_full() {
+            let Some((entries, flight)) = gather(&mut sources, chat, step)? else { break };
+            let more = sources.iter().any(|source| source.wanted && source.next <= source.to);
+            link.flying_bytes += flight.bytes;
+            link.flights.push_back(flight);
+            step.send(session, Frame::Entries(Entries { conversation: chat.id, entries, more }));
+        }
+        link.settle(sources);
     }
-    let mut sources = link.sources(chat);
-    if sources.is_empty() {
-        return Ok(());
-    }
-    while !link.is_full() {
-        let Some((entries, flight)) = gather(&mut sources, chat, step)? else { break };
-        let more = sources.iter().any(|source| source.wanted && source.next <= source.to);
-        link.flying_bytes += flight.bytes;
-        link.flights.push_back(flight);
-        step.send(session, Frame::Entries(Entries { conversation: chat.id, entries, more }));
-    }
-    link.settle(sources);
-    Ok(())
 }
 
 /// Fills one frame, the lowest lamport first.
