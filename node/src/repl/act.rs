@@ -21,6 +21,9 @@ const DELIVERY_PAUSE: Duration = Duration::from_millis(120);
 /// Delivered, it is shown as read if that comes within this time.
 const READ_PAUSE: Duration = Duration::from_millis(50);
 
+/// How often a password may be mistyped: a person who is sent back to the chat may type the next one there.
+const TRIES: usize = 3;
+
 /// Cells of a question about a line.
 const QUESTION_CELLS: usize = 200;
 
@@ -36,6 +39,10 @@ impl Front {
         };
         if let Err(refusal) = done {
             self.refuse(&refusal);
+        }
+        if std::mem::take(&mut self.asked_secret) {
+            // Typed while a password was checked, it may be one more try; it must not become a message.
+            self.terminal.forget_typed();
         }
     }
 
@@ -271,22 +278,23 @@ impl Front {
         nick: Option<Nickname>,
         bio: Option<Note>,
     ) -> Result<(), Refusal> {
-        let password = self.password("password: ").await?;
-        let key = self.node.account_key(password).await.map_err(|why| refusal(&why))?;
+        let node = self.node.clone();
+        let key = self.unlocked("password: ", async |typed| node.account_key(Password::new(typed)).await).await?;
         let reply = self.node.ask(Command::SetProfile { nick, bio, key }).await?;
         self.show(name, &reply, false);
         Ok(())
     }
 
     async fn change_password(&mut self) -> Result<(), Refusal> {
-        let old = self.password("old password: ").await?;
-        let new = self.secret("new password (empty for none): ").await?;
-        let again = self.secret("the new one again: ").await?;
-        if *new != *again {
-            return Err(Refusal::new(Code::Login, "the two are not the same; the password is what it was"));
-        }
+        let node = self.node.clone();
+        let check = async |old: Zeroizing<String>| {
+            node.account_key(Password::new(old.clone())).await?;
+            Ok(old)
+        };
+        let old = self.unlocked("old password: ", check).await?;
+        let new = self.new_password().await?;
         let is_empty = new.is_empty();
-        self.node.change_password(old, Password::new(new)).await.map_err(|why| refusal(&why))?;
+        self.node.change_password(Password::new(old), Password::new(new)).await.map_err(|why| refusal(&why))?;
         self.say(if is_empty {
             "there is no password now: whoever has this disk has your keys"
         } else {
@@ -295,9 +303,21 @@ impl Front {
         Ok(())
     }
 
+    async fn new_password(&mut self) -> Result<Zeroizing<String>, Refusal> {
+        for _ in 0..TRIES {
+            let new = self.secret("new password (empty for none): ").await?;
+            if *self.secret("the new one again: ").await? == *new {
+                return Ok(new);
+            }
+            self.say("the two are not the same");
+        }
+        let message = "the password is what it was. What you type now is a message again: /passwd asks once more";
+        Err(Refusal::new(Code::Login, message))
+    }
+
     async fn show_recovery(&mut self) -> Result<(), Refusal> {
-        let password = self.password("password: ").await?;
-        let words = self.node.recovery_words(password).await.map_err(|why| refusal(&why))?;
+        let node = self.node.clone();
+        let words = self.unlocked("password: ", async |typed| node.recovery_words(Password::new(typed)).await).await?;
         self.say("these words restore your account. Whoever has them is you: write them on paper, then /clear");
         let mut lines = Zeroizing::new(String::new());
         for (at, word) in words.split_whitespace().enumerate() {
@@ -318,18 +338,30 @@ impl Front {
         Ok(())
     }
 
-    /// The password of the profile, if it has one.
-    async fn password(&mut self, prompt: &str) -> Result<Option<Password>, Refusal> {
-        if !self.node.has_password() {
-            return Ok(None);
+    /// Does `work` with the password of the profile, empty if it has none. A wrong one is asked for again.
+    async fn unlocked<T>(
+        &mut self,
+        prompt: &str,
+        work: impl AsyncFn(Zeroizing<String>) -> Result<T, ProfileError>,
+    ) -> Result<T, Refusal> {
+        let has_password = self.node.has_password();
+        for _ in 0..TRIES {
+            let typed = if has_password { self.secret(prompt).await? } else { Zeroizing::default() };
+            match work(typed).await {
+                Err(ProfileError::WrongPassword | ProfileError::PasswordNeeded) if has_password => {
+                    self.say("the password is wrong");
+                }
+                done => return done.map_err(|why| refusal(&why)),
+            }
         }
-        Ok(Password::new(self.secret(prompt).await?))
+        Err(Refusal::new(Code::Login, "nothing was changed. What you type now is a message again"))
     }
 
     async fn secret(&mut self, prompt: &str) -> Result<Zeroizing<String>, Refusal> {
         if self.options.no_input {
             return Err(Refusal::new(Code::Login, "this asks for a password, and --no-input forbids that"));
         }
+        self.asked_secret = true;
         match self.terminal.secret(prompt).await {
             Typed::Secret(text) => Ok(text),
             Typed::Line { .. } | Typed::NextUnread { .. } | Typed::Answer(_) | Typed::Interrupted | Typed::End => {

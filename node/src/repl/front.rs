@@ -60,6 +60,8 @@ pub(super) struct Front {
     pub(super) late: mpsc::Sender<Late>,
     pub(super) counts_due: Option<Instant>,
     pub(super) leaving: Option<Exit>,
+    /// A password was asked for by the line that is carried out.
+    pub(super) asked_secret: bool,
     /// We want no bell.
     pub(super) busy: bool,
     coming: mpsc::Receiver<Late>,
@@ -102,6 +104,7 @@ impl Front {
             late,
             counts_due: None,
             leaving: None,
+            asked_secret: false,
             busy: false,
             coming,
             typing,

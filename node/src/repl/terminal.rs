@@ -13,7 +13,7 @@ use std::{
     thread,
 };
 
-use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
+use rustix::termios::{OptionalActions, QueueSelector, Termios, tcflush, tcgetattr, tcgetwinsize, tcsetattr};
 use rustyline::{
     Cmd, ColorMode, Config, Editor, Event, EventHandler, ExternalPrinter, KeyCode, KeyEvent, Modifiers,
     config::{CompletionType, Configurer},
@@ -120,6 +120,12 @@ impl Terminal {
     pub(super) async fn secret(&mut self, prompt: &str) -> Typed {
         self.ask(Ask::Secret { prompt: prompt.to_owned() });
         self.next().await
+    }
+
+    /// Throws away what was typed and not yet read.
+    pub(super) fn forget_typed(&mut self) {
+        // Where no terminal is, nobody types ahead.
+        let _ = tcflush(io::stdin(), QueueSelector::IFlush);
     }
 
     /// What was typed. Dropping the future loses nothing.
