@@ -24,6 +24,9 @@ const READ_PAUSE: Duration = Duration::from_millis(50);
 /// How often a password may be mistyped: a person who is sent back to the chat may type the next one there.
 const TRIES: usize = 3;
 
+/// Without escape sequences only the terminal itself can forget what it shows.
+const PLAIN_CLEAR: &str = "a plain screen cannot be cleared from here; closing this window does it";
+
 /// Cells of a question about a line.
 const QUESTION_CELLS: usize = 200;
 
@@ -224,7 +227,7 @@ impl Front {
             Local::Passwd => self.change_password().await?,
             Local::Recovery => self.show_recovery().await?,
             Local::Aliases => self.list_aliases().await?,
-            Local::Clear if self.options.plain => self.say("a plain screen is not cleared"),
+            Local::Clear if self.options.plain => self.say(PLAIN_CLEAR),
             Local::Clear => self.terminal.clear(),
             Local::Version => self.say(&format!("hobnob {}", env!("CARGO_PKG_VERSION"))),
         }
@@ -318,7 +321,10 @@ impl Front {
     async fn show_recovery(&mut self) -> Result<(), Refusal> {
         let node = self.node.clone();
         let words = self.unlocked("password: ", async |typed| node.recovery_words(Password::new(typed)).await).await?;
-        self.say("these words restore your account. Whoever has them is you: write them on paper, then /clear");
+        let then = if self.options.plain { "close this window" } else { "/clear" };
+        self.say(&format!(
+            "these words restore your account. Whoever has them is you: write them on paper, then {then}"
+        ));
         let mut lines = Zeroizing::new(String::new());
         for (at, word) in words.split_whitespace().enumerate() {
             let end = if at % 6 == 5 { "\n" } else { " " };

@@ -181,10 +181,10 @@ impl Terminal {
         }
     }
 
-    /// Empties the screen.
+    /// Empties the screen, and what has scrolled out of it: recovery words may be there.
     pub(super) fn clear(&mut self) {
         if self.printer.is_some() {
-            door("\x1b[H\x1b[2J");
+            door("\x1b[H\x1b[2J\x1b[3J");
         }
     }
 
