@@ -29,6 +29,8 @@ use tempfile::tempdir;
 use zeroize::Zeroizing;
 
 const MILLION: u64 = 1_000_000;
+/// What a whole node may take with that many.
+const GOAL_MIB: f64 = 60.0;
 /// Tells a second process which database to open and describe.
 const OPEN: &str = "HOBNOB_STORE_BENCH_OPEN";
 
@@ -130,6 +132,16 @@ fn time<T>(what: &str, act: impl FnOnce() -> T) -> T {
     result
 }
 
+/// The same, with a goal.
+fn time_below<T>(limit_ms: f64, what: &str, act: impl FnOnce() -> T) -> T {
+    let start = Instant::now();
+    let result = time(what, act);
+    let (millis, mib) = (start.elapsed().as_secs_f64() * 1e3, resident_mib());
+    let verdict = if millis < limit_ms && mib < GOAL_MIB { "met" } else { "missed" };
+    println!("    goal: under {limit_ms} ms and {GOAL_MIB} MiB: {verdict}");
+    result
+}
+
 fn million() {
     let dir = tempdir().unwrap();
     let mut store = Store::create(dir.path(), &key()).unwrap();
@@ -153,7 +165,7 @@ fn million() {
 }
 
 fn open_and_describe(dir: &Path) {
-    let mut store = time("opened", || Store::open(dir, &key()).unwrap());
+    let mut store = time_below(1000.0, "opened", || Store::open(dir, &key()).unwrap());
     let view = time("snapshot", || store.view().unwrap());
     let last = |view: &dyn hobnob_engine::view::View| {
         let mut places = Vec::new();
@@ -164,7 +176,7 @@ fn open_and_describe(dir: &Path) {
         .unwrap();
         places.iter().map(|place| view.get(TableId::Entries, place).unwrap().unwrap().len()).sum::<usize>()
     };
-    time("last 50 messages, cold", || last(&view));
+    time_below(2.0, "last 50 messages, cold", || last(&view));
     time("last 50 messages, warm", || last(&view));
     time("1,000 keys that are not there", || {
         for number in 0..1000u64 {

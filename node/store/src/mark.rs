@@ -1,7 +1,8 @@
 //! How far the database has come, in a file next to it: eight bytes, written after each commit and never synced.
 //!
-//! A database that is behind its mark was put back to an earlier state, or lost something. The mark may be behind the
-//! database after a power cut, which means nothing. It is a counter and tells nobody anything.
+//! A database that is behind its mark was put back to an earlier state, or lost something; a mark at the end of all
+//! numbers says so until the next commit. The mark may be behind the database after a power cut, which means nothing.
+//! It is a counter and tells nobody anything.
 
 use std::{fs::File, io, path::Path};
 

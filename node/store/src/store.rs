@@ -79,7 +79,7 @@ impl Store {
         drop(Self::create_on(Arc::new(FileDisk::create(&unfinished).map_err(io_error)?), key)?);
         fs::rename(unfinished, path).and_then(|()| disk::sync_dir(dir)).map_err(io_error)?;
         let mut store = Self::open(dir, key)?;
-        store.incarnation = Incarnation::Fresh;
+        store.begin_fresh();
         Ok(store)
     }
 
@@ -90,12 +90,11 @@ impl Store {
         })?;
         let (mut store, found) = Self::open_at(Arc::new(disk), key)?;
         if let Ok((mark, last)) = Mark::open(dir) {
-            if last.is_none_or(|last| last > found) {
-                store.incarnation = Incarnation::Fresh;
-            }
             store.mark = Some(mark);
+            if store.incarnation == Incarnation::Fresh || last.is_none_or(|last| last > found) {
+                store.begin_fresh();
+            }
         }
-        store.set_mark();
         Ok(store)
     }
 
@@ -165,7 +164,7 @@ impl Store {
         match result {
             Ok(true) => Ok(()),
             Ok(false) => {
-                self.incarnation = Incarnation::Fresh;
+                self.begin_fresh();
                 Ok(())
             }
             Err(trouble) => {
@@ -211,6 +210,14 @@ impl Store {
     fn close_failed(&mut self) {
         if let Some(open) = self.open.take() {
             self.newest = open.pages.seq();
+        }
+    }
+
+    /// Asks for new logs, at the next start too if nothing is committed before that.
+    fn begin_fresh(&mut self) {
+        self.incarnation = Incarnation::Fresh;
+        if let Some(mark) = &self.mark {
+            mark.set(u64::MAX);
         }
     }
 

@@ -174,6 +174,11 @@ fn only_a_new_or_restored_database_asks_for_new_logs() {
     assert_eq!(store.incarnation_hint(), Incarnation::Fresh);
     assert_eq!(rows(&store.view().unwrap(), TableId::Numbers, b"", None, Order::Ascending).len(), 1);
     drop(store);
+    // Nothing was written in the new logs yet, so they are still to be begun.
+    let mut store = Store::open(dir.path(), &key()).unwrap();
+    assert_eq!(store.incarnation_hint(), Incarnation::Fresh);
+    store.commit(&numbers(9..10)).unwrap();
+    drop(store);
     assert_eq!(Store::open(dir.path(), &key()).unwrap().incarnation_hint(), Incarnation::Same);
     // Moved without its mark.
     fs::remove_file(dir.path().join("history.mark")).unwrap();
