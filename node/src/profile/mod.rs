@@ -8,7 +8,10 @@ mod file;
 mod keyring;
 mod port;
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use hobnob_shared::{
     identity::{
@@ -135,12 +138,25 @@ fn new_store(dir: &Path, key: &StoreKey) -> Result<Store, ProfileError> {
     match Store::create(dir, key) {
         Err(OpenError::Exists) => {
             let path = dir.join(DATABASE);
-            let mut aside = path.clone().into_os_string();
-            aside.push(".old");
-            fs::rename(&path, aside).map_err(io_error(&path))?;
+            fs::rename(&path, free_name(&path)).map_err(io_error(&path))?;
             Store::create(dir, key).map_err(store_error(dir))
         }
         created => created.map_err(store_error(dir)),
+    }
+}
+
+/// A name beside `path` that nothing has yet: `.old`, else `.old-2` and so on. Who holds the profile's lock is alone.
+fn free_name(path: &Path) -> PathBuf {
+    let mut number = 1_u64;
+    loop {
+        let mut name = path.as_os_str().to_owned();
+        name.push(if number == 1 { ".old".to_owned() } else { format!(".old-{number}") });
+        let name = PathBuf::from(name);
+        // A link to nowhere is something too.
+        if name.symlink_metadata().is_err() {
+            return name;
+        }
+        number += 1;
     }
 }
 
@@ -219,5 +235,23 @@ impl OpenedProfile {
 
     pub(crate) fn into_parts(self) -> Parts {
         self.parts
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn a_database_that_is_set_aside_takes_no_others_place() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(DATABASE);
+        for name in ["history.db.old", "history.db.old-2", "history.db.old-3"] {
+            let free = free_name(&path);
+            assert_eq!(free, dir.path().join(name));
+            fs::write(free, b"").unwrap();
+        }
     }
 }
