@@ -14,6 +14,10 @@ mod prompt;
 pub mod render;
 mod terminal;
 
+use std::io::{self, Write as _};
+
+use hobnob_shared::text::display;
+
 use crate::{
     api::{Code, Node},
     config::Color,
@@ -50,6 +54,15 @@ pub enum Exit {
 pub async fn run(node: Node, options: Options) -> Exit {
     match front::Front::open(node, options).await {
         Ok(mut front) => front.run().await,
-        Err(refusal) => Exit::Refused(refusal.code),
+        Err(refusal) => {
+            complain(&refusal.message);
+            Exit::Refused(refusal.code)
+        }
     }
+}
+
+/// There is no screen to say it on.
+fn complain(message: &str) {
+    // When nobody reads that either, the exit code is all we have.
+    let _ = writeln!(io::stderr().lock(), "hobnob: {}", display::line(message));
 }
