@@ -103,6 +103,9 @@ pub(crate) struct World {
     pub(crate) now_ms: u64,
     /// Links hold what is sent over them back while this is set.
     pub(crate) cut: bool,
+    /// What this node sends or is sent is counted and thrown away.
+    pub(crate) deaf: Option<usize>,
+    pub(crate) sent_bytes: usize,
     links: BTreeMap<LinkId, (usize, LinkId)>,
     next: u64,
     lives: u8,
@@ -142,8 +145,16 @@ impl World {
     /// Nodes called alice, bob, carol that do not know each other.
     pub(crate) fn new(seed: u64, count: usize) -> Self {
         let mut rng = ChaCha20Rng::seed_from_u64(seed);
-        let mut world =
-            Self { nodes: Vec::new(), now_ms: 1_000, cut: false, links: BTreeMap::new(), next: 1, lives: 0 };
+        let mut world = Self {
+            nodes: Vec::new(),
+            now_ms: 1_000,
+            cut: false,
+            deaf: None,
+            sent_bytes: 0,
+            links: BTreeMap::new(),
+            next: 1,
+            lives: 0,
+        };
         for name in ["alice", "bob", "carol"].into_iter().take(count) {
             let (account, keys) = (AccountKey::generate(&mut rng), DeviceKeys::generate(&mut rng));
             let index = world.nodes.len();
@@ -397,6 +408,9 @@ impl World {
                     address: back,
                     mode,
                 });
+            }
+            Action::Send(_, chunk) if self.deaf == Some(1 - node) || self.deaf == Some(node) => {
+                self.sent_bytes += chunk.len();
             }
             Action::Send(link, chunk) => {
                 if let Some((_, peer)) = self.links.get(&link).copied()

@@ -202,3 +202,40 @@ fn a_friend_who_was_removed_and_added_again_loses_nothing() {
     world.run(1_000);
     assert_eq!(agree(&mut world, 28), ["before", "after"]);
 }
+
+#[test]
+fn what_was_written_apart_is_merged_and_marked_late() {
+    let mut world = World::friends(29);
+    world.say(ALICE, "bob", "together");
+    world.run(1_000);
+    world.cut = true;
+    world.disconnect(BOB);
+    for n in 0..3 {
+        world.say(ALICE, "bob", &format!("a{n}"));
+        world.run(10);
+        world.say(BOB, "alice", &format!("b{n}"));
+        world.run(10);
+    }
+    world.cut = false;
+    world.run(120_000);
+    assert_eq!(agree(&mut world, 29), ["together", "a0", "b0", "a1", "b1", "a2", "b2"]);
+    let late = |world: &mut World, node, chat| {
+        let marked = world.history(node, chat).into_iter().filter(|message| message.late);
+        marked.map(|message| message.text).collect::<Vec<_>>()
+    };
+    assert_eq!(late(&mut world, ALICE, "bob"), ["b0", "b1"]);
+    assert_eq!(late(&mut world, BOB, "alice"), ["a0", "a1", "a2"]);
+}
+
+#[test]
+fn a_friend_who_never_receipts_gets_one_window_and_no_more() {
+    let mut world = World::friends(31);
+    world.run(1_000);
+    world.deaf = Some(ALICE);
+    let words = "x".repeat(15_000);
+    for _ in 0..80 {
+        world.say(ALICE, "bob", &words);
+    }
+    let window = hobnob_shared::limits::WRITER_QUEUE_BYTES / 2 + 100_000;
+    assert!(world.sent_bytes < window, "{} bytes on their way", world.sent_bytes);
+}
