@@ -106,14 +106,14 @@ async fn befriend(echo: &Node, you: &Node) -> Result<(), Refusal> {
     let note = Note::parse("").map_err(|why| Refusal::new(Code::Internal, why.to_string()))?;
     you.ask(Command::Add { invite: Box::new(invite), note }).await?;
     for side in &mut events {
-        until_friends(side).await?;
+        until(side, |event| matches!(event, Event::FriendAdded(_))).await?;
     }
     Ok(())
 }
 
-async fn until_friends(events: &mut Events) -> Result<(), Refusal> {
+async fn until(events: &mut Events, wanted: impl Fn(&Event) -> bool) -> Result<(), Refusal> {
     while let Some(event) = events.next().await {
-        if matches!(event, Event::FriendAdded(_)) {
+        if wanted(&event) {
             return Ok(());
         }
     }
@@ -122,7 +122,10 @@ async fn until_friends(events: &mut Events) -> Result<(), Refusal> {
 
 async fn converse(echo: &Node, you: &Node, session: &Session, signals: Signals) -> Result<u8, Refusal> {
     let bot = tokio::spawn(answer_all(echo.clone(), echo.events()));
+    let mut news = you.events();
     greet(echo).await?;
+    // The front end finds it there. Without it the demo is as good, so nothing depends on it.
+    let _ = tokio::time::timeout(FRIENDS_WITHIN, until(&mut news, |event| matches!(event, Event::Message(_)))).await;
     if !session.json {
         crate::cli::say(WELCOME);
     }

@@ -4,7 +4,10 @@ use std::fs;
 
 use serde_json::json;
 
-use crate::driver::{Home, Running, code, feed, hobnob, stderr, stdout};
+use crate::{
+    driver::{Home, Running, code, feed, hobnob, stderr, stdout},
+    terminal::Terminal,
+};
 
 /// A place for temporary files that is empty when nothing was left behind.
 struct Place(Home);
@@ -61,8 +64,22 @@ fn an_interrupted_demo_cleans_up_too() {
 fn the_demo_takes_piped_lines() {
     let place = Place::new();
     let output = feed(&mut place.demo(), "@echo over the pipe\n");
+    assert!(stdout(&output).starts_with(|c: char| c.is_ascii_digit()) && stdout(&output).contains("I am the echo"));
     assert_eq!(code(&output), 0, "{output:?}");
     assert!(stderr(&output).contains("This is a demo"), "{output:?}");
     assert!(stdout(&output).contains("over the pipe"));
     place.assert_nothing_is_left();
+}
+
+#[test]
+fn a_newcomer_talks_to_the_echo_at_a_terminal() {
+    let home = Home::empty();
+    let mut terminal = Terminal::new(&home, &["demo"]);
+    terminal.wait("This is a demo");
+    terminal.wait("I am the echo");
+    terminal.type_line("what a day");
+    terminal.wait("echo: what a day");
+    terminal.type_line("/quit");
+    assert_eq!(terminal.ends_with(), 0);
+    assert_eq!(fs::read_dir(home.path()).unwrap().count(), 0, "something is left");
 }

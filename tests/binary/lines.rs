@@ -130,6 +130,7 @@ fn piped_text_reaches_the_friend_before_the_program_ends() {
     assert_eq!(alice.end().0, 0);
     let output = feed(alice_home.command().args(["-t", "60"]), "@bob one\n/open @bob\ntwo\n");
     assert_eq!(code(&output), 0, "{output:?}");
+    assert_eq!(stdout(&output).matches("two").count(), 1, "{output:?}");
     bob.receive("one");
     bob.receive("two");
 }

@@ -89,6 +89,7 @@ pub(crate) async fn run(
         outstanding: Outstanding::default(),
         shown: 0,
         listening: matches!(source, Source::Lines(_)),
+        answered: 0,
         listen: Vec::new(),
         failed: None,
         leaving: false,
@@ -113,6 +114,8 @@ struct Script<'a> {
     /// Messages up to this number were written at the start.
     shown: u64,
     listening: bool,
+    /// Our messages up to this number stood in an answer.
+    answered: u64,
     /// Our addresses as last written.
     listen: Vec<String>,
     failed: Option<Code>,
@@ -234,6 +237,9 @@ impl Script<'_> {
             Ok(reply) => {
                 self.chats.on_done(change);
                 self.outstanding.on_reply(&reply);
+                if let Reply::Sent(message) = &reply {
+                    self.answered = self.answered.max(message.number);
+                }
                 self.out.reply(name, origin, &reply);
             }
             Err(refusal) => self.refuse(&refusal, origin),
@@ -274,7 +280,9 @@ impl Script<'_> {
             return *addresses != self.listen;
         }
         let Event::Message(message) = event else { return true };
-        self.listening && (message.from == From::Me || message.number > self.shown)
+        // A person has read the answer; a script sorts lines by their type.
+        let told = if message.from == From::Me && !self.options.json { self.answered } else { self.shown };
+        self.listening && message.number > told
     }
 
     /// Waits for what was sent, up to the timeout.
