@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::{
     driver::{Home, Running, code, feed, hobnob, stderr, stdout},
-    terminal::Terminal,
+    pty::Terminal,
 };
 
 /// A place for temporary files that is empty when nothing was left behind.

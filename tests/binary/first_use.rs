@@ -1,6 +1,6 @@
 //! The first start on a fresh machine, at a real (pseudo) terminal.
 
-use crate::{driver::Home, terminal::Terminal};
+use crate::{driver::Home, pty::Terminal};
 
 #[test]
 fn a_newcomer_is_asked_shown_the_words_and_told_what_to_do_next() {

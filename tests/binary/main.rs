@@ -20,4 +20,4 @@ mod first_use;
 mod lines;
 mod pages;
 mod profiles;
-mod terminal;
+mod pty;

@@ -1,98 +1,309 @@
-//! The program at a pseudo-terminal, without a terminal's tricks (`TERM=dumb`): what it says, and keys to press.
+//! The real program in a pseudo-terminal, its screen read as a person reads it.
+
+#![allow(missing_docs, reason = "a test")]
 
 use std::{
-    io::{Read, Write},
-    sync::mpsc::{self, Receiver},
-    time::Duration,
+    io::{Read as _, Write as _},
+    sync::{Arc, Condvar, Mutex},
+    time::{Duration, Instant},
 };
 
 use portable_pty::{Child, CommandBuilder, PtySize, native_pty_system};
+use tempfile::TempDir;
 
-use crate::driver::{Home, program};
+/// Far more than anything takes on a busy machine; reached only when something will never happen.
+const DEADLINE: Duration = Duration::from_secs(120);
+/// Tall, so that nothing scrolls away.
+const ROWS: u16 = 120;
 
-/// A person at a terminal.
-pub(crate) struct Terminal {
+/// A terminal with hobnob in it.
+struct Terminal {
     child: Box<dyn Child + Send + Sync>,
-    keys: Box<dyn Write + Send>,
-    screen: Receiver<Vec<u8>>,
-    seen: String,
-    /// How much of it was waited for already.
-    at: usize,
+    keyboard: Box<dyn std::io::Write + Send>,
+    seen: Arc<(Mutex<Seen>, Condvar)>,
+}
+
+struct Seen {
+    screen: vt100::Parser,
+    raw: Vec<u8>,
+    ended: bool,
 }
 
 impl Terminal {
-    /// The program on this profile.
-    pub(crate) fn on(home: &Home, args: &[&str]) -> Self {
-        let mut all = vec!["-d", home.path().to_str().unwrap(), "-l", "127.0.0.1:0"];
-        all.extend(args);
-        Self::new(home, &all)
-    }
-
-    /// The program with these words, in a home directory of its own.
-    pub(crate) fn new(home: &Home, args: &[&str]) -> Self {
-        let pty =
-            native_pty_system().openpty(PtySize { rows: 50, cols: 100, pixel_width: 0, pixel_height: 0 }).unwrap();
-        let mut command = CommandBuilder::new(program());
-        command.env_clear();
-        command.env("TERM", "dumb");
-        command.env("HOBNOB_MDNS", "off");
-        command.env("HOME", home.path());
-        command.env("TMPDIR", home.path());
-        command.args(args);
-        let child = pty.slave.spawn_command(command).unwrap();
-        let mut reader = pty.master.try_clone_reader().unwrap();
-        let keys = pty.master.take_writer().unwrap();
-        let (sender, screen) = mpsc::channel();
+    fn start(columns: u16, arguments: &[&str]) -> Self {
+        let pty = native_pty_system()
+            .openpty(PtySize { rows: ROWS, cols: columns, pixel_width: 0, pixel_height: 0 })
+            .expect("a pseudo-terminal");
+        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_hobnob"));
+        command.args(["--listen", "127.0.0.1:0"]);
+        command.args(arguments);
+        command.env("TERM", "xterm-256color");
+        command.env("NO_COLOR", "1");
+        command.env("LC_ALL", "C.UTF-8");
+        let child = pty.slave.spawn_command(command).expect("hobnob starts");
+        drop(pty.slave);
+        let screen = vt100::Parser::new(ROWS, columns, 0);
+        let seen = Arc::new((Mutex::new(Seen { screen, raw: Vec::new(), ended: false }), Condvar::new()));
+        let keyboard = pty.master.take_writer().expect("a keyboard");
+        let mut output = pty.master.try_clone_reader().expect("a screen");
+        let reader = Arc::clone(&seen);
+        let master = pty.master;
         std::thread::spawn(move || {
-            // The other end of the terminal lives as long as somebody reads it.
-            let _master = pty.master;
-            let mut chunk = [0; 4096];
-            while let Ok(length) = reader.read(&mut chunk) {
-                if length == 0 || sender.send(chunk[..length].to_vec()).is_err() {
+            let mut bytes = [0; 4096];
+            loop {
+                let count = output.read(&mut bytes).unwrap_or(0);
+                let mut seen = reader.0.lock().expect("not poisoned");
+                seen.screen.process(&bytes[..count]);
+                seen.raw.extend_from_slice(&bytes[..count]);
+                seen.ended = count == 0;
+                reader.1.notify_all();
+                if count == 0 {
+                    drop(master);
                     return;
                 }
             }
         });
-        Self { child, keys, screen, seen: String::new(), at: 0 }
+        Self { child, keyboard, seen }
     }
 
-    /// Everything the screen has shown.
-    pub(crate) fn seen(&self) -> &str {
-        &self.seen
+    /// A profile without a password, ready to chat.
+    fn chatting(columns: u16, name: &str, dir: &TempDir) -> Self {
+        let profile = dir.path().join(name);
+        let status = std::process::Command::new(env!("CARGO_BIN_EXE_hobnob"))
+            .args(["init", "--no-input", "--name", name, "--data-dir"])
+            .arg(&profile)
+            .output()
+            .expect("init");
+        assert!(status.status.success(), "{status:?}");
+        let mut terminal = Self::start(columns, &["--data-dir", &profile.display().to_string()]);
+        terminal.sees("hobnob>");
+        terminal
     }
 
-    /// Waits until this stands on the screen, behind what was waited for before.
-    pub(crate) fn wait(&mut self, text: &str) {
+    fn types(&mut self, keys: &str) {
+        self.keyboard.write_all(keys.as_bytes()).expect("the terminal is there");
+        self.keyboard.flush().expect("the terminal is there");
+    }
+
+    fn enters(&mut self, line: &str) {
+        self.types(line);
+        self.types("\r");
+    }
+
+    /// Waits until the screen holds this text, and returns all of the screen.
+    fn sees(&mut self, text: &str) -> String {
+        self.until(text, |screen| screen.contains(text))
+    }
+
+    fn until(&mut self, what: &str, mut done: impl FnMut(&str) -> bool) -> String {
+        let deadline = Instant::now() + DEADLINE;
+        let (lock, changed) = &*self.seen;
+        let mut seen = lock.lock().expect("not poisoned");
         loop {
-            if let Some(found) = self.seen[self.at..].find(text) {
-                self.at += found + text.len();
-                return;
+            let screen = seen.screen.screen().contents();
+            if done(&screen) {
+                return screen;
             }
-            let Ok(chunk) = self.screen.recv_timeout(Duration::from_secs(120)) else {
-                panic!("waited for {text:?}; saw\n{}", self.seen);
-            };
-            self.seen.push_str(&String::from_utf8_lossy(&chunk));
+            let left = deadline.saturating_duration_since(Instant::now());
+            assert!(!left.is_zero() && !seen.ended, "never seen: {what}\n--- screen:\n{screen}");
+            seen = changed.wait_timeout(seen, left).expect("not poisoned").0;
         }
     }
 
-    pub(crate) fn type_line(&mut self, line: &str) {
-        self.type_keys(&format!("{line}\r"));
-    }
-
-    pub(crate) fn type_keys(&mut self, keys: &str) {
-        self.keys.write_all(keys.as_bytes()).unwrap();
-    }
-
-    /// Waits for the end: the exit code.
-    pub(crate) fn ends_with(&mut self) -> u32 {
-        // Until it is gone nothing may keep it from writing.
-        while self.screen.recv_timeout(Duration::from_secs(120)).is_ok() {}
-        self.child.wait().unwrap().exit_code()
+    fn exit_code(mut self) -> u32 {
+        self.child.wait().expect("an end").exit_code()
     }
 }
 
 impl Drop for Terminal {
     fn drop(&mut self) {
         let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The invite link on a screen, put together from its rows.
+fn link_on(screen: &str) -> String {
+    let from = screen.rfind("hobnob:").expect("a link");
+    let link = screen[from + 7..].chars().filter(|c| *c != '\n').take_while(|c| matches!(c, 'a'..='z' | '2'..='7'));
+    format!("hobnob:{}", link.collect::<String>())
+}
+
+/// Alice and Bob in two terminals, friends by an invite that accepts at once.
+fn friends(columns: u16, dir: &TempDir) -> (Terminal, Terminal) {
+    let mut alice = Terminal::chatting(columns, "alice", dir);
+    let mut bob = Terminal::chatting(columns, "bob", dir);
+    alice.enters("/invite-link --auto-accept");
+    alice.sees("nobody outside can reach you");
+    let link = link_on(&alice.sees("hobnob:"));
+    bob.enters(&format!("/add {link}"));
+    bob.sees("you and @alice are friends");
+    alice.sees("you and @bob are friends");
+    alice.sees("@bob is online");
+    bob.sees("@alice is online");
+    (alice, bob)
+}
+
+#[test]
+fn the_line_that_is_typed_survives_the_lines_that_arrive() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (mut alice, mut bob) = friends(80, &dir);
+    bob.types("@alice I was just wri");
+    bob.sees("I was just wri");
+    for n in 1..=5 {
+        alice.enters(&format!("@bob interruption {n}"));
+        bob.sees(&format!("interruption {n}"));
+    }
+    bob.until("the line under the messages", |screen| {
+        let last = screen.trim_end().lines().last().unwrap_or_default();
+        last.ends_with("@alice I was just wri")
+    });
+    bob.enters("ting to you");
+    alice.sees("bob: I was just writing to you");
+}
+
+#[test]
+fn chinese_and_emoji_wrap_behind_the_gutter() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (mut alice, mut bob) = friends(40, &dir);
+    let text = "今天天气很好我们一起去公园散步然后去吃火锅好不好呀🙂🙂🙂再见";
+    alice.enters(&format!("@bob {text}"));
+    let screen = bob.until("the whole message", |screen| screen.contains("再见"));
+    let from = screen.find("今天").expect("its first row");
+    let row_start = screen[..from].rfind('\n').map_or(0, |at| at + 1);
+    let rows: Vec<&str> = screen[row_start..].lines().take_while(|row| !row.contains("hobnob>")).collect();
+    assert!(rows.len() >= 2, "it wrapped: {rows:?}");
+    for row in rows.iter().skip(1).filter(|row| row.chars().any(|c| !c.is_ascii())) {
+        assert!(row.starts_with("      "), "a continuation row stands behind the gutter: {row:?}");
+    }
+    let joined: String = screen[from..].chars().filter(|c| !c.is_whitespace()).collect();
+    assert!(joined.starts_with(text), "nothing was lost by wrapping: {joined}");
+}
+
+#[test]
+fn no_control_character_of_a_friend_reaches_the_terminal() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (alice, mut bob) = friends(80, &dir);
+    // Alice's terminal closes; a script of hers sends what no keyboard can type.
+    drop(alice);
+    let profile = dir.path().join("alice");
+    let evil = "\u{1b}]0;owned\u{7}\u{1b}[2J\u{9b}31m\u{202e}evil\rfake\n12:00 [1] bob: forged";
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_hobnob"))
+        .args(["send", "@bob", "-", "--no-input", "--listen", "127.0.0.1:0", "--timeout", "60", "--data-dir"])
+        .arg(&profile)
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .expect("send");
+    child.stdin.take().expect("a pipe").write_all(evil.as_bytes()).expect("written");
+    assert!(child.wait().expect("an end").success());
+    let screen = bob.sees("forged");
+    assert!(screen.lines().any(|row| row.contains("forged") && row.starts_with("      ")), "behind the gutter: {screen}");
+    let seen = bob.seen.0.lock().expect("not poisoned");
+    assert_eq!(seen.screen.screen().title(), "", "the title is ours");
+    let raw = String::from_utf8_lossy(&seen.raw);
+    for bad in ["\u{1b}]0;", "\u{1b}[2J", "\u{9b}", "\u{202e}", "\u{7}"] {
+        assert!(!raw.contains(bad), "{bad:?} reached the terminal");
+    }
+}
+
+#[test]
+fn nothing_is_shown_while_a_password_is_typed_and_ctrl_c_twice_leaves() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let profile = dir.path().join("carol").display().to_string();
+    let mut carol = Terminal::start(80, &["--data-dir", &profile]);
+    carol.sees("Your name");
+    carol.enters("Carol");
+    carol.sees("Password");
+    carol.enters("correct horse battery");
+    carol.sees("Again");
+    carol.enters("correct horse battery");
+    let screen = carol.sees("hobnob>");
+    assert!(!screen.contains("horse"), "{screen}");
+    carol.types("half a line");
+    carol.sees("half a line");
+    carol.types("\u{3}");
+    carol.until("an empty line", |screen| !screen.trim_end().lines().last().unwrap_or_default().contains("half"));
+    carol.types("\u{3}\u{3}");
+    assert_eq!(carol.exit_code(), 130);
+}
+
+#[test]
+fn plain_mode_writes_no_escape_sequence() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let profile = dir.path().join("dora").display().to_string();
+    let mut dora = Terminal::start(80, &["--plain", "--data-dir", &profile]);
+    dora.sees("name");
+    dora.enters("Dora");
+    dora.sees("assword");
+    dora.enters("");
+    dora.sees("gain");
+    dora.enters("");
+    dora.sees("/help");
+    dora.enters("/whoami");
+    dora.sees("fingerprint");
+    dora.enters("/quit");
+    let seen = Arc::clone(&dora.seen);
+    assert_eq!(dora.exit_code(), 0);
+    assert!(!seen.0.lock().expect("not poisoned").raw.contains(&0x1b), "an escape was written");
+}
+
+/// What a line of a transcript says, without what differs from run to run: times, keys, and how fast it was delivered.
+fn said(line: &str) -> Option<String> {
+    let line = line.trim_end().trim_end_matches(['…', '⇡', '✓']).trim_end();
+    if line.trim_start().starts_with("· ✓") || line.trim().is_empty() {
+        return None;
+    }
+    let clock = line.get(..5).is_some_and(|t| t.as_bytes().get(2) == Some(&b':') && t.bytes().filter(u8::is_ascii_digit).count() == 4);
+    let line = if clock { format!("HH:MM{}", &line[5..]) } else { line.to_owned() };
+    let keyed = match (line.find('('), line.find(')')) {
+        (Some(from), Some(to)) if to - from == 20 => format!("{}(KEY){}", &line[..from], &line[to + 1..]),
+        _ => line,
+    };
+    // A friend whose name is not known yet is called after their key.
+    let unnamed = keyed.find("@friend-").map(|at| format!("{}@friend-KEY{}", &keyed[..at], &keyed[at + 14..]));
+    Some(unnamed.unwrap_or(keyed))
+}
+
+/// The transcript of one person in the README: the fenced block under their name.
+fn transcript(name: &str) -> Vec<String> {
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md")).expect("the README");
+    let block = readme.split(&format!("**{name}'s terminal**")).nth(1).expect("the person's block");
+    let block = block.split("```").nth(1).expect("a fenced block");
+    block.lines().skip(1).filter_map(said).collect()
+}
+
+#[test]
+fn the_readme_shows_what_a_terminal_shows() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let mut alice = Terminal::chatting(90, "Alice", &dir);
+    let mut bob = Terminal::chatting(90, "Bob", &dir);
+    alice.enters("/invite-link");
+    alice.sees("nobody outside can reach you");
+    let link = link_on(&alice.sees("hobnob:"));
+    bob.enters(&format!("/add {link}"));
+    bob.sees("is now @alice");
+    alice.sees("/accept 1");
+    alice.enters("/accept 1");
+    alice.sees("@bob is online");
+    bob.sees("@alice is online");
+    bob.enters("@alice are you free at seven? 一起吃饭吧 🍜");
+    alice.sees("一起吃饭吧");
+    alice.enters("@bob");
+    alice.enters("/reply 1 yes! where?");
+    bob.sees("yes! where?");
+    bob.enters("/react 2 🎉");
+    alice.sees("🎉");
+    let shown = [("Alice", alice.sees("🎉")), ("Bob", bob.sees("yes! where?"))];
+    for (name, screen) in shown {
+        let rows: Vec<String> = screen.lines().filter_map(said).collect();
+        let mut at = 0;
+        for line in transcript(name) {
+            if line.starts_with("hobnob:") || line.contains("/add hobnob:") {
+                continue; // Shortened in the README.
+            }
+            let found = rows.iter().skip(at).position(|row| *row == line);
+            at += 1 + found.unwrap_or_else(|| panic!("{name}'s terminal lacks {line:?} below row {at}:\n{}", rows.join("\n")));
+        }
     }
 }
