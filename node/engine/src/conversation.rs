@@ -338,6 +338,7 @@ impl Conversations {
 
     /// The batch is over: what was written is pushed, and heads and counters go to their rows.
     pub(crate) fn flush(&mut self, around: &Around<'_>, step: &mut Step<'_>) -> Result<(), Fault> {
+        self.retime_all(around, step)?;
         self.push_all(step)?;
         self.send_receipts(step);
         self.ask_again(around, step);

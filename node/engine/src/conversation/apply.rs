@@ -196,7 +196,10 @@ impl Chat {
             let chat = env.around.people.handle(&self.row.account);
             env.step.event(Event::ExpirySet { chat, after_secs, by_me: mine });
         }
-        self.retime(&rank, env)
+        if self.row.newest.is_some_and(|newest| newest > rank) {
+            self.retime_from = Some(self.retime_from.map_or(rank, |from| from.min(rank)));
+        }
+        Ok(())
     }
 
     /// The message disappears so many seconds after we stored it.

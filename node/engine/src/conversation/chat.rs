@@ -113,6 +113,8 @@ pub(crate) struct Chat {
     pub(crate) to_receipt: BTreeSet<u32>,
     /// The friend is typing until then.
     pub(crate) typing_until: Option<u64>,
+    /// From where on messages follow a setting that came late in this batch.
+    pub(crate) retime_from: Option<Rank>,
 }
 
 impl Chat {
@@ -151,6 +153,7 @@ impl Chat {
             moved: false,
             to_receipt: BTreeSet::new(),
             typing_until: None,
+            retime_from: None,
         }
     }
 

@@ -16,17 +16,18 @@ use crate::{
 
 /// Most messages that disappear in one step; the next step comes at once.
 const EXPIRE_AT_ONCE: usize = 200;
-/// Most messages that a setting which came late is applied to.
+/// Most messages that the settings which came late in one batch are applied to.
 const RETIME_AT_ONCE: usize = 1000;
 
 impl Chat {
-    /// A setting came behind messages that are here already: those below it follow it.
-    pub(crate) fn retime(&self, rank: &Rank, env: &mut Env<'_, '_>) -> Result<(), Fault> {
-        if self.row.newest.is_none_or(|newest| newest < *rank) {
-            return Ok(());
-        }
+    /// Settings came behind messages that are here already: those below follow them. Once in a batch, so that many
+    /// settings cost no more than one.
+    fn retime(&mut self, env: &mut Env<'_, '_>) -> Result<(), Fault> {
+        let Some(from) = self.retime_from.take() else { return Ok(()) };
+        // Above the first one that is remembered nobody knows what held: that stays as it is.
+        let Some(rank) = self.row.timers.first().map(|(first, _)| from.max(*first)) else { return Ok(()) };
         let mut below: Vec<(Rank, TimelineRow)> = Vec::new();
-        let from = (self.number, *rank).to_bytes();
+        let from = (self.number, rank).to_bytes();
         let end = (self.number.saturating_add(1)).to_bytes();
         env.step.range::<TimelineTable>(&from, Some(&end), Order::Ascending, |(_, rank), row| {
             below.push((rank, row));
@@ -68,6 +69,14 @@ impl Chat {
 }
 
 impl Conversations {
+    /// The batch is over: messages that are here follow the settings that came behind them.
+    pub(crate) fn retime_all(&mut self, around: &crate::Around<'_>, step: &mut Step<'_>) -> Result<(), Fault> {
+        for chat in self.chats.values_mut() {
+            chat.retime(&mut Env { counters: &mut self.counters, around, step })?;
+        }
+        Ok(())
+    }
+
     /// Removes what is due, a bounded number at once.
     pub(crate) fn expire_due(&mut self, around: &crate::Around<'_>, step: &mut Step<'_>) -> Result<(), Fault> {
         let now_ms = step.now.wall_ms;

@@ -224,6 +224,29 @@ fn disappearing_messages_go_at_both_and_for_good() {
 }
 
 #[test]
+fn settings_that_come_late_hold_for_what_is_here_already() {
+    let mut world = World::friends(15);
+    world.cut = true;
+    world.disconnect(BOB);
+    world.settle();
+    for secs in 1..=20 {
+        world.ask(ALICE, Command::Expire { chat: handle("bob"), after_secs: Some(100 + secs) }).unwrap();
+    }
+    for number in 0..30 {
+        world.say(BOB, "alice", &number.to_string());
+    }
+    assert!(world.history(BOB, "alice").iter().all(|message| message.expires_ms.is_none()));
+    world.cut = false;
+    world.run(60_000);
+    let goes: Vec<_> = world.history(BOB, "alice").iter().map(|message| message.expires_ms.is_some()).collect();
+    assert!(goes.is_sorted() && !goes[0] && goes[12..].iter().all(|goes| *goes), "eight are remembered: {goes:?}");
+    world.run(120_000);
+    let left = world.texts(BOB, "alice");
+    assert_eq!(left.len(), goes.iter().filter(|goes| !**goes).count());
+    assert_eq!(world.texts(ALICE, "bob"), left);
+}
+
+#[test]
 fn a_message_nobody_has_can_be_withdrawn() {
     let mut world = World::friends(12);
     world.cut = true;
