@@ -4,7 +4,7 @@
 
 mod address;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hobnob_shared::{
     id::{AccountId, InviteId},
@@ -12,6 +12,7 @@ use hobnob_shared::{
 };
 use rand_core::Rng as _;
 
+use self::address::place;
 pub(crate) use self::address::{is_local, parse as parse_address};
 use crate::{
     command::Unreached,
@@ -291,16 +292,31 @@ impl Reach {
         let view = missing.map(|(spot, it)| {
             let mut addresses = people.where_is(&spot.0, &spot.1).1;
             addresses.extend(it.found.iter().cloned());
-            addresses.dedup();
+            keep_places(&mut addresses);
+            let refused = people.refused_invite(&spot.0).and_then(|invite| invite.dead.clone());
             let nowhere = || addresses.is_empty().then(|| "no address is known; try /connect".to_owned());
             Unreached {
                 handle: people.handle(&spot.0),
-                last_error: it.last_error.clone().or_else(nowhere),
+                last_error: refused.or_else(|| it.last_error.clone()).or_else(nowhere),
                 addresses,
                 retry_ms: it.due_ms.map(|due| due.saturating_sub(step.now.mono_ms)),
             }
         });
-        view.collect()
+        view.chain(self.refused(people, sessions)).collect()
+    }
+
+    /// Whose invite was refused, and of whom no device is known: nothing more is tried, and the person is told why.
+    fn refused(&self, people: &People, sessions: &Sessions) -> impl Iterator<Item = Unreached> {
+        let is_tried = |account: &AccountId| self.spots.keys().any(|spot| spot.0 == *account);
+        people.friends().filter_map(move |(account, row)| {
+            let invite = people.refused_invite(account)?;
+            (row.is_wanted() && !is_tried(account) && sessions.of(account).is_empty()).then(|| Unreached {
+                handle: row.handle.clone(),
+                last_error: invite.dead.clone(),
+                addresses: invite.addresses.clone(),
+                retry_ms: None,
+            })
+        })
     }
 }
 
@@ -349,6 +365,12 @@ impl Target {
             Self::Nearby => None,
         }
     }
+}
+
+/// Leaves each place once: the same one is known with and without the transport behind it.
+fn keep_places(addresses: &mut Vec<String>) {
+    let mut seen = BTreeSet::new();
+    addresses.retain(|address| seen.insert(place(address).to_owned()));
 }
 
 /// 1 s, 2 s, 4 s … 10 min, each shortened by up to a quarter, so that two nodes do not keep missing each other.

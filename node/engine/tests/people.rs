@@ -96,6 +96,10 @@ fn a_single_use_invite_belongs_to_the_first_account() {
     assert_eq!(world.friend_list(0).len(), 1);
     world.pass(600_000);
     assert!(warnings(&mut world, 2).is_empty(), "a refused invite is not tried again");
+    let Ok(Reply::Net { unreached, .. }) = world.ask(2, Command::Net) else { panic!("net") };
+    let why = "the invite was already used by somebody else; ask for a new one";
+    let shown: Vec<_> = unreached.iter().map(|one| (&one.handle, one.last_error.as_deref(), one.retry_ms)).collect();
+    assert_eq!(shown, [(&world.friend_list(2)[0].handle, Some(why), None)]);
 }
 
 #[test]

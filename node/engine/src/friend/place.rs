@@ -2,7 +2,7 @@
 
 use hobnob_shared::id::AccountId;
 
-use super::People;
+use super::{InviteUse, People};
 use crate::{
     account::{Accounts, Device},
     reach::Target,
@@ -47,6 +47,11 @@ impl People {
                 invite.dead = Some(why.to_owned());
             }
         });
+    }
+
+    /// The invite that we used for this account, if it was refused.
+    pub(crate) fn refused_invite(&self, account: &AccountId) -> Option<&InviteUse> {
+        self.friends.get(account)?.invite.as_ref().filter(|invite| invite.dead.is_some())
     }
 
     /// Whether this transport is that of a friend.

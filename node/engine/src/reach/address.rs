@@ -6,6 +6,14 @@ use hobnob_shared::{limits::MAX_ADDRESS_BYTES, text::display};
 
 use crate::command::{Code, Refusal};
 
+/// Where an address leads, without the transport that must answer there.
+pub(crate) fn place(address: &str) -> &str {
+    match address.rsplit_once("/p2p/") {
+        Some((place, last)) if !last.contains('/') => place,
+        Some(_) | None => address,
+    }
+}
+
 /// Reads `IP:PORT`, `NAME:PORT` or a multiaddress.
 pub(crate) fn parse(text: &str) -> Result<String, Refusal> {
     let text = text.trim();
@@ -66,6 +74,15 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
     use super::*;
+
+    #[test]
+    fn a_place_is_the_same_with_and_without_the_transport_behind_it() {
+        assert_eq!(place("/ip4/127.0.0.1/tcp/1/p2p/12D3"), "/ip4/127.0.0.1/tcp/1");
+        assert_eq!(place("/ip4/127.0.0.1/tcp/1"), "/ip4/127.0.0.1/tcp/1");
+        let relayed = "/ip4/192.0.2.7/tcp/1/p2p/12D3/p2p-circuit";
+        assert_eq!(place(relayed), relayed);
+        assert_eq!(place(&format!("{relayed}/p2p/12D4")), relayed);
+    }
 
     #[test]
     fn addresses_are_read_as_people_type_them() {
