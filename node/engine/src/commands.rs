@@ -198,8 +198,10 @@ impl Parts {
 
     fn decline(&mut self, number: usize, step: &mut Step<'_>) -> Done {
         let row = self.people.decide(number, step)?;
-        if let Source::Invite(id) = row.source {
-            invite::decline(&id, &row.account, step)?;
+        match row.source {
+            Source::Invite(id) => invite::decline(&id, &row.account, step)?,
+            Source::Introduction(by) => introduce::decline(&by, &row.account, &mut self.people, step),
+            Source::Nearby => {}
         }
         self.end_sessions(&row.account, step);
         self.people.forget(&row.account, step);

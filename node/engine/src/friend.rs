@@ -57,6 +57,9 @@ pub(crate) struct FriendRow {
     pub(crate) last_seen_ms: Option<u64>,
     /// Friends of ours to be introduced to them at the next session.
     pub(crate) introductions: Vec<AccountId>,
+    /// Whom they introduced and we declined, latest last.
+    #[serde(default)]
+    pub(crate) declined: Vec<AccountId>,
 }
 
 /// An invite of somebody else that we are using.
@@ -254,6 +257,7 @@ impl People {
             added_ms: step.now.wall_ms,
             last_seen_ms: None,
             introductions: Vec::new(),
+            declined: Vec::new(),
         });
         row.we_accepted = true;
         row.they_accepted |= they_accepted;

@@ -19,6 +19,11 @@ use crate::{
 /// Most introductions that wait for one friend.
 const MAX_WAITING: usize = 20;
 
+/// Most introductions of one friend that wait in the inbox: a quarter of it, so that others find room.
+const MAX_PENDING: usize = 5;
+/// Most declined introductions that are remembered of one friend; the earliest goes. 8 KiB of their row.
+const MAX_DECLINED: usize = 256;
+
 /// Introductions that were sent, until a round trip proves that they were kept.
 #[derive(Debug, Default)]
 pub(crate) struct Introductions {
@@ -86,6 +91,22 @@ impl Introductions {
     }
 }
 
+/// The person said no: this friend's word for that account is not heard again.
+pub(crate) fn decline(by: &AccountId, account: &AccountId, people: &mut People, step: &mut Step<'_>) {
+    people.change(by, step, |row| {
+        row.declined.push(*account);
+        if row.declined.len() > MAX_DECLINED {
+            row.declined.remove(0);
+        }
+    });
+}
+
+/// Whether another introduction by this friend is heard.
+fn is_heard(by: &AccountId, account: &AccountId, people: &People) -> bool {
+    let was_declined = people.friend(by).is_some_and(|row| row.declined.contains(account));
+    !was_declined && !people.is_inbox_full(account) && people.introduced_by(by) < MAX_PENDING
+}
+
 /// A friend introduces somebody.
 pub(crate) fn on_frame(by: &AccountId, introduce: &Introduce, people: &mut People, step: &mut Step<'_>) {
     let Some(first) = introduce.account.records.first().and_then(|record| record.verify().ok()) else { return };
@@ -96,6 +117,9 @@ pub(crate) fn on_frame(by: &AccountId, introduce: &Introduce, people: &mut Peopl
     match people.standing(&account) {
         Some(Standing::Friend | Standing::Pending | Standing::Blocked) => return,
         Some(Standing::Removed) | None => {}
+    }
+    if !is_heard(by, &account, people) {
+        return;
     }
     let mut known = AccountRow::default();
     let chain = known.learn_records(&account, &introduce.account.records);
@@ -108,9 +132,6 @@ pub(crate) fn on_frame(by: &AccountId, introduce: &Introduce, people: &mut Peopl
     let Some(nick) = known.newest.as_ref().map(|newest| newest.nick.clone()).filter(|_| chain == Chain::Grown) else {
         return;
     };
-    if people.is_inbox_full(&account) {
-        return;
-    }
     people.meet(account, known);
     let row = RequestRow {
         account,

@@ -232,6 +232,44 @@ fn friends_who_are_introduced_decide_for_themselves() {
 }
 
 #[test]
+fn a_declined_introduction_is_not_heard_again_from_the_same_friend() {
+    let mut world = World::new(&["Alice", "Bob", "Carol", "Dora"]);
+    for (one, other) in [(0, 1), (0, 2), (3, 1), (3, 2)] {
+        world.befriend(one, other);
+    }
+    let introduce = || Command::Introduce { chat: handle("bob"), to: handle("carol") };
+    world.ask(0, introduce()).unwrap();
+    world.pass(1_000);
+    world.ask(1, Command::Decline { number: 1 }).unwrap();
+    world.ask(0, introduce()).unwrap();
+    world.pass(1_000);
+    assert!(requests(&mut world, 1).is_empty());
+    world.stop(1);
+    world.start(1);
+    world.pass(5_000);
+    world.ask(0, introduce()).unwrap();
+    world.pass(1_000);
+    assert!(requests(&mut world, 1).is_empty(), "across a restart");
+    world.ask(3, introduce()).unwrap();
+    world.pass(1_000);
+    assert_eq!(requests(&mut world, 1)[0].kind, RequestKind::Introduction { by: handle("dora") });
+}
+
+#[test]
+fn one_friend_holds_five_places_of_the_inbox() {
+    let mut world = World::new(&["Alice", "Bob", "C1", "C2", "C3", "C4", "C5", "C6", "C7"]);
+    for node in 1..9 {
+        world.befriend(0, node);
+    }
+    for number in 1..8 {
+        let to = handle(&format!("c{number}"));
+        world.ask(0, Command::Introduce { chat: handle("bob"), to }).unwrap();
+        world.pass(1_000);
+    }
+    assert_eq!(requests(&mut world, 1).len(), 5);
+}
+
+#[test]
 fn names_are_ours_to_give() {
     let mut world = World::friends();
     world.ask(0, Command::Rename { chat: handle("bob"), alias: handle("Robert") }).unwrap();

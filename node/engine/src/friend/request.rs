@@ -89,6 +89,11 @@ impl People {
         self.requests.values().find(|row| row.account == *account)
     }
 
+    /// How many introductions by this friend wait.
+    pub(crate) fn introduced_by(&self, by: &AccountId) -> usize {
+        self.requests.values().filter(|row| row.source == Source::Introduction(*by)).count()
+    }
+
     /// Somebody asks. A second request of the same account only confirms the first. `false`: the inbox is full.
     pub(crate) fn ask(&mut self, row: RequestRow, step: &mut Step<'_>) -> bool {
         let existing = self.requests.iter_mut().find(|(_, held)| held.account == row.account);
