@@ -147,6 +147,34 @@ fn fifty_unreachable_friends_cost_little() {
 }
 
 #[test]
+fn a_friend_who_restarts_goes_and_comes_once_each_time() {
+    let mut world = World::friends();
+    world.pass(20_000);
+    world.events(0);
+    let presences = |world: &mut World| {
+        let events = world.events(0).into_iter();
+        let shown = events.filter_map(|event| match event {
+            Event::PresenceChanged { presence, .. } => Some(presence),
+            _ => None,
+        });
+        shown.collect::<Vec<_>>()
+    };
+    for _ in 0..3 {
+        world.stop(1);
+        world.start(1);
+        world.pass(20_000);
+        assert_eq!(presences(&mut world), [Presence::Offline, Presence::Online], "its links close with it");
+    }
+    for _ in 0..3 {
+        world.hang();
+        world.stop(1);
+        world.start(1);
+        world.pass(60_000);
+        assert_eq!(presences(&mut world), [], "nobody saw it go, and the new session replaces the old");
+    }
+}
+
+#[test]
 fn presence_is_told_and_invisible_looks_offline() {
     let mut world = World::friends();
     assert_eq!(world.friend(0, "bob").presence, Presence::Online);
