@@ -58,8 +58,8 @@ macro_rules! text {
                 if text.len() > $limit {
                     return Err(TextError::TooLong { what: $what, bytes: text.len(), limit: $limit });
                 }
-                let bad: fn(char) -> bool = $bad;
-                match text.chars().find(|c| bad(*c)) {
+                let bad: fn(&str) -> Option<char> = $bad;
+                match bad(&text) {
                     Some(found) => Err(TextError::BadCharacter { what: $what, found }),
                     None => Ok(Self(text)),
                 }
@@ -101,24 +101,49 @@ macro_rules! text {
 
 text!(
     /// What a message says: 1 to [`MAX_TEXT_BYTES`] bytes, any characters.
-    MessageText, "message", MAX_TEXT_BYTES, false, |_| false
+    MessageText, "message", MAX_TEXT_BYTES, false, |_| None
 );
 text!(
-    /// How a person or a device calls itself: 1 to [`MAX_NICKNAME_BYTES`] bytes, no control characters.
-    Nickname, "name", MAX_NICKNAME_BYTES, false, char::is_control
+    /// How a person or a device calls itself: 1 to [`MAX_NICKNAME_BYTES`] bytes, no control characters, and
+    /// nothing that a reader cannot see: two names that differ look different.
+    Nickname, "name", MAX_NICKNAME_BYTES, false, bad_in_name
 );
 text!(
     /// A bio, a status, a note to a friend request: at most [`MAX_NOTE_BYTES`] bytes, may be empty.
-    Note, "text", MAX_NOTE_BYTES, true, |_| false
+    Note, "text", MAX_NOTE_BYTES, true, |_| None
 );
 text!(
     /// A reaction: an emoji or a short word, no blanks, no control characters.
-    Reaction, "reaction", MAX_REACTION_BYTES, false, |c: char| c.is_whitespace() || c.is_control()
+    Reaction, "reaction", MAX_REACTION_BYTES, false,
+    |text| text.chars().find(|c| c.is_whitespace() || c.is_control())
 );
 text!(
     /// How we call a friend on this node, without the `@`: letters, digits, `_`, `-` and `.`.
-    Handle, "handle", MAX_NICKNAME_BYTES, false, |c: char| !(c.is_alphanumeric() || "_-.".contains(c))
+    Handle, "handle", MAX_NICKNAME_BYTES, false,
+    |text| text.chars().find(|c| !(c.is_alphanumeric() || "_-.".contains(*c)))
 );
+
+/// The first character of a name that may not be there.
+fn bad_in_name(name: &str) -> Option<char> {
+    let mut before = None;
+    let mut rest = name.chars().peekable();
+    while let Some(c) = rest.next() {
+        // Emoji and many scripts are written with joiners; beside a Latin letter, or at an end, one shows as nothing.
+        let joins = |other: Option<char>| other.is_some_and(|other| !other.is_ascii() && !is_invisible(other));
+        let is_joiner = matches!(c, '\u{200c}' | '\u{200d}') && joins(before) && joins(rest.peek().copied());
+        if c.is_control() || is_invisible(c) && !is_joiner {
+            return Some(c);
+        }
+        before = Some(c);
+    }
+    None
+}
+
+/// Of no width, or only there to turn the direction of what follows.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
 
 /// The empty one.
 impl Default for Note {
@@ -188,8 +213,7 @@ mod tests {
         assert_eq!(handle("  (Zoe\u{308})  "), "@zoe");
         assert_eq!(handle("小明"), "@小明");
         assert_eq!(handle("!!!"), "@friend");
-        assert_eq!(handle("\u{200b}"), "@friend");
-        assert_eq!(handle("@admin\u{202e}"), "@admin");
+        assert_eq!(handle("@admin"), "@admin");
     }
 
     #[test]
@@ -209,6 +233,22 @@ mod tests {
         assert_eq!(Reaction::parse("a b").unwrap_err(), TextError::BadCharacter { what: "reaction", found: ' ' });
         assert_eq!(Handle::parse("a b").unwrap_err().to_string(), "a handle cannot contain ' '");
         assert!(Note::parse("").is_ok());
+    }
+
+    #[test]
+    fn a_name_holds_nothing_that_cannot_be_seen() {
+        for bad in ['\u{200b}', '\u{200d}', '\u{200f}', '\u{202e}', '\u{2060}', '\u{2064}', '\u{2066}', '\u{feff}'] {
+            for name in [format!("{bad}alice"), format!("al{bad}ice"), format!("alice{bad}"), format!("小{bad}{bad}明")]
+            {
+                let refused = TextError::BadCharacter { what: "name", found: bad };
+                assert_eq!(Nickname::parse(name.clone()), Err(refused), "{}", name.escape_unicode());
+            }
+        }
+        assert!(Nickname::parse("小明\u{200d}").is_err());
+        for good in ["\u{1f468}\u{200d}\u{1f4bb} Zoe\u{308}", "می\u{200c}خواهم", "❤\u{fe0f}\u{200d}\u{1f525}"]
+        {
+            assert!(Nickname::parse(good).is_ok(), "{good}");
+        }
     }
 
     #[test]
