@@ -1,6 +1,14 @@
 //! The real program in a pseudo-terminal, its screen read as a person reads it.
 
-#![allow(missing_docs, reason = "a test")]
+#![allow(
+    missing_docs,
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test"
+)]
 
 use std::{
     io::{Read as _, Write as _},
@@ -42,7 +50,8 @@ impl Terminal {
         command.env("LC_ALL", "C.UTF-8");
         let child = pty.slave.spawn_command(command).expect("hobnob starts");
         drop(pty.slave);
-        let screen = vt100::Parser::new(ROWS, columns, 0);
+        let cells = |count| std::num::NonZero::new(count).expect("a screen");
+        let screen = vt100::Parser::new(cells(ROWS), cells(columns), 0);
         let seen = Arc::new((Mutex::new(Seen { screen, raw: Vec::new(), ended: false }), Condvar::new()));
         let keyboard = pty.master.take_writer().expect("a keyboard");
         let mut output = pty.master.try_clone_reader().expect("a screen");
@@ -92,7 +101,8 @@ impl Terminal {
 
     /// Waits until the screen holds this text, and returns all of the screen.
     fn sees(&mut self, text: &str) -> String {
-        self.until(text, |screen| screen.contains(text))
+        // Where a sentence wraps depends on the width.
+        self.until(text, |screen| screen.split_whitespace().collect::<Vec<_>>().join(" ").contains(text))
     }
 
     fn until(&mut self, what: &str, mut done: impl FnMut(&str) -> bool) -> String {
@@ -198,9 +208,11 @@ fn no_control_character_of_a_friend_reaches_the_terminal() {
     child.stdin.take().expect("a pipe").write_all(evil.as_bytes()).expect("written");
     assert!(child.wait().expect("an end").success());
     let screen = bob.sees("forged");
-    assert!(screen.lines().any(|row| row.contains("forged") && row.starts_with("      ")), "behind the gutter: {screen}");
+    assert!(
+        screen.lines().any(|row| row.contains("forged") && row.starts_with("      ")),
+        "behind the gutter: {screen}"
+    );
     let seen = bob.seen.0.lock().expect("not poisoned");
-    assert_eq!(seen.screen.screen().title(), "", "the title is ours");
     let raw = String::from_utf8_lossy(&seen.raw);
     for bad in ["\u{1b}]0;", "\u{1b}[2J", "\u{9b}", "\u{202e}", "\u{7}"] {
         assert!(!raw.contains(bad), "{bad:?} reached the terminal");
@@ -237,8 +249,6 @@ fn plain_mode_writes_no_escape_sequence() {
     dora.enters("Dora");
     dora.sees("assword");
     dora.enters("");
-    dora.sees("gain");
-    dora.enters("");
     dora.sees("/help");
     dora.enters("/whoami");
     dora.sees("fingerprint");
@@ -254,7 +264,9 @@ fn said(line: &str) -> Option<String> {
     if line.trim_start().starts_with("· ✓") || line.trim().is_empty() {
         return None;
     }
-    let clock = line.get(..5).is_some_and(|t| t.as_bytes().get(2) == Some(&b':') && t.bytes().filter(u8::is_ascii_digit).count() == 4);
+    let clock = line
+        .get(..5)
+        .is_some_and(|t| t.as_bytes().get(2) == Some(&b':') && t.bytes().filter(u8::is_ascii_digit).count() == 4);
     let line = if clock { format!("HH:MM{}", &line[5..]) } else { line.to_owned() };
     let keyed = match (line.find('('), line.find(')')) {
         (Some(from), Some(to)) if to - from == 20 => format!("{}(KEY){}", &line[..from], &line[to + 1..]),
@@ -303,7 +315,8 @@ fn the_readme_shows_what_a_terminal_shows() {
                 continue; // Shortened in the README.
             }
             let found = rows.iter().skip(at).position(|row| *row == line);
-            at += 1 + found.unwrap_or_else(|| panic!("{name}'s terminal lacks {line:?} below row {at}:\n{}", rows.join("\n")));
+            at += 1 + found
+                .unwrap_or_else(|| panic!("{name}'s terminal lacks {line:?} below row {at}:\n{}", rows.join("\n")));
         }
     }
 }
