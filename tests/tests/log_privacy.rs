@@ -50,10 +50,20 @@ async fn no_text_name_key_or_address_is_logged() {
     bob.say(&alice, "and the map is in the boat").await.expect("sent");
     alice.hears("and the map is in the boat").await;
 
-    let mut secrets: Vec<String> =
-        ["treasure", "oak", "hunting", "marvellous", "boat", "Aurelia", "aurelia", "Bartholomew", "bartholomew", "127.0.0.1"]
-            .map(str::to_owned)
-            .to_vec();
+    let mut secrets: Vec<String> = [
+        "treasure",
+        "oak",
+        "hunting",
+        "marvellous",
+        "boat",
+        "Aurelia",
+        "aurelia",
+        "Bartholomew",
+        "bartholomew",
+        "127.0.0.1",
+    ]
+    .map(str::to_owned)
+    .to_vec();
     for person in [&alice, &bob] {
         let Ok(Reply::WhoAmI(me)) = person.node.ask(Command::WhoAmI).await else { panic!("nobody") };
         secrets.extend([me.account.to_string(), me.device.to_string()]);
