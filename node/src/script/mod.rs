@@ -265,11 +265,16 @@ impl Script<'_> {
     fn note(&mut self, event: &Event) {
         self.chats.on_event(event);
         self.outstanding.on_event(event);
-        if self.is_wanted(event) {
+        let dead = self.outstanding.take_dead(event);
+        // In plain lines the refusal below says the same.
+        if self.is_wanted(event) && (dead.is_none() || self.options.json) {
             self.out.event(event);
         }
         if let Event::Listening(addresses) = event {
             self.listen.clone_from(addresses);
+        }
+        if let Some(why) = dead {
+            self.refuse(&Refusal::new(Code::NotFound, why), &Origin::None);
         }
     }
 

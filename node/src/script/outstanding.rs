@@ -53,6 +53,15 @@ impl Outstanding {
         }
     }
 
+    /// Whether nobody answers an `/add` of this run any more, and why: what is said about somebody who was never reached
+    /// is that the invite is dead.
+    pub(super) fn take_dead(&mut self, event: &Event) -> Option<String> {
+        let Event::Warning { chat: Some(chat), message } = event else { return None };
+        let account = self.friends.iter().find(|(_, handle)| *handle == chat).map(|(account, _)| *account)?;
+        self.friends.remove(&account);
+        Some(message.clone())
+    }
+
     /// After events were lost: only what the node still calls queued is.
     pub(super) fn on_outbox(&mut self, outbox: &[Queued]) {
         let queued = |entry: &EntryId| {
@@ -81,4 +90,87 @@ impl Outstanding {
 
 fn is_queued(state: Option<DeliveryState>) -> bool {
     state == Some(DeliveryState::Queued)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use hobnob_shared::{
+        id::AccountId,
+        text::{Handle, Note},
+    };
+
+    use super::Outstanding;
+    use crate::api::{Event, Friend, Presence, Reply, Standing};
+
+    #[test]
+    fn a_friend_who_answers_under_another_name_is_no_longer_awaited() {
+        let mut outstanding = added();
+        outstanding.on_event(&renamed());
+        outstanding.on_event(&Event::FriendAdded(Box::new(friend("bob", Standing::Friend))));
+        assert_eq!(outstanding.count(), 0);
+
+        let mut untold = added();
+        untold.on_event(&Event::FriendAdded(Box::new(friend("bob", Standing::Friend))));
+        assert_eq!(untold.count(), 0, "the new name was never told");
+    }
+
+    #[test]
+    fn a_renamed_friend_is_found_by_the_new_name() {
+        let mut outstanding = added();
+        outstanding.on_event(&renamed());
+        outstanding.on_reached(&[handle("friend-63a5b0")]);
+        assert!(outstanding.awaits_friends());
+        outstanding.on_reached(&[handle("bob")]);
+        assert!(!outstanding.awaits_friends());
+    }
+
+    #[test]
+    fn a_dead_invite_is_not_waited_for() {
+        let mut outstanding = added();
+        assert_eq!(outstanding.take_dead(&warning(None)), None);
+        assert_eq!(outstanding.take_dead(&warning(Some("eve"))), None);
+        assert_eq!(outstanding.count(), 1);
+        assert_eq!(outstanding.take_dead(&warning(Some("friend-63a5b0"))).as_deref(), Some("the invite has expired"));
+        assert_eq!(outstanding.count(), 0);
+        assert_eq!(outstanding.take_dead(&warning(Some("friend-63a5b0"))), None, "told twice");
+    }
+
+    fn added() -> Outstanding {
+        let mut outstanding = Outstanding::default();
+        outstanding.on_reply(&Reply::Friend(Box::new(friend("friend-63a5b0", Standing::Pending))));
+        assert_eq!(outstanding.count(), 1);
+        outstanding
+    }
+
+    fn renamed() -> Event {
+        Event::FriendRenamed { from: handle("friend-63a5b0"), to: handle("bob") }
+    }
+
+    fn warning(chat: Option<&str>) -> Event {
+        Event::Warning { chat: chat.map(handle), message: "the invite has expired".to_owned() }
+    }
+
+    fn handle(name: &str) -> Handle {
+        Handle::parse(name).unwrap()
+    }
+
+    fn friend(name: &str, standing: Standing) -> Friend {
+        Friend {
+            handle: handle(name),
+            nick: None,
+            bio: None,
+            account: AccountId::new([7; 32]),
+            standing,
+            verified: false,
+            key_alarm: false,
+            muted: false,
+            presence: Presence::Online,
+            presence_text: Note::parse("").unwrap(),
+            devices: 1,
+            queued: 0,
+            last_seen_ms: None,
+        }
+    }
 }
