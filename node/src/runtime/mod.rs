@@ -28,7 +28,7 @@ pub(crate) use self::{clock::wall_ms, start::start};
 use self::{
     clock::Clock,
     desk::Desk,
-    disk::Disk,
+    disk::{Disk, Trouble},
     inbox::{Arrival, BATCH_INPUTS, Inbox, Woken},
     wire::{Told, Wire},
 };
@@ -96,7 +96,7 @@ impl Runtime {
         let inputs = self.inputs(arrivals);
         match self.try_turn(inputs, now) {
             Ok(work) => self.act(work),
-            Err(why) => self.on_not_saved(&why, now),
+            Err(why) => self.on_not_saved(why, now),
         }
     }
 
@@ -118,19 +118,19 @@ impl Runtime {
     }
 
     /// Inputs through the engine and its records onto the disk. After an error the engine is not to be used again.
-    fn try_turn(&mut self, inputs: Vec<Input>, now: Now) -> Result<Work, String> {
-        let Some(engine) = &mut self.engine else { return Err("the database cannot be read".to_owned()) };
+    fn try_turn(&mut self, inputs: Vec<Input>, now: Now) -> Result<Work, Trouble> {
+        let Some(engine) = &mut self.engine else { return Err(unreadable()) };
         let mut work = Work::default();
         {
             let view = self.disk.view()?;
             for input in inputs {
-                engine.handle(input, now, &view, &mut work).map_err(|fault| fault.to_string())?;
+                engine.handle(input, now, &view, &mut work)?;
             }
             self.had_timeout = engine.next_timeout().is_some_and(|timeout| timeout <= now.mono_ms);
             if self.had_timeout {
-                engine.handle(Input::Timeout, now, &view, &mut work).map_err(|fault| fault.to_string())?;
+                engine.handle(Input::Timeout, now, &view, &mut work)?;
             }
-            engine.flush(now, &view, &mut work).map_err(|fault| fault.to_string())?;
+            engine.flush(now, &view, &mut work)?;
         }
         self.disk.commit(&work.records)?;
         Ok(work)
@@ -151,62 +151,64 @@ impl Runtime {
     }
 
     /// Nothing of the batch happened. Everybody who waits is told, and the engine forgets.
-    fn on_not_saved(&mut self, why: &str, now: Now) {
-        tracing::warn!("a commit failed");
+    fn on_not_saved(&mut self, why: Trouble, now: Now) {
+        tracing::warn!(%why, "a batch failed");
         self.own.clear();
         self.wire.hang_up();
-        self.desk.refuse_all(&not_saved(why));
-        if self.disk.on_refusal(self.clock.now().mono_ms) {
-            tell(&self.events, Event::NotSaved { why: why.to_owned() });
+        let refusal = not_saved(&why);
+        self.desk.refuse_all(&refusal);
+        let told = Event::NotSaved { why: why.to_string() };
+        let is_damage = matches!(why, Trouble::Unreadable(_));
+        if self.disk.on_refusal(why, self.clock.now().mono_ms) {
+            tell(&self.events, told);
+            if is_damage {
+                tell(&self.events, Event::Warning { chat: None, message: refusal.message });
+            }
         }
         // For reading only: what it wants saved at once is saved when it is loaded again.
-        self.reload(now);
+        if let Err(why) = self.reload(now) {
+            tracing::error!(%why, "the engine cannot be loaded");
+        }
     }
 
     /// A new engine from what is stored, and what it wants to have saved first.
-    fn reload(&mut self, now: Now) -> Option<Work> {
+    fn reload(&mut self, now: Now) -> Result<Work, Trouble> {
         self.engine = None;
         let mut work = Work::default();
-        match self.load(now, &mut work) {
-            Ok(engine) => self.engine = Some(engine),
-            Err(why) => {
-                tracing::error!("the database cannot be read");
-                let _ = why;
-                return None;
-            }
-        }
-        Some(work)
+        self.engine = Some(self.load(now, &mut work)?);
+        Ok(work)
     }
 
-    fn load(&mut self, now: Now, work: &mut Work) -> Result<Engine, String> {
+    fn load(&mut self, now: Now, work: &mut Work) -> Result<Engine, Trouble> {
         let (identity, account_key) = self.who.copy();
-        let seed = crate::profile::random().map_err(|error| error.to_string())?;
+        let seed = crate::profile::random().map_err(|error| Trouble::Refused(error.to_string()))?;
         let transport = self.wire.transport();
         let start = Start { identity, account_key, transport, fresh_incarnation: self.fresh_incarnation, seed: *seed };
         let view = self.disk.view()?;
-        Engine::load(start, &view, now, work).map_err(|fault| fault.to_string())
+        Ok(Engine::load(start, &view, now, work)?)
     }
 
     /// Tries whether the disk takes again, and goes on as after a start if it does.
     fn recover(&mut self, now: Now) -> bool {
         match self.try_recover(now) {
             Ok(work) => {
-                self.disk.on_well();
+                self.disk.on_well(now.mono_ms);
                 self.act(work);
                 self.own.extend(self.wire.introduction());
                 tell(&self.events, Event::Saved);
                 true
             }
-            Err(_) => {
-                self.disk.on_refusal(now.mono_ms);
+            Err(why) => {
+                tracing::debug!(%why, "still refusing");
+                self.disk.on_refusal(why, now.mono_ms);
                 false
             }
         }
     }
 
-    fn try_recover(&mut self, now: Now) -> Result<Work, String> {
+    fn try_recover(&mut self, now: Now) -> Result<Work, Trouble> {
         self.disk.probe()?;
-        let work = self.reload(now).ok_or_else(|| "the database cannot be read".to_owned())?;
+        let work = self.reload(now)?;
         self.disk.commit(&work.records)?;
         self.fresh_incarnation = false;
         Ok(work)
@@ -217,7 +219,7 @@ impl Runtime {
         for arrival in arrivals.drain(..) {
             match arrival {
                 Arrival::Call(call) if desk::works_unsaved(&call.command) => self.read(*call, now),
-                Arrival::Call(call) => drop(call.answer.send(Err(not_saved("the disk still refuses")))),
+                Arrival::Call(call) => drop(call.answer.send(Err(self.still()))),
                 Arrival::Net(event) => {
                     if let Told::Event(event) = self.wire.told(event) {
                         tell(&self.events, event);
@@ -234,14 +236,25 @@ impl Runtime {
         let mut work = Work::default();
         let view = self.disk.view();
         let answered = match (&mut self.engine, view) {
-            (Some(engine), Ok(view)) => engine.handle(input, now, &view, &mut work).map_err(|fault| fault.to_string()),
-            (None, _) | (_, Err(_)) => Err("the database cannot be read".to_owned()),
+            (Some(engine), Ok(view)) => engine.handle(input, now, &view, &mut work).map_err(Trouble::from),
+            (None, _) | (_, Err(_)) => Err(unreadable()),
         };
         for (ticket, answer) in work.replies {
             self.desk.answer(ticket, answer);
         }
-        let why = answered.err().unwrap_or_else(|| "it takes part of the network".to_owned());
-        self.desk.refuse_all(&not_saved(&why));
+        let refusal = match answered {
+            Ok(()) => self.still(),
+            Err(why) => not_saved(&why),
+        };
+        self.desk.refuse_all(&refusal);
+    }
+
+    /// What somebody is told who asks for more than reading meanwhile.
+    fn still(&self) -> Refusal {
+        match self.disk.trouble() {
+            Some(why @ Trouble::Unreadable(_)) => not_saved(why),
+            Some(Trouble::Refused(_)) | None => not_saved(&Trouble::Refused("the disk still refuses".to_owned())),
+        }
     }
 
     /// The end: what waits for the network is sent, links and database are closed, the profile is released.
@@ -270,9 +283,24 @@ fn wants_saving(arrival: &Arrival) -> bool {
     }
 }
 
-fn not_saved(why: &str) -> Refusal {
-    let message = format!("not saved, and nothing changed: {why}. Make room on the disk; hobnob goes on by itself");
-    Refusal::new(Code::NotSaved, message)
+fn unreadable() -> Trouble {
+    Trouble::Unreadable("the database cannot be read".to_owned())
+}
+
+fn not_saved(why: &Trouble) -> Refusal {
+    match why {
+        Trouble::Refused(why) => Refusal::new(
+            Code::NotSaved,
+            format!("not saved, and nothing changed: {why}. Make room on the disk; hobnob goes on by itself"),
+        ),
+        Trouble::Unreadable(why) => Refusal::new(
+            Code::Internal,
+            format!(
+                "nothing changed: {why}. Leave hobnob and put back a copy of the profile, or restore the account from its \
+                 recovery words into another directory"
+            ),
+        ),
+    }
 }
 
 fn tell(events: &broadcast::Sender<Event>, event: Event) {

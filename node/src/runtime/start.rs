@@ -79,14 +79,14 @@ impl Runtime {
     fn begin(&mut self) -> Result<(), String> {
         let now = self.clock.now();
         let mut work = hobnob_engine::work::Work::default();
-        self.engine = Some(self.load(now, &mut work)?);
+        self.engine = Some(self.load(now, &mut work).map_err(|why| why.to_string())?);
         match self.disk.commit(&work.records) {
             Ok(()) => {
                 self.fresh_incarnation = false;
                 self.act(work);
             }
             // A full disk is no reason to hide what is stored.
-            Err(why) => self.on_not_saved(&why, now),
+            Err(why) => self.on_not_saved(why, now),
         }
         let mut arrivals = Vec::new();
         while self.wire.listening().is_none() {
