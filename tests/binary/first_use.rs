@@ -18,8 +18,6 @@ fn a_newcomer_is_asked_shown_the_words_and_told_what_to_do_next() {
     terminal.wait("differ");
     terminal.wait("Password");
     terminal.type_line("");
-    terminal.wait("Again");
-    terminal.type_line("");
     terminal.wait("no password");
     terminal.wait("24 words");
     terminal.wait("24 ");
@@ -28,6 +26,22 @@ fn a_newcomer_is_asked_shown_the_words_and_told_what_to_do_next() {
     terminal.type_line("/quit");
     assert_eq!(terminal.ends_with(), 0);
     assert!(!terminal.seen().contains("one\r\n") && !terminal.seen().contains("two\r\n"), "a password was echoed");
+}
+
+#[test]
+fn a_chosen_password_is_not_asked_for_again() {
+    let home = Home::empty();
+    let mut terminal = Terminal::on(&home, &[]);
+    terminal.wait("Your name");
+    terminal.type_line("Alice");
+    terminal.wait("Password");
+    terminal.type_line("open sesame");
+    terminal.wait("Again");
+    terminal.type_line("open sesame");
+    terminal.wait("/help");
+    terminal.type_line("/quit");
+    assert_eq!(terminal.ends_with(), 0);
+    assert!(!terminal.seen().contains("Password: "), "the password was asked for again");
 }
 
 #[test]

@@ -64,8 +64,8 @@ pub(super) fn run(common: &Common, config: &Config, init: Init) -> Result<u8, Re
     Ok(0)
 }
 
-/// The profile that every first start needs.
-pub(super) fn first_use(common: &Common, config: &Config) -> Result<(), Refusal> {
+/// The profile that every first start needs. Its password, so that nobody is asked for it again at once.
+pub(super) fn first_use(common: &Common, config: &Config) -> Result<Option<Password>, Refusal> {
     if !prompt::is_possible(common.no_input) {
         return Err(ProfileError::NotFound(config.dir.clone()).into());
     }
@@ -74,7 +74,7 @@ pub(super) fn first_use(common: &Common, config: &Config) -> Result<(), Refusal>
     let password = new_password(common, true)?;
     make(common, config, &name, password.as_ref(), None)?;
     prompt::say(NEXT);
-    Ok(())
+    Ok(password)
 }
 
 fn make(

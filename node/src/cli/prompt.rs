@@ -31,10 +31,13 @@ pub(super) fn password(question: &str) -> Result<Option<Password>, Refusal> {
     Ok(Password::new(hidden(question)?))
 }
 
-/// A new password, typed twice without echo until both are the same.
+/// A new password, typed twice without echo until both are the same. An empty one cannot be mistyped.
 pub(super) fn new_password(question: &str) -> Result<Option<Password>, Refusal> {
     loop {
         let first = hidden(question)?;
+        if first.is_empty() {
+            return Ok(None);
+        }
         let second = hidden("Again: ")?;
         if *first == *second {
             return Ok(Password::new(first));

@@ -21,7 +21,9 @@ pub(super) fn open(common: &Common, config: &Config, may_create: bool) -> Result
         if !may_create {
             return Err(ProfileError::NotFound(config.dir.clone()).into());
         }
-        init::first_use(common, config)?;
+        let password = init::first_use(common, config)?;
+        start_log(config)?;
+        return Ok(OpenedProfile::open(&config.dir, password.as_ref())?);
     }
     start_log(config)?;
     if !profile::needs_password(&config.dir)? {
