@@ -41,6 +41,15 @@ fn two_when_the_words_are_wrong() {
 }
 
 #[test]
+fn two_when_the_answer_cannot_be_written() {
+    let home = Home::new("Alice");
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let output = home.command().args(["-e", "/whoami"]).stdout(full).output().unwrap();
+    assert_eq!(code(&output), 2, "{output:?}");
+    assert!(stderr(&output).contains("standard output"), "{}", stderr(&output));
+}
+
+#[test]
 fn three_when_the_network_is_in_the_way() {
     let home = Home::new("Alice");
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();

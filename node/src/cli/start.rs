@@ -113,6 +113,9 @@ pub(crate) async fn front_end(
     let ended = script::run(node, source, options, &mut out, signals.next()).await;
     node.shutdown().await;
     out.bye(ended.queued);
+    if out.is_failed() {
+        return Ok(exit_code(Code::Internal));
+    }
     Ok(ended.stopped.unwrap_or_else(|| ended.code.map_or(0, exit_code)))
 }
 

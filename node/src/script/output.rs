@@ -1,6 +1,7 @@
 //! Where answers and events go, as JSON Lines or as plain lines.
 //!
 //! Standard output may be closed by its reader at any time; from then on nothing is written, and the loop ends quietly.
+//! Where it fails in another way (a full disk), the loop ends too, and says so.
 
 use std::io::{self, Write};
 
@@ -22,6 +23,7 @@ use crate::{
 pub(crate) struct Output {
     json: bool,
     closed: bool,
+    failed: bool,
     /// What plain lines say of friends' keys. No chat in it: each line names its own.
     scene: Scene,
 }
@@ -29,7 +31,12 @@ pub(crate) struct Output {
 impl Output {
     /// Writes JSON Lines, or plain ones.
     pub(crate) fn new(json: bool) -> Self {
-        Self { json, closed: false, scene: Scene::default() }
+        Self { json, closed: false, failed: false, scene: Scene::default() }
+    }
+
+    /// Something was lost on its way out, and not because its reader had enough.
+    pub(crate) fn is_failed(&self) -> bool {
+        self.failed
     }
 
     /// Nobody reads standard output any more.
@@ -119,7 +126,19 @@ impl Output {
             return;
         }
         let mut stdout = io::stdout().lock();
-        self.closed = stdout.write_all(bytes).and_then(|()| stdout.flush()).is_err();
+        let written = stdout.write_all(bytes).and_then(|()| stdout.flush());
+        drop(stdout);
+        if let Err(why) = written {
+            self.on_closed(&why);
+        }
+    }
+
+    fn on_closed(&mut self, why: &io::Error) {
+        self.closed = true;
+        self.failed = why.kind() != io::ErrorKind::BrokenPipe;
+        if self.failed {
+            self.talk(&format!("hobnob: standard output cannot be written: {why}"));
+        }
     }
 
     /// To the person, not to the reader of the data.
@@ -138,4 +157,20 @@ fn look() -> Look {
 /// The front end's own clock, for `ts` only.
 pub(crate) fn now() -> u64 {
     u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Error, ErrorKind};
+
+    use super::Output;
+
+    #[test]
+    fn a_reader_that_had_enough_is_no_failure_and_a_full_disk_is() {
+        for (why, failed) in [(ErrorKind::BrokenPipe, false), (ErrorKind::StorageFull, true)] {
+            let mut out = Output::new(true);
+            out.on_closed(&Error::from(why));
+            assert_eq!((out.is_closed(), out.is_failed()), (true, failed), "{why}");
+        }
+    }
 }
