@@ -108,25 +108,27 @@ fn expand(meaning: &str, rest: &str) -> String {
 }
 
 fn execute(spec: &'static Spec, rest: &str, context: &Context<'_>) -> Result<Parsed, Refusal> {
-    let (rest, yes) = take_yes(spec, rest);
+    let without = without_yes(rest);
+    match (spec.asks, without) {
+        (Some(_), Some(without)) => Ok(Parsed { confirm: None, ..read(spec, without, context)? }),
+        // It may be text that somebody sends, so it counts only where there is no room for text.
+        (None, Some(without)) => read(spec, rest, context).or_else(|_| read(spec, without, context)),
+        (_, None) => read(spec, rest, context),
+    }
+}
+
+fn read(spec: &'static Spec, rest: &str, context: &Context<'_>) -> Result<Parsed, Refusal> {
     let mut args = Args::new(spec, context, rest);
     let action = (spec.parse)(&mut args)?;
     args.end()?;
-    let confirm = match (spec.asks, yes) {
-        (Some(question), false) => Some(format!("/{} {}: {question}", spec.name, rest.trim())),
-        _ => None,
-    };
+    let confirm = spec.asks.map(|question| format!("/{} {}: {question}", spec.name, rest.trim()));
     Ok(Parsed { name: spec.name, action, confirm, qr: args.qr })
 }
 
-/// `--yes` may stand first or last behind a command that asks.
-fn take_yes<'a>(spec: &Spec, rest: &'a str) -> (&'a str, bool) {
-    if spec.asks.is_none() {
-        return (rest, false);
-    }
+/// `--yes` may stand first or last behind a command; what is left without it.
+fn without_yes(rest: &str) -> Option<&str> {
     let trimmed = rest.trim();
-    let without = trimmed.strip_prefix(YES).or_else(|| trimmed.strip_suffix(YES));
-    (without.unwrap_or(rest), without.is_some())
+    trimmed.strip_prefix(YES).or_else(|| trimmed.strip_suffix(YES))
 }
 
 /// The only command that begins so. One that destroys must be spelled out.

@@ -273,6 +273,17 @@ fn destructive_commands_ask_unless_told() {
 }
 
 #[test]
+fn yes_is_no_mistake_where_nothing_is_asked_and_text_stays_text() {
+    for line in ["/block @bob --yes", "/block --yes @bob", "/friends --yes"] {
+        assert!(parsed(line).unwrap().confirm.is_none(), "{line}");
+    }
+    match parsed("/msg @bob say --yes").unwrap().action {
+        Action::Ask(Command::Send { text, .. }) => assert_eq!(text.as_str(), "say --yes"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
 fn names_of_commands_are_told_for_replies() {
     for (line, name) in [("hello", "msg"), ("@bob hi", "msg"), ("@bob", "open"), ("/m @bob hi", "msg"), ("", "")] {
         assert_eq!(parsed(line).unwrap().name, name, "{line}");
