@@ -1,6 +1,6 @@
 //! A line of standard input under `--json`: a command as it would be typed, or an object that holds one.
 
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
 use serde_json::Value;
 
 use super::out::Origin;
@@ -29,6 +29,11 @@ pub(crate) fn read(line: String, number: u64) -> Result<Option<Asked>, (Origin, 
         return Ok(None);
     }
     if !line.trim_start().starts_with('{') {
+        // Whoever writes JSON here meant a command, and a friend would get it as text.
+        if serde_json::from_str::<IgnoredAny>(&line).is_ok() {
+            let message = "this line is JSON but no object; write {\"command\":\"/help\"}, with text as a command too";
+            return Err((Origin::Line(number), Refusal::new(Code::Usage, message)));
+        }
         return Ok(Some(Asked { origin: Origin::Line(number), command: line, chat: None }));
     }
     let value: Value = serde_json::from_str(&line).map_err(|why| {
@@ -88,6 +93,16 @@ mod tests {
         assert_eq!(refused(r#"{"id":7}"#), (Origin::Id(json!(7)), Code::Usage));
         assert_eq!(refused(r#"{"id":7,"command":8}"#), (Origin::Id(json!(7)), Code::Usage));
         assert_eq!(refused(r#"{"id":7,"command":" "}"#), (Origin::Id(json!(7)), Code::Usage));
+    }
+
+    #[test]
+    fn json_that_is_no_object_is_no_text() {
+        for line in ["[1]", r#""str""#, " [] ", "42", "null", r#"[{"command":"/help"}]"#] {
+            assert_eq!(refused(line), (Origin::Line(9), Code::Usage), "{line}");
+        }
+        for line in ["[1] see below", r#""so," he said"#, "42 is it", "nullify"] {
+            assert_eq!(read(line.into(), 9).unwrap().unwrap().command, line);
+        }
     }
 
     #[test]
