@@ -35,6 +35,8 @@ fn two_when_the_words_are_wrong() {
         assert_eq!(code(&output), 2, "{args:?}: {output:?}");
         assert!(!stderr(&output).is_empty() && stdout(&output).is_empty(), "{args:?}");
     }
+    let output = home.command().args(["--json", "--no-such-flag"]).output().unwrap();
+    assert_eq!((code(&output), &objects(&output)[0]["code"]), (2, &json!("usage")));
     assert_eq!(code(&home.execute(&["/no-such-command"])), 2);
     let unnamed = Home::empty();
     assert_eq!(code(&unnamed.command().args(["init", "--no-input"]).output().unwrap()), 2);

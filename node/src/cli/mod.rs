@@ -10,6 +10,7 @@ mod start;
 
 use std::{
     collections::VecDeque,
+    ffi::OsString,
     io::{self, BufReader, IsTerminal, Read, Write},
     panic::AssertUnwindSafe,
     path::Path,
@@ -77,10 +78,25 @@ pub fn main() -> ExitCode {
 const CRASHED: &str = "hobnob stopped because of a bug; the log in the profile names the place. What was confirmed is on \
                        disk: start it again";
 
-/// Help and version are data; wrong words are talk. Nobody may be there to read either.
+/// Help and version are data; wrong words are talk, and an object too for a reader of JSON. Nobody may be there to read
+/// any of it.
 fn usage(error: &clap::Error) -> ExitCode {
     let _ = error.print();
+    if error.use_stderr() && asks_json(std::env::args_os()) {
+        report(true, &Refusal::new(Code::Usage, first_words(&error.to_string())));
+    }
     u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
+}
+
+/// The words could not be read, so this one is looked for among them.
+fn asks_json(words: impl Iterator<Item = OsString>) -> bool {
+    words.take_while(|word| word != "--").any(|word| word == "--json")
+}
+
+/// What is wrong, without the usage below it.
+fn first_words(text: &str) -> String {
+    let what = text.split("\n\n").next().unwrap_or_default();
+    what.strip_prefix("error: ").unwrap_or(what).trim().to_owned()
 }
 
 fn report(json: bool, refusal: &Refusal) {
@@ -243,8 +259,19 @@ fn chain(error: &dyn std::error::Error) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::exit_code;
+    use clap::Parser;
+
+    use super::{args::Cli, asks_json, exit_code, first_words};
     use crate::api::Code;
+
+    #[test]
+    fn wrong_words_are_told_in_one_line_to_a_reader_of_json() {
+        let asks = |line: &str| asks_json(line.split(' ').map(Into::into));
+        assert!(asks("hobnob --json --bogus") && asks("hobnob send --json"));
+        assert!(!asks("hobnob --bogus") && !asks("hobnob send @bob -- --json"));
+        let Err(error) = Cli::try_parse_from(["hobnob", "--json", "--bogus"]) else { panic!("--bogus is known") };
+        assert_eq!(first_words(&error.to_string()), "unexpected argument '--bogus' found");
+    }
 
     #[test]
     fn exit_codes_are_those_of_the_manual() {
