@@ -28,6 +28,28 @@ fn one_when_something_is_not_there() {
 }
 
 #[test]
+fn one_when_an_invite_is_used_up_or_broken() {
+    let homes = [Home::new("Alice"), Home::new("Bob"), Home::new("Carol")];
+    let [alice_home, bob_home, carol_home] = &homes;
+    let mut alice = alice_home.start();
+    let link = alice.ask("/invite-link --uses 1")["link"].as_str().unwrap().to_owned();
+    let add =
+        |home: &Home, link: &str| home.command().args(["-t", "60", "-e", &format!("/add {link}")]).output().unwrap();
+    // Bob's wish arrives, which is all that he can do.
+    let first = add(bob_home, &link);
+    assert_eq!(code(&first), 0, "{first:?}");
+    alice.wait("friend.requested", |line| line["chat"] == "@bob");
+    let second = add(carol_home, &link);
+    assert_eq!(code(&second), 1, "{second:?}");
+    assert!(stderr(&second).contains("ask for a new one"), "{}", stderr(&second));
+    let broken = add(carol_home, &link[..link.len() - 5]);
+    assert_eq!(code(&broken), 2, "{broken:?}");
+    assert!(stderr(&broken).contains("copy it"), "{}", stderr(&broken));
+    let own = alice.refused(&format!("/add {link}"), "conflict");
+    assert!(own["message"].as_str().unwrap().contains("your own"));
+}
+
+#[test]
 fn two_when_the_words_are_wrong() {
     let home = Home::new("Alice");
     for args in [&["--no-such-flag"][..], &["no-such-command"], &["send"], &["-l", "nowhere", "-e", "/whoami"]] {
@@ -38,6 +60,13 @@ fn two_when_the_words_are_wrong() {
     let output = home.command().args(["--json", "--no-such-flag"]).output().unwrap();
     assert_eq!((code(&output), &objects(&output)[0]["code"]), (2, &json!("usage")));
     assert_eq!(code(&home.execute(&["/no-such-command"])), 2);
+    let config = home.file("config.toml", "colour = true\n");
+    let output = home.command().args(["-e", "/whoami"]).env("HOBNOB_CONFIG", &config).output().unwrap();
+    assert_eq!(code(&output), 2, "{output:?}");
+    assert!(stderr(&output).contains("line 1") && stderr(&output).contains("colour"), "{}", stderr(&output));
+    let output = home.command().args(["-e", "/whoami"]).env("HOBNOB_TIMEOUT", "soon").output().unwrap();
+    assert_eq!(code(&output), 2, "{output:?}");
+    assert!(stderr(&output).contains("HOBNOB_TIMEOUT"), "{}", stderr(&output));
     let unnamed = Home::empty();
     assert_eq!(code(&unnamed.command().args(["init", "--no-input"]).output().unwrap()), 2);
 }
@@ -101,6 +130,16 @@ fn five_when_it_is_too_much() {
     let home = Home::new("Alice");
     let output = home.execute(&[&format!("/alias long /msg @bob {}", "x".repeat(20_000))]);
     assert_eq!(code(&output), 5, "{output:?}");
+}
+
+#[test]
+fn seven_when_whom_one_adds_is_not_there() {
+    let (alice_home, bob_home) = (Home::new("Alice"), Home::new("Bob"));
+    let mut alice = alice_home.start();
+    let link = alice.ask("/invite-link")["link"].as_str().unwrap().to_owned();
+    assert_eq!(alice.end().0, 0);
+    let added = bob_home.command().args(["-t", "0", "-e", &format!("/add {link}")]).output().unwrap();
+    assert_eq!(code(&added), 7, "{added:?}");
 }
 
 #[test]

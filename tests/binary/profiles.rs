@@ -126,3 +126,27 @@ fn profiles_live_side_by_side() {
     assert!(stdout(&shown).contains("Boss"), "{shown:?}");
     assert_eq!(code(&home.command().args(["-P", "../x", "-e", "/whoami"]).output().unwrap()), 2);
 }
+
+#[test]
+fn a_damaged_file_is_named_and_left_as_it_is() {
+    for (name, cut) in [("keystore", false), ("keystore", true), ("history.db", false), ("history.db", true)] {
+        let home = Home::new("Alice");
+        let path = home.path().join(name);
+        let whole = fs::read(&path).unwrap_or_else(|why| panic!("{name}: {why}"));
+        let mut bytes = whole.clone();
+        if cut {
+            bytes.truncate(whole.len() / 2);
+        } else {
+            // All over the file, so that no block is whole.
+            bytes.iter_mut().step_by(100).for_each(|byte| *byte ^= 0x55);
+        }
+        fs::write(&path, &bytes).unwrap();
+        let output = home.execute(&["/whoami"]);
+        assert_eq!(code(&output), 2, "{name}, cut: {cut}: {output:?}");
+        let said = stderr(&output);
+        assert!(said.contains("damaged") && said.contains(name) && said.contains("recovery words"), "{said}");
+        assert!(fs::read(&path).unwrap() == bytes, "{name} was changed");
+        fs::write(&path, &whole).unwrap();
+        assert_eq!(code(&home.execute(&["/whoami"])), 0, "{name}");
+    }
+}

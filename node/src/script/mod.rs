@@ -310,8 +310,8 @@ impl Script<'_> {
 
     async fn look_who_was_reached(&mut self) {
         if let Ok(Reply::Peers(peers)) = self.node.ask(Command::Peers).await {
-            let reached: Vec<Handle> = peers.into_iter().map(|peer| peer.handle).collect();
-            self.outstanding.on_reached(&reached);
+            let connected: Vec<Handle> = peers.into_iter().map(|peer| peer.handle).collect();
+            self.outstanding.on_connected(&connected);
         }
     }
 

@@ -14,7 +14,15 @@ use crate::api::{Change, DeliveryState, Event, Queued, Reply, Standing};
 pub(super) struct Outstanding {
     messages: BTreeMap<EntryId, u64>,
     /// Each by the name of the moment: it changes when theirs becomes known.
-    friends: BTreeMap<AccountId, Handle>,
+    friends: BTreeMap<AccountId, Added>,
+}
+
+/// A friend who was added and has not accepted.
+#[derive(Debug)]
+struct Added {
+    handle: Handle,
+    /// Connected when last looked.
+    reached: bool,
 }
 
 impl Outstanding {
@@ -28,7 +36,7 @@ impl Outstanding {
         if let Reply::Friend(friend) = reply
             && friend.standing == Standing::Pending
         {
-            self.friends.insert(friend.account, friend.handle.clone());
+            self.friends.insert(friend.account, Added { handle: friend.handle.clone(), reached: false });
         }
     }
 
@@ -46,10 +54,11 @@ impl Outstanding {
             self.friends.remove(&friend.account);
         }
         if let Event::FriendRenamed { from, to } = event {
-            self.friends.values_mut().filter(|handle| *handle == from).for_each(|handle| *handle = to.clone());
+            let same = self.friends.values_mut().filter(|friend| friend.handle == *from);
+            same.for_each(|friend| friend.handle = to.clone());
         }
         if let Event::FriendRemoved(gone) = event {
-            self.friends.retain(|_, handle| handle != gone);
+            self.friends.retain(|_, friend| friend.handle != *gone);
         }
     }
 
@@ -57,7 +66,7 @@ impl Outstanding {
     /// is that the invite is dead.
     pub(super) fn take_dead(&mut self, event: &Event) -> Option<String> {
         let Event::Warning { chat: Some(chat), message } = event else { return None };
-        let account = self.friends.iter().find(|(_, handle)| *handle == chat).map(|(account, _)| *account)?;
+        let account = self.friends.iter().find(|(_, friend)| friend.handle == *chat).map(|(account, _)| *account)?;
         self.friends.remove(&account);
         Some(message.clone())
     }
@@ -77,9 +86,13 @@ impl Outstanding {
         !self.friends.is_empty()
     }
 
-    /// These friends were reached; whether they accept is theirs.
-    pub(super) fn on_reached(&mut self, reached: &[Handle]) {
-        self.friends.retain(|_, handle| !reached.contains(handle));
+    /// Who is connected now. A friend who still is at the second look was reached, and whether they accept is theirs;
+    /// one who refuses the invite ends the connection at once.
+    pub(super) fn on_connected(&mut self, connected: &[Handle]) {
+        self.friends.retain(|_, friend| {
+            let before = std::mem::replace(&mut friend.reached, connected.contains(&friend.handle));
+            !(before && friend.reached)
+        });
     }
 
     /// How much waits.
@@ -120,10 +133,22 @@ mod tests {
     fn a_renamed_friend_is_found_by_the_new_name() {
         let mut outstanding = added();
         outstanding.on_event(&renamed());
-        outstanding.on_reached(&[handle("friend-63a5b0")]);
-        assert!(outstanding.awaits_friends());
-        outstanding.on_reached(&[handle("bob")]);
+        for connected in ["friend-63a5b0", "friend-63a5b0", "bob"] {
+            outstanding.on_connected(&[handle(connected)]);
+            assert!(outstanding.awaits_friends());
+        }
+        outstanding.on_connected(&[handle("bob")]);
         assert!(!outstanding.awaits_friends());
+    }
+
+    #[test]
+    fn a_connection_that_does_not_stay_is_no_answer() {
+        let mut outstanding = added();
+        for _ in 0..3 {
+            outstanding.on_connected(&[handle("friend-63a5b0")]);
+            outstanding.on_connected(&[]);
+        }
+        assert!(outstanding.awaits_friends());
     }
 
     #[test]
