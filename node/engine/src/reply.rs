@@ -290,7 +290,7 @@ pub struct WhoAmI {
     pub presence_text: Note,
 }
 
-/// The answer to a [`Command`].
+/// The answer to a [`Command`](crate::command::Command).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "named after what it answers")]
 pub enum Reply {

@@ -1,4 +1,4 @@
-//! JSON Lines: what a script writes ([`input`]), what it reads ([`out`]), and how a line is written safely ([`write`]).
+//! JSON Lines: what a script writes (`input`), what it reads ([`out`]), and how a line is written safely ([`mod@write`]).
 //! The loop that joins them to a node is `script`.
 
 pub(crate) mod input;

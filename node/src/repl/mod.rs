@@ -1,7 +1,7 @@
 //! The terminal front end: what a person types becomes commands, what happens becomes lines.
 //!
 //! [`run`] is one loop over what was typed and what happened. Only [`render`] turns things into text, and only
-//! [`terminal`] writes to the screen.
+//! `terminal` writes to the screen.
 
 mod act;
 mod complete;
