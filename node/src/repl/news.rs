@@ -298,7 +298,7 @@ impl Front {
         self.recount();
     }
 
-    /// Said for the open chat, and when somebody comes; never twice the same.
+    /// Said for the open chat, and when somebody comes or goes; never twice the same.
     fn says_presence(&mut self, chat: &Handle, presence: Presence) -> bool {
         if let Some(friend) = self.friends.get_mut(chat) {
             friend.presence = presence;
@@ -306,8 +306,9 @@ impl Front {
         let before = self.news.presence.insert(chat.clone(), presence);
         let muted = self.friends.get(chat).is_some_and(|friend| friend.muted);
         let here = self.scene.chat.as_ref() == Some(chat);
-        let came = before.is_none_or(|before| before == Presence::Offline) && presence == Presence::Online;
-        before != Some(presence) && (here || came) && !muted && self.setting("presence") != "off"
+        let was_away = before.is_none_or(|before| before == Presence::Offline);
+        let comes_or_goes = was_away && presence == Presence::Online || !was_away && presence == Presence::Offline;
+        before != Some(presence) && (here || comes_or_goes) && !muted && self.setting("presence") != "off"
     }
 
     fn on_friend_typing(&mut self, chat: &Handle, typing: bool) {
