@@ -37,4 +37,4 @@ fuzz SECONDS="30":
 
 # Writes the pages that are generated from the code.
 generate:
-    HOBNOB_GENERATE=1 cargo test --package hobnob --test generated
+    HOBNOB_WRITE_DOCS=1 HOBNOB_BLESS=1 cargo test --package hobnob --lib
