@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use hobnob_engine::{tables::TableId, work::Records};
 use hobnob_shared::{
     id::{ConversationId, DeviceId, EntryId, LogId},
     identity::DeviceKeys,
@@ -15,8 +14,13 @@ use hobnob_shared::{
 use hobnob_store::{Store, StoreKey};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
+use zeroize::Zeroizing;
 
-use crate::cast;
+use crate::{
+    cast,
+    talk::{befriend, say},
+    world::World,
+};
 
 /// A seeded source of randomness.
 pub fn rng(seed: u64) -> ChaCha20Rng {
@@ -79,16 +83,34 @@ impl Chain {
     }
 }
 
-/// How long each of `count` commits of one small row takes.
-pub fn commits(count: usize) -> Vec<Duration> {
-    let dir = tempfile::tempdir().expect("a folder");
-    let mut store = Store::create(dir.path(), &StoreKey::new(zeroize::Zeroizing::new([1; 32]))).expect("a store");
+/// What the two durable commits on the way of a message take, for each of `count` messages: the very rows that the
+/// sender's and the recipient's engines write, committed to two real databases with nothing around it.
+pub fn commits_of_messages(count: usize) -> Vec<Duration> {
+    let mut world = World::new(1, 2);
+    befriend(&mut world, 0, 1);
+    world.faults.delay_ms = 0;
+    let dirs = [(); 2].map(|()| tempfile::tempdir().expect("a folder"));
+    let mut stores =
+        dirs.each_ref().map(|dir| Store::create(dir.path(), &StoreKey::new(Zeroizing::new([1; 32]))).expect("a store"));
+    for (node, store) in stores.iter_mut().enumerate() {
+        store.commit(&world.nodes[node].disk.records()).expect("committed");
+    }
     (0..count)
         .map(|n| {
-            let row = ((TableId::Entries, (n as u64).to_be_bytes().to_vec()), Some(vec![0; 300]));
-            let start = Instant::now();
-            store.commit(&Records::from([row])).expect("committed");
-            start.elapsed()
+            world.journal = Some(Vec::new());
+            say(&mut world, 0, 1, &format!("message number {n}"));
+            // Sent, stored at the other side, receipted.
+            world.run_for(50);
+            let mut on_the_way = [Duration::ZERO; 2];
+            for (node, records) in world.journal.take().expect("a journal") {
+                let start = Instant::now();
+                stores[node].commit(&records).expect("committed");
+                // The first of each is the message; what follows are receipts, which nobody waits for.
+                if on_the_way[node].is_zero() {
+                    on_the_way[node] = start.elapsed();
+                }
+            }
+            on_the_way.iter().sum()
         })
         .collect()
 }

@@ -25,6 +25,11 @@ impl Disk {
         }
     }
 
+    /// All of it, as one transaction that would write it.
+    pub fn records(&self) -> Records {
+        self.rows.iter().map(|(key, value)| (key.clone(), Some(value.clone()))).collect()
+    }
+
     /// How many rows there are.
     pub fn len(&self) -> usize {
         self.rows.len()

@@ -12,7 +12,7 @@ use hobnob_engine::{
     Engine, Start,
     command::{Command, Refusal, Reply},
     event::Event,
-    work::{Action, DialError, DialId, Input, LinkId, Mode, Now, Ticket, TransportId, Work},
+    work::{Action, DialError, DialId, Input, LinkId, Mode, Now, Records, Ticket, TransportId, Work},
 };
 use hobnob_shared::identity::Identity;
 use rand_chacha::ChaCha20Rng;
@@ -97,6 +97,8 @@ pub struct World {
     pub seed: u64,
     /// Real time spent inside engines; a benchmark reads it.
     pub in_engines: Duration,
+    /// What each node committed, in order, where a benchmark wants to commit the same again.
+    pub journal: Option<Vec<(NodeIndex, Records)>>,
     rng: ChaCha20Rng,
     now_ms: u64,
     flights: BTreeMap<(u64, u64), Flight>,
@@ -121,6 +123,7 @@ impl World {
             faults: Faults { delay_ms: 20, ..Faults::default() },
             seed,
             in_engines: Duration::ZERO,
+            journal: None,
             rng: ChaCha20Rng::seed_from_u64(seed),
             now_ms: 0,
             flights: BTreeMap::new(),
@@ -356,6 +359,9 @@ impl World {
         let crash_at = if self.chance(self.faults.crash) { self.below(4) } else { u64::MAX };
         if crash_at == 0 {
             return self.crash_for_a_while(node);
+        }
+        if let Some(journal) = &mut self.journal {
+            journal.push((node, work.records.clone()));
         }
         self.nodes[node].disk.commit(work.records);
         if crash_at == 1 {
