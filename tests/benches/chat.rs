@@ -22,6 +22,8 @@ use hobnob_tests::{
 
 /// Messages sent one by one for the latency.
 const SINGLE: usize = 500;
+/// Between two of them.
+const PAUSE: Duration = Duration::from_millis(25);
 /// Messages sent as fast as the node takes them.
 const BULK: usize = 20_000;
 /// Calls under way at once.
@@ -48,18 +50,20 @@ fn median(mut times: Vec<Duration>) -> Duration {
 }
 
 async fn latency(alice: &Person, bob: &mut Person) {
-    let mut shown = Vec::new();
+    let mut bare = bare::CommitsOfMessages::new();
+    let (mut shown, mut commits) = (Vec::new(), Vec::new());
     for n in 0..SINGLE {
+        // Neither shares the disk with the receipt of what was before it, and both wake an idle machine.
+        tokio::time::sleep(PAUSE).await;
         let words = format!("message number {n}");
         let start = Instant::now();
         alice.say(bob, &words).await.expect("sent");
         bob.hears(&words).await;
         shown.push(start.elapsed());
-        // The receipt of this one must not share the disk with the next.
-        tokio::time::sleep(Duration::from_millis(25)).await;
+        tokio::time::sleep(PAUSE).await;
+        commits.push(bare.next_message());
     }
-    let shown = median(shown);
-    let commits = median(bare::commits_of_messages(SINGLE));
+    let (shown, commits) = (median(shown), median(commits));
     let overhead = shown.saturating_sub(commits);
     println!(
         "latency: typed to shown {shown:.2?} (median of {SINGLE}); its two commits {commits:.2?}; the rest {overhead:.2?}"

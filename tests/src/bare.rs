@@ -14,6 +14,7 @@ use hobnob_shared::{
 use hobnob_store::{Store, StoreKey};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
+use tempfile::TempDir;
 use zeroize::Zeroizing;
 
 use crate::{
@@ -83,34 +84,54 @@ impl Chain {
     }
 }
 
-/// What the two durable commits on the way of a message take, for each of `count` messages: the very rows that the
-/// sender's and the recipient's engines write, committed to two real databases with nothing around it.
-pub fn commits_of_messages(count: usize) -> Vec<Duration> {
-    let mut world = World::new(1, 2);
-    befriend(&mut world, 0, 1);
-    world.faults.delay_ms = 0;
-    let dirs = [(); 2].map(|()| tempfile::tempdir().expect("a folder"));
-    let mut stores =
-        dirs.each_ref().map(|dir| Store::create(dir.path(), &StoreKey::new(Zeroizing::new([1; 32]))).expect("a store"));
-    for (node, store) in stores.iter_mut().enumerate() {
-        store.commit(&world.nodes[node].disk.records()).expect("committed");
+/// The two durable commits on the way of a message: the very rows that the sender's and the recipient's engines write,
+/// committed to two real databases with nothing around it.
+#[derive(Debug)]
+pub struct CommitsOfMessages {
+    world: World,
+    stores: [Store; 2],
+    _dirs: [TempDir; 2],
+    sent: usize,
+}
+
+impl CommitsOfMessages {
+    /// Two friends, and databases that hold what theirs hold.
+    pub fn new() -> Self {
+        let mut world = World::new(1, 2);
+        befriend(&mut world, 0, 1);
+        world.faults.delay_ms = 0;
+        let dirs = [(); 2].map(|()| tempfile::tempdir().expect("a folder"));
+        let key = || StoreKey::new(Zeroizing::new([1; 32]));
+        let mut stores = dirs.each_ref().map(|dir| Store::create(dir.path(), &key()).expect("a store"));
+        for (node, store) in stores.iter_mut().enumerate() {
+            store.commit(&world.nodes[node].disk.records()).expect("committed");
+        }
+        Self { world, stores, _dirs: dirs, sent: 0 }
     }
-    (0..count)
-        .map(|n| {
-            world.journal = Some(Vec::new());
-            say(&mut world, 0, 1, &format!("message number {n}"));
-            // Sent, stored at the other side, receipted.
-            world.run_for(50);
-            let mut on_the_way = [Duration::ZERO; 2];
-            for (node, records) in world.journal.take().expect("a journal") {
-                let start = Instant::now();
-                stores[node].commit(&records).expect("committed");
-                // The first of each is the message; what follows are receipts, which nobody waits for.
-                if on_the_way[node].is_zero() {
-                    on_the_way[node] = start.elapsed();
-                }
+
+    /// How long they take for the next message.
+    pub fn next_message(&mut self) -> Duration {
+        let world = &mut self.world;
+        world.journal = Some(Vec::new());
+        say(world, 0, 1, &format!("message number {}", self.sent));
+        self.sent += 1;
+        // Sent, stored at the other side, receipted.
+        world.run_for(50);
+        let mut on_the_way = [Duration::ZERO; 2];
+        for (node, records) in world.journal.take().expect("a journal") {
+            let start = Instant::now();
+            self.stores[node].commit(&records).expect("committed");
+            // The first of each is the message; what follows are receipts, which nobody waits for.
+            if on_the_way[node].is_zero() {
+                on_the_way[node] = start.elapsed();
             }
-            on_the_way.iter().sum()
-        })
-        .collect()
+        }
+        on_the_way.iter().sum()
+    }
+}
+
+impl Default for CommitsOfMessages {
+    fn default() -> Self {
+        Self::new()
+    }
 }
