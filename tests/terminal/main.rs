@@ -11,6 +11,7 @@
 )]
 
 mod cast;
+mod code;
 mod screen;
 
 use std::io::Write as _;

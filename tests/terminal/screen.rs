@@ -124,6 +124,32 @@ impl Terminal {
         (seen.raw.clone(), code)
     }
 
+    /// The lightness of every half cell of the screen, two rows of them to a line, as a person in front of light letters
+    /// on a dark ground sees it: block letters in their colours.
+    pub(crate) fn halves(&self) -> Vec<Vec<bool>> {
+        let seen = self.seen.0.lock().expect("not poisoned");
+        let screen = seen.screen.screen();
+        let (rows, columns) = screen.size();
+        let mut halves = Vec::new();
+        for row in 0..rows.get() {
+            let (mut upper, mut lower) = (Vec::new(), Vec::new());
+            for column in 0..columns.get() {
+                let cell = screen.cell(row, column).expect("on the screen");
+                let (ink, paper) = (is_light(cell.fgcolor(), true), is_light(cell.bgcolor(), false));
+                let (top, bottom) = match cell.contents() {
+                    "█" => (ink, ink),
+                    "▀" => (ink, paper),
+                    "▄" => (paper, ink),
+                    _ => (paper, paper),
+                };
+                upper.push(top);
+                lower.push(bottom);
+            }
+            halves.extend([upper, lower]);
+        }
+        halves
+    }
+
     pub(crate) fn exit_code(self) -> u32 {
         self.end().1
     }
@@ -157,4 +183,13 @@ pub(crate) fn profile(name: &str, dir: &TempDir) -> String {
         .expect("init");
     assert!(made.status.success(), "{made:?}");
     profile.display().to_string()
+}
+
+/// Whether a colour is nearer to white; `default` is the terminal's own.
+fn is_light(colour: vt100::Color, default: bool) -> bool {
+    match colour {
+        vt100::Color::Default => default,
+        vt100::Color::Idx(index) => matches!(index, 7 | 15),
+        vt100::Color::Rgb(red, green, blue) => u32::from(red) + u32::from(green) + u32::from(blue) > 3 * 127,
+    }
 }
