@@ -4,6 +4,7 @@ pub mod bare;
 pub mod cast;
 pub mod disk;
 pub mod fill;
+pub mod lan;
 pub mod mallory;
 pub mod nodes;
 pub mod program;

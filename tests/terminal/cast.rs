@@ -15,13 +15,25 @@ pub(crate) fn link_on(screen: &str) -> String {
 pub(crate) fn friends(columns: u16, dir: &TempDir) -> (Terminal, Terminal) {
     let mut alice = Terminal::chatting(columns, "alice", dir);
     let mut bob = Terminal::chatting(columns, "bob", dir);
-    alice.enters("/invite-link --auto-accept");
-    alice.sees("nobody outside can reach you");
-    let link = link_on(&alice.sees("hobnob:"));
-    bob.enters(&format!("/add {link}"));
-    bob.sees("you and @alice are friends");
-    alice.sees("you and @bob are friends");
-    alice.sees("@bob is online");
-    bob.sees("@alice is online");
+    be_friends(&mut alice, "alice", &mut bob, "bob");
     (alice, bob)
+}
+
+/// Makes two people friends by an invite that accepts at once.
+pub(crate) fn be_friends(inviter: &mut Terminal, inviter_name: &str, guest: &mut Terminal, guest_name: &str) {
+    let before = spaced(&inviter.screen()).matches("nobody outside can reach you").count();
+    inviter.enters("/invite-link --auto-accept");
+    let link = link_on(
+        &inviter.until("the link", |screen| spaced(screen).matches("nobody outside can reach you").count() > before),
+    );
+    guest.enters(&format!("/add {link}"));
+    guest.sees(&format!("you and @{inviter_name} are friends"));
+    inviter.sees(&format!("you and @{guest_name} are friends"));
+    inviter.sees(&format!("@{guest_name} is online"));
+    guest.sees(&format!("@{inviter_name} is online"));
+}
+
+/// A screen as one line: where a sentence wraps depends on the width.
+pub(crate) fn spaced(screen: &str) -> String {
+    screen.split_whitespace().collect::<Vec<_>>().join(" ")
 }

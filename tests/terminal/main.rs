@@ -7,11 +7,17 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::string_slice,
+    clippy::print_stderr,
     reason = "a test"
 )]
 
 mod cast;
 mod code;
+#[expect(unreachable_pub, reason = "tests of whole nodes have it from a crate")]
+#[path = "../src/lan.rs"]
+mod lan;
+mod near;
+mod people;
 mod screen;
 
 use std::io::Write as _;

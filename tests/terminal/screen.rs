@@ -9,6 +9,8 @@ use std::{
 use portable_pty::{Child, CommandBuilder, PtySize, native_pty_system};
 use tempfile::TempDir;
 
+use crate::cast::spaced;
+
 /// Far more than anything takes on a busy machine; reached only when something will never happen.
 const DEADLINE: Duration = Duration::from_secs(120);
 /// Tall, so that nothing scrolls away.
@@ -90,8 +92,29 @@ impl Terminal {
 
     /// Waits until the screen holds this text, and returns all of the screen.
     pub(crate) fn sees(&mut self, text: &str) -> String {
-        // Where a sentence wraps depends on the width.
-        self.until(text, |screen| screen.split_whitespace().collect::<Vec<_>>().join(" ").contains(text))
+        self.until(text, |screen| spaced(screen).contains(text))
+    }
+
+    /// The screen as it is.
+    pub(crate) fn screen(&self) -> String {
+        self.seen.0.lock().expect("not poisoned").screen.screen().contents()
+    }
+
+    /// `/history` of a friend, alone on the screen, once none of `gone` is in it any more.
+    pub(crate) fn history_without(&mut self, friend: &str, gone: &[&str]) -> String {
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            self.enters("/clear");
+            self.until("an empty screen", |screen| !screen.contains(':'));
+            self.enters(&format!("/history {friend}"));
+            // Answers come in order, so this one stands below the history.
+            self.enters("/version");
+            let screen = self.sees(concat!("hobnob ", env!("CARGO_PKG_VERSION")));
+            if gone.iter().all(|text| !screen.contains(text)) {
+                return screen;
+            }
+            assert!(Instant::now() < deadline, "still there:\n{screen}");
+        }
     }
 
     pub(crate) fn until(&mut self, what: &str, mut done: impl FnMut(&str) -> bool) -> String {
