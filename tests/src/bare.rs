@@ -42,7 +42,7 @@ pub fn session(rng: &mut ChaCha20Rng) -> (Session, Session) {
 }
 
 /// One device's log.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Chain {
     log: LogId,
     conversation: ConversationId,

@@ -8,5 +8,6 @@ pub mod lan;
 pub mod mallory;
 pub mod nodes;
 pub mod program;
+pub mod raw;
 pub mod talk;
 pub mod world;
