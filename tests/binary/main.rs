@@ -8,6 +8,7 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::string_slice,
+    clippy::print_stderr,
     reason = "tests"
 )]
 
@@ -17,7 +18,12 @@ mod demo;
 mod driver;
 mod exit_codes;
 mod first_use;
+#[expect(unreachable_pub, reason = "tests of whole nodes have it from a crate")]
+#[path = "../src/lan.rs"]
+mod lan;
 mod lines;
 mod pages;
+mod partition;
 mod profiles;
 mod pty;
+mod stuck;

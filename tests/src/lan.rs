@@ -32,9 +32,14 @@ impl Lan {
             ip(&["-n", name, "addr", "add", &format!("{}/24", address(end)), "dev", WIRE])?;
             ip(&["-n", name, "link", "set", WIRE, "up"])?;
             ip(&["-n", name, "link", "set", "lo", "up"])?;
-            ip(&["-n", name, "route", "add", "default", "dev", WIRE])?;
         }
+        lan.open_up()?;
         Ok(lan)
+    }
+
+    /// Everything that is not known to be elsewhere is behind the wire.
+    fn open_up(&self) -> Result<(), String> {
+        self.names.iter().try_for_each(|name| ip(&["-n", name, "route", "replace", "default", "dev", WIRE]))
     }
 
     /// Two machines, or a word on standard error why there is nothing to test with.
@@ -45,6 +50,36 @@ impl Lan {
     /// What stands before a command so that it runs on this machine (0 or 1).
     pub fn at(&self, end: usize) -> [&str; 4] {
         ["ip", "netns", "exec", &self.names[end]]
+    }
+
+    /// Pulls the cable.
+    pub fn cut(&self) {
+        self.set_link("down");
+    }
+
+    /// Puts the cable back.
+    pub fn mend(&self) {
+        self.set_link("up");
+        self.open_up().expect("a wire that is up");
+    }
+
+    fn set_link(&self, state: &str) {
+        ip(&["-n", &self.names[0], "link", "set", WIRE, state]).expect("the wire is there");
+    }
+
+    /// From now on this machine (0 or 1) hears nothing of the other, which hears it well.
+    pub fn deafen(&self, end: usize) {
+        self.set_way("add", end);
+    }
+
+    /// It hears again.
+    pub fn hear(&self, end: usize) {
+        self.set_way("del", end);
+    }
+
+    fn set_way(&self, act: &str, to: usize) {
+        let from = &self.names[1 - to];
+        ip(&["-n", from, "route", act, "blackhole", &format!("{}/32", address(to))]).expect("the machine is there");
     }
 }
 

@@ -13,7 +13,7 @@
 
 mod cast;
 mod code;
-#[expect(unreachable_pub, reason = "tests of whole nodes have it from a crate")]
+#[expect(dead_code, unreachable_pub, reason = "other tests break the wire, and whole nodes have it from a crate")]
 #[path = "../src/lan.rs"]
 mod lan;
 mod near;
