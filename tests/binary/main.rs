@@ -9,11 +9,13 @@
     clippy::indexing_slicing,
     clippy::string_slice,
     clippy::print_stderr,
+    clippy::disallowed_methods,
     reason = "tests"
 )]
 
 mod conversation;
 mod crash;
+mod damage;
 mod demo;
 mod driver;
 mod exit_codes;
