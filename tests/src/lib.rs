@@ -9,5 +9,6 @@ pub mod mallory;
 pub mod nodes;
 pub mod program;
 pub mod raw;
+pub mod sealed;
 pub mod talk;
 pub mod world;
