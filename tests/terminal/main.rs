@@ -19,6 +19,7 @@ mod lan;
 mod near;
 mod people;
 mod screen;
+mod tmux;
 
 use std::io::Write as _;
 

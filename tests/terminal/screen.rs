@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use crate::cast::spaced;
 
 /// Far more than anything takes on a busy machine; reached only when something will never happen.
-const DEADLINE: Duration = Duration::from_secs(120);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(120);
 /// Tall, so that nothing scrolls away.
 const ROWS: u16 = 120;
 
