@@ -1,5 +1,6 @@
 //! What attackers send, to real nodes on loopback. Each test ends with Alice and Bob still chatting.
 
+mod clock;
 mod crowd;
 mod fork;
 
