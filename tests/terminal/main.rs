@@ -19,6 +19,7 @@ mod lan;
 mod near;
 mod people;
 mod screen;
+mod secrets;
 mod tmux;
 
 use std::io::Write as _;

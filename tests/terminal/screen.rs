@@ -132,6 +132,11 @@ impl Terminal {
         }
     }
 
+    /// The number of the process in the terminal.
+    pub(crate) fn process(&self) -> u32 {
+        self.child.process_id().expect("it runs")
+    }
+
     /// Every byte that reached the terminal so far.
     pub(crate) fn raw(&self) -> Vec<u8> {
         self.seen.0.lock().expect("not poisoned").raw.clone()
