@@ -116,6 +116,8 @@ async fn hundreds_of_connections_and_streams_take_few_places_while_friends_chat(
     })
     .await;
     assert!(mallory.open() <= PLACES_OF_A_PEER, "{mallory:?}");
+    // They were refused; no deadline did that, for the first one still has its five seconds.
+    assert!(!has_ended(&sockets[0]), "so many should not take so long");
     // There is room for a new friend.
     let mut carol = Person::new("carol").await;
     befriend(&mut alice, &mut carol).await;
