@@ -44,12 +44,14 @@ pub struct StartOptions {
     pub mdns: bool,
     /// For tests: asked before each commit; an error stands for the disk's.
     pub disk_gate: Option<DiskGate>,
+    /// For tests: how far the machine's clock is off, in ms.
+    pub skew_ms: i64,
 }
 
 impl StartOptions {
     /// Starts with these addresses, everything else as usual.
     pub fn new(profile: OpenedProfile, listen: Vec<String>) -> Self {
-        Self { profile, listen, mdns: true, disk_gate: None }
+        Self { profile, listen, mdns: true, disk_gate: None, skew_ms: 0 }
     }
 }
 

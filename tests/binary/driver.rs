@@ -24,7 +24,10 @@ pub(crate) fn program() -> PathBuf {
 
 /// The program with nothing of this machine's configuration.
 pub(crate) fn hobnob() -> Command {
-    let mut command = Command::new(program());
+    bare(Command::new(program()))
+}
+
+fn bare(mut command: Command) -> Command {
     command.env_clear().env("HOME", "/nonexistent").env("TZ", "UTC").stdin(Stdio::null());
     for keep in ["TMPDIR", "LLVM_PROFILE_FILE"] {
         if let Some(value) = std::env::var_os(keep) {
@@ -96,6 +99,16 @@ impl Home {
     pub(crate) fn command(&self) -> Command {
         let mut command = hobnob();
         command.arg("-d").arg(self.path()).args(["-l", "127.0.0.1:0"]).env("HOBNOB_MDNS", "off");
+        command
+    }
+
+    /// The program on this profile, listening there, behind another command and its arguments.
+    pub(crate) fn command_behind(&self, prefix: &[&str], listen: &str) -> Command {
+        let (first, rest) = prefix.split_first().unwrap();
+        let mut command = bare(Command::new(first));
+        command.args(rest).arg(program()).arg("-d").arg(self.path()).args(["-l", listen]).env("HOBNOB_MDNS", "off");
+        // Where `first` is looked for.
+        command.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
         command
     }
 

@@ -8,16 +8,24 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::string_slice,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
     reason = "tests"
 )]
 
 mod conversation;
 mod crash;
+mod damage;
 mod demo;
 mod driver;
 mod exit_codes;
 mod first_use;
+#[expect(unreachable_pub, reason = "tests of whole nodes have it from a crate")]
+#[path = "../src/lan.rs"]
+mod lan;
 mod lines;
 mod pages;
+mod partition;
 mod profiles;
 mod pty;
+mod stuck;

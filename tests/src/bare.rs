@@ -47,7 +47,7 @@ pub fn session(rng: &mut ChaCha20Rng) -> (Session, Session) {
 }
 
 /// One device's log.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Chain {
     log: LogId,
     conversation: ConversationId,
@@ -104,7 +104,7 @@ impl CommitsOfMessages {
         let key = || StoreKey::new(Zeroizing::new([1; 32]));
         let mut stores = dirs.each_ref().map(|dir| Store::create(dir.path(), &key()).expect("a store"));
         for (node, store) in stores.iter_mut().enumerate() {
-            store.commit(&world.nodes[node].disk.records()).expect("committed");
+            store.commit(&world.nodes[node].disk.rows().records()).expect("committed");
         }
         Self { world, stores, _dirs: dirs, sent: 0 }
     }

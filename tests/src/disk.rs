@@ -1,4 +1,4 @@
-//! A disk for engines in a world: rows in memory, whole transactions, and copies to restore.
+//! Disks for engines in a world: rows in memory, whole transactions, and copies to restore; or the store of a node.
 
 use std::{collections::BTreeMap, ops::ControlFlow};
 
@@ -7,6 +7,73 @@ use hobnob_engine::{
     view::{Fault, Order, View},
     work::Records,
 };
+
+use crate::sealed::Sealed;
+
+/// What a node of a world keeps its rows on.
+#[derive(Debug)]
+pub enum Medium {
+    /// Rows in memory, which nothing can take away.
+    Rows(Disk),
+    /// The encrypted store, on a disk that loses power.
+    Sealed(Sealed),
+}
+
+impl Medium {
+    /// What is stored now.
+    pub fn view(&mut self) -> Box<dyn View + '_> {
+        match self {
+            Self::Rows(disk) => Box::new(&*disk),
+            Self::Sealed(sealed) => Box::new(sealed.view()),
+        }
+    }
+
+    /// Takes one transaction, whole; `false` when the power went meanwhile.
+    pub fn commit(&mut self, records: Records) -> bool {
+        match self {
+            Self::Rows(disk) => disk.commit(records),
+            Self::Sealed(sealed) => return sealed.commit(&records),
+        }
+        true
+    }
+
+    /// Ready for a node that starts. Answers whether it must begin new logs.
+    pub fn open(&mut self) -> Result<bool, String> {
+        match self {
+            Self::Rows(disk) => Ok(disk.is_empty()),
+            Self::Sealed(sealed) => {
+                sealed.open().map_err(|error| error.to_string())?;
+                Ok(sealed.is_fresh())
+            }
+        }
+    }
+
+    /// The power goes after so many more writes and syncs. Rows in memory have no power to lose.
+    pub fn cut_after(&mut self, changes: u64) {
+        if let Self::Sealed(sealed) = self {
+            sealed.cut_after(changes);
+        }
+    }
+
+    /// The node is gone, and so is what `seed` takes.
+    pub fn lose_power(&mut self, seed: u64) {
+        if let Self::Sealed(sealed) = self {
+            sealed.lose_power(seed);
+        }
+    }
+
+    /// The rows in memory.
+    ///
+    /// # Panics
+    ///
+    /// On a sealed one: nobody copies that.
+    pub fn rows(&self) -> &Disk {
+        match self {
+            Self::Rows(disk) => disk,
+            Self::Sealed(_) => panic!("rows of a sealed database"),
+        }
+    }
+}
 
 /// Committed rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -41,7 +108,7 @@ impl Disk {
     }
 }
 
-impl View for Disk {
+impl View for &Disk {
     fn get(&self, table: TableId, key: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
         Ok(self.rows.get(&(table, key.to_vec())).cloned())
     }

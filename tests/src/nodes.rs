@@ -39,9 +39,15 @@ impl Person {
 
     /// Starts the node of a profile that is there.
     pub async fn start(handle: Handle, dir: TempDir) -> Self {
+        Self::start_at(handle, dir, 0).await
+    }
+
+    /// The same on a machine whose clock is off by so many ms.
+    pub async fn start_at(handle: Handle, dir: TempDir, skew_ms: i64) -> Self {
         let profile = OpenedProfile::open(&dir.path().join("profile"), None).expect("a profile that opens");
         let mut options = StartOptions::new(profile, vec!["/ip4/127.0.0.1/tcp/0".to_owned()]);
         options.mdns = false;
+        options.skew_ms = skew_ms;
         let node = Node::start(options).await.expect("a node that starts");
         let events = node.events();
         Self { handle, node, events, dir }
@@ -49,8 +55,13 @@ impl Person {
 
     /// Stops the node and starts it again on the same profile.
     pub async fn restart(self) -> Self {
+        self.restart_at(0).await
+    }
+
+    /// The same on a machine whose clock is off by so many ms.
+    pub async fn restart_at(self, skew_ms: i64) -> Self {
         self.node.shutdown().await;
-        Self::start(self.handle, self.dir).await
+        Self::start_at(self.handle, self.dir, skew_ms).await
     }
 
     /// Sends a text to a friend.

@@ -18,7 +18,11 @@ use hobnob_shared::identity::Identity;
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 
-use crate::{cast, disk::Disk};
+use crate::{
+    cast,
+    disk::{Disk, Medium},
+    sealed::Sealed,
+};
 
 /// A node's place in the world.
 pub type NodeIndex = usize;
@@ -38,6 +42,8 @@ pub struct Faults {
     pub fail_dial: u32,
     /// A node crashes at one of the steps of a batch.
     pub crash: u32,
+    /// The power of a node goes during a commit or soon after it.
+    pub power: u32,
     /// Longest delay of a chunk, in ms.
     pub delay_ms: u64,
 }
@@ -47,7 +53,7 @@ pub struct Node {
     /// The engine, unless the node is down.
     pub engine: Option<Engine>,
     /// What it committed.
-    pub disk: Disk,
+    pub disk: Medium,
     /// Everything it told its front end, over all its lives.
     pub events: Vec<Event>,
     /// What it answered.
@@ -95,6 +101,8 @@ pub struct World {
     pub faults: Faults,
     /// The seed, for messages of failing tests.
     pub seed: u64,
+    /// How often a node lost its power during a commit or soon after it.
+    pub power_cuts: u32,
     /// Real time spent inside engines; a benchmark reads it.
     pub in_engines: Duration,
     /// What each node committed, in order, where a benchmark wants to commit the same again.
@@ -112,16 +120,29 @@ pub struct World {
 /// 2026-01-01, in ms since the epoch: when every world begins.
 const EPOCH_MS: u64 = 1_767_225_600_000;
 
+/// Writes and syncs of a commit, and a few more: the power may stay until it is over.
+const CHANGES: u64 = 24;
+
 /// Inputs that share a commit, as in the runtime.
 const BATCH: usize = 256;
 
 impl World {
-    /// A world of `count` nodes that do not know each other.
+    /// A world of `count` nodes that do not know each other, with rows in memory.
     pub fn new(seed: u64, count: usize) -> Self {
+        Self::on(seed, count, || Medium::Rows(Disk::default()))
+    }
+
+    /// The same with encrypted stores on disks that lose power.
+    pub fn sealed(seed: u64, count: usize) -> Self {
+        Self::on(seed, count, || Medium::Sealed(Sealed::create()))
+    }
+
+    fn on(seed: u64, count: usize, disk: impl Fn() -> Medium) -> Self {
         let mut world = Self {
             nodes: Vec::new(),
             faults: Faults { delay_ms: 20, ..Faults::default() },
             seed,
+            power_cuts: 0,
             in_engines: Duration::ZERO,
             journal: None,
             rng: ChaCha20Rng::seed_from_u64(seed),
@@ -136,7 +157,7 @@ impl World {
         for index in 0..count {
             world.nodes.push(Node {
                 engine: None,
-                disk: Disk::default(),
+                disk: disk(),
                 events: Vec::new(),
                 replies: BTreeMap::new(),
                 skew_ms: 0,
@@ -184,15 +205,15 @@ impl World {
         n.started_ms = now_ms;
         n.inbox.clear();
         let identity = (n.identity)();
-        let fresh = n.disk.is_empty();
+        let fresh = n.disk.open().unwrap_or_else(|why| panic!("seed {}: node {node}'s disk: {why}", self.seed));
         let now = self.clock(node);
         let n = &mut self.nodes[node];
         let start = Start { identity, account_key: None, transport: transport(node), fresh_incarnation: fresh, seed };
         let mut work = Work::default();
-        let engine = Engine::load(start, &n.disk, now, &mut work)
+        let engine = Engine::load(start, &*n.disk.view(), now, &mut work)
             .unwrap_or_else(|fault| panic!("seed {}: node {node} does not load: {fault}", self.seed));
         n.engine = Some(engine);
-        n.disk.commit(work.records);
+        assert!(n.disk.commit(work.records), "seed {}: node {node} cannot keep its start", self.seed);
         let listening = vec![address(node)];
         for action in work.actions {
             self.act(node, action);
@@ -210,6 +231,8 @@ impl World {
             return;
         }
         n.inbox.clear();
+        let survivors = self.rng.next_u64();
+        self.nodes[node].disk.lose_power(survivors);
         let ends: Vec<LinkId> = self.links.iter().filter(|(_, end)| end.node == node).map(|(id, _)| *id).collect();
         for link in ends {
             self.break_link(link);
@@ -219,7 +242,7 @@ impl World {
     /// Puts an older disk under a node that is down.
     pub fn restore(&mut self, node: NodeIndex, disk: Disk) {
         self.crash(node);
-        self.nodes[node].disk = disk;
+        self.nodes[node].disk = Medium::Rows(disk);
     }
 
     /// Nothing passes between the two any more; their links hang, as with a pulled cable.
@@ -336,14 +359,16 @@ impl World {
             let mut work = Work::default();
             let entered = Instant::now();
             let mut result = Ok(());
+            let view = n.disk.view();
             if due {
-                result = engine.handle(Input::Timeout, now, &n.disk, &mut work);
+                result = engine.handle(Input::Timeout, now, &*view, &mut work);
             }
             for _ in 0..BATCH {
                 let Some(input) = n.inbox.pop_front() else { break };
-                result = result.and_then(|()| engine.handle(input, now, &n.disk, &mut work));
+                result = result.and_then(|()| engine.handle(input, now, &*view, &mut work));
             }
-            result = result.and_then(|()| engine.flush(now, &n.disk, &mut work));
+            result = result.and_then(|()| engine.flush(now, &*view, &mut work));
+            drop(view);
             self.in_engines += entered.elapsed();
             if due {
                 let next = engine.next_timeout();
@@ -363,8 +388,13 @@ impl World {
         if let Some(journal) = &mut self.journal {
             journal.push((node, work.records.clone()));
         }
-        self.nodes[node].disk.commit(work.records);
-        if crash_at == 1 {
+        let cut = self.chance(self.faults.power);
+        if cut {
+            self.power_cuts += 1;
+            let changes = self.below(CHANGES);
+            self.nodes[node].disk.cut_after(changes);
+        }
+        if !self.nodes[node].disk.commit(work.records) || crash_at == 1 {
             return self.crash_for_a_while(node);
         }
         let sent = if crash_at == 2 { self.below(work.actions.len() as u64 + 1) } else { u64::MAX };
@@ -382,6 +412,9 @@ impl World {
             return self.crash_for_a_while(node);
         }
         self.nodes[node].events.extend(work.events);
+        if cut {
+            self.crash_for_a_while(node);
+        }
     }
 
     fn crash_for_a_while(&mut self, node: NodeIndex) {

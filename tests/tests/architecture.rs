@@ -9,21 +9,26 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_owned()
 }
 
-/// Every Rust file below `folder`, with its text up to the unit tests.
-fn sources(folder: &str) -> Vec<(String, String)> {
-    fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
-        for entry in fs::read_dir(folder).expect("a source folder").map(|e| e.expect("an entry").path()) {
-            if entry.is_dir() {
-                walk(&entry, found);
-            } else if entry.extension().is_some_and(|e| e == "rs") {
-                found.push(entry);
+/// Every Rust file below `folder` that is not generated.
+fn rust_files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).expect("a source folder").map(|e| e.expect("an entry").path()) {
+        if entry.is_dir() {
+            if entry.file_name().is_some_and(|name| name != "target") {
+                found.extend(rust_files(&entry));
             }
+        } else if entry.extension().is_some_and(|e| e == "rs") {
+            found.push(entry);
         }
     }
-    let mut found = Vec::new();
-    walk(&root().join(folder), &mut found);
-    assert!(!found.is_empty(), "{folder} holds no Rust file");
     found.sort();
+    found
+}
+
+/// Every Rust file below `folder`, with its text up to the unit tests.
+fn sources(folder: &str) -> Vec<(String, String)> {
+    let found = rust_files(&root().join(folder));
+    assert!(!found.is_empty(), "{folder} holds no Rust file");
     let name = |path: &Path| path.strip_prefix(root()).expect("below the root").display().to_string();
     found
         .into_iter()
@@ -160,5 +165,30 @@ fn every_page_of_the_book_is_in_its_summary() {
                 assert!(summary.contains(&format!("({name})")), "{name} is not in docs/SUMMARY.md");
             }
         }
+    }
+}
+
+#[test]
+fn every_test_that_the_threat_model_names_is_there() {
+    let page = fs::read_to_string(root().join("docs/threat-model.md")).expect("docs/threat-model.md");
+    let table = page.split("## Tried in tests").nth(1).expect("the table").split("\n## ").next().unwrap_or_default();
+    let mut tests = std::collections::BTreeSet::new();
+    for folder in ["shared", "node", "rendezvous", "tests"] {
+        for path in rust_files(&root().join(folder)) {
+            let text = fs::read_to_string(&path).expect("UTF-8");
+            let lines: Vec<&str> = text.lines().map(str::trim).collect();
+            for (above, line) in lines.iter().zip(lines.iter().skip(1)) {
+                let name =
+                    line.trim_start_matches("async ").strip_prefix("fn ").and_then(|rest| rest.split('(').next());
+                if let Some(name) = name.filter(|_| above.starts_with("#[")) {
+                    tests.insert(name.to_owned());
+                }
+            }
+        }
+    }
+    let named: Vec<&str> = table.split('`').skip(1).step_by(2).collect();
+    assert!(named.len() > 60, "only {} tests are named", named.len());
+    for name in named {
+        assert!(tests.contains(name), "docs/threat-model.md names {name}, which is no test");
     }
 }

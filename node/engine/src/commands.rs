@@ -135,7 +135,8 @@ impl Parts {
             return Err(Stop::refuse(Code::Conflict, "this is an invite of your own; give it to somebody else"));
         }
         if invite.expiry_ms < step.now.wall_ms {
-            return Err(Stop::refuse(Code::NotFound, "this invite has expired; ask for a new one"));
+            let message = "this invite has expired; ask for a new one, or set this machine's clock if it is wrong";
+            return Err(Stop::refuse(Code::NotFound, message));
         }
         if self.people.standing(&account) == Some(Standing::Blocked) {
             let handle = self.people.handle(&account);

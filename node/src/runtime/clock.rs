@@ -8,18 +8,20 @@ use hobnob_engine::work::Now;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Clock {
     started: Instant,
+    /// How far the wall clock is off, on purpose.
+    skew_ms: i64,
 }
 
 impl Clock {
-    /// Starts at zero.
+    /// Starts at zero. `skew_ms` is added to what the machine believes the time is.
     #[expect(clippy::disallowed_methods, reason = "this is the clock")]
-    pub(super) fn start() -> Self {
-        Self { started: Instant::now() }
+    pub(super) fn start(skew_ms: i64) -> Self {
+        Self { started: Instant::now(), skew_ms }
     }
 
     /// What the engine is told.
     pub(super) fn now(&self) -> Now {
-        Now { mono_ms: millis(self.started.elapsed()), wall_ms: wall_ms() }
+        Now { mono_ms: millis(self.started.elapsed()), wall_ms: wall_ms().saturating_add_signed(self.skew_ms) }
     }
 
     /// How long it is until `mono_ms` has begun; `None` when it has.
@@ -49,7 +51,7 @@ mod tests {
 
     #[test]
     fn a_deadline_that_is_over_needs_no_waiting_and_then_now_has_reached_it() {
-        let clock = Clock::start();
+        let clock = Clock::start(0);
         let soon = clock.now().mono_ms + 3;
         while let Some(left) = clock.until(soon) {
             std::thread::park_timeout(left);

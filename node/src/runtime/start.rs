@@ -27,7 +27,7 @@ const PORT_TRIES: usize = 8;
 
 /// Opens the network and starts the thread. Returns when the node can be asked, and knows where it listens.
 pub(crate) async fn start(options: StartOptions) -> Result<Node, StartError> {
-    let StartOptions { profile, listen, mdns, disk_gate } = options;
+    let StartOptions { profile, listen, mdns, disk_gate, skew_ms } = options;
     let Parts { lock, store, who, keyring, transport_key, last_port } = profile.into_parts();
     let mut config = NetConfig::new(*transport_key);
     config.mdns = mdns;
@@ -40,7 +40,7 @@ pub(crate) async fn start(options: StartOptions) -> Result<Node, StartError> {
     let (ready_sender, ready) = oneshot::channel();
     let node = Node::new(calls, &events, ended, stop, keyring);
     let mut runtime = Runtime {
-        clock: Clock::start(),
+        clock: Clock::start(skew_ms),
         inbox: Inbox { calls: call_receiver, net: net_events, stop: stop_receiver },
         engine: None,
         who,

@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 
 use hobnob_shared::text::Handle;
 use jiff::{civil::Date, tz::TimeZone};
+use qrcode::render::unicode::Dense1x2;
 
 pub(super) use self::layout::shorten;
 pub use self::{
@@ -109,14 +110,26 @@ pub fn page(text: &str, look: &Look) -> String {
 }
 
 /// A QR code, two rows of it in one line; nothing in plain mode or where it does not fit.
+///
+/// Many cameras read only dark modules on a light ground. With colours that is what they get on any terminal; without,
+/// the letters are taken to be light, as on most.
 pub fn qr(text: &str, look: &Look) -> Option<String> {
     if look.plain {
         return None;
     }
+    let has_colours = matches!(look.theme, Some(Theme::Dark | Theme::Light));
+    let (dark, light) = if has_colours { (Dense1x2::Dark, Dense1x2::Light) } else { (Dense1x2::Light, Dense1x2::Dark) };
     let code = qrcode::QrCode::with_error_correction_level(text, qrcode::EcLevel::L).ok()?;
-    let picture = code.render::<qrcode::render::unicode::Dense1x2>().quiet_zone(true).build();
-    let fits = picture.lines().all(|line| line.chars().count() <= look.width);
-    fits.then(|| format!("{picture}\n"))
+    let picture = code.render::<Dense1x2>().dark_color(dark).light_color(light).quiet_zone(true).build();
+    let mut out = String::new();
+    for line in picture.lines() {
+        if line.chars().count() > look.width {
+            return None;
+        }
+        out.push_str(&look.paint(Role::Code, line));
+        out.push('\n');
+    }
+    Some(out)
 }
 
 #[cfg(test)]

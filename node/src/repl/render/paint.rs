@@ -39,6 +39,8 @@ pub(super) enum Role {
     Alert,
     /// A heading.
     Strong,
+    /// A QR code: black on white whatever the theme, where there are colours.
+    Code,
 }
 
 /// Colours of names: none of them red, which means alarm.
@@ -49,6 +51,7 @@ impl Look {
     /// The text in its colour. The text must be harmless already.
     pub(super) fn paint(&self, role: Role, text: &str) -> String {
         match self.theme.filter(|_| !self.plain && !text.is_empty()) {
+            Some(Theme::Mono) if role == Role::Code => text.to_owned(),
             Some(theme) => format!("\x1b[{}m{text}\x1b[0m", code(theme, role)),
             None => text.to_owned(),
         }
@@ -58,6 +61,7 @@ impl Look {
 fn code(theme: Theme, role: Role) -> &'static str {
     match (role, theme) {
         (Role::Dim, _) => "2",
+        (Role::Code, _) => "30;107",
         (Role::Alert, Theme::Mono) => "1;7",
         (Role::Alert, Theme::Dark | Theme::Light) => "1;31",
         (Role::Strong, _) | (Role::Me | Role::Name(_), Theme::Mono) => "1",

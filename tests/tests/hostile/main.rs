@@ -1,5 +1,9 @@
 //! What attackers send, to real nodes on loopback. Each test ends with Alice and Bob still chatting.
 
+mod clock;
+mod crowd;
+mod fork;
+
 use hobnob::api::{Command, Event, InviteTerms, Reply};
 use hobnob_shared::{
     id::{ConversationId, LogId, ShortHash},

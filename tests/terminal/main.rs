@@ -7,152 +7,25 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::string_slice,
+    clippy::print_stderr,
     reason = "a test"
 )]
 
-use std::{
-    io::{Read as _, Write as _},
-    sync::{Arc, Condvar, Mutex},
-    time::{Duration, Instant},
-};
+mod cast;
+mod code;
+#[expect(dead_code, unreachable_pub, reason = "other tests break the wire, and whole nodes have it from a crate")]
+#[path = "../src/lan.rs"]
+mod lan;
+mod near;
+mod people;
+mod screen;
+mod secrets;
+mod tmux;
 
-use portable_pty::{Child, CommandBuilder, PtySize, native_pty_system};
-use tempfile::TempDir;
+use std::io::Write as _;
 
-/// Far more than anything takes on a busy machine; reached only when something will never happen.
-const DEADLINE: Duration = Duration::from_secs(120);
-/// Tall, so that nothing scrolls away.
-const ROWS: u16 = 120;
-
-/// A terminal with hobnob in it.
-struct Terminal {
-    child: Box<dyn Child + Send + Sync>,
-    keyboard: Box<dyn std::io::Write + Send>,
-    seen: Arc<(Mutex<Seen>, Condvar)>,
-}
-
-struct Seen {
-    screen: vt100::Parser,
-    raw: Vec<u8>,
-    ended: bool,
-}
-
-impl Terminal {
-    fn start(columns: u16, arguments: &[&str]) -> Self {
-        let pty = native_pty_system()
-            .openpty(PtySize { rows: ROWS, cols: columns, pixel_width: 0, pixel_height: 0 })
-            .expect("a pseudo-terminal");
-        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_hobnob"));
-        command.args(["--listen", "127.0.0.1:0"]);
-        command.args(arguments);
-        command.env("TERM", "xterm-256color");
-        command.env("NO_COLOR", "1");
-        command.env("LC_ALL", "C.UTF-8");
-        let child = pty.slave.spawn_command(command).expect("hobnob starts");
-        drop(pty.slave);
-        let cells = |count| std::num::NonZero::new(count).expect("a screen");
-        let screen = vt100::Parser::new(cells(ROWS), cells(columns), 0);
-        let seen = Arc::new((Mutex::new(Seen { screen, raw: Vec::new(), ended: false }), Condvar::new()));
-        let keyboard = pty.master.take_writer().expect("a keyboard");
-        let mut output = pty.master.try_clone_reader().expect("a screen");
-        let reader = Arc::clone(&seen);
-        let master = pty.master;
-        std::thread::spawn(move || {
-            let mut bytes = [0; 4096];
-            loop {
-                let count = output.read(&mut bytes).unwrap_or(0);
-                let mut seen = reader.0.lock().expect("not poisoned");
-                seen.screen.process(&bytes[..count]);
-                seen.raw.extend_from_slice(&bytes[..count]);
-                seen.ended = count == 0;
-                reader.1.notify_all();
-                if count == 0 {
-                    drop(master);
-                    return;
-                }
-            }
-        });
-        Self { child, keyboard, seen }
-    }
-
-    /// A profile without a password, ready to chat.
-    fn chatting(columns: u16, name: &str, dir: &TempDir) -> Self {
-        let profile = dir.path().join(name);
-        let status = std::process::Command::new(env!("CARGO_BIN_EXE_hobnob"))
-            .args(["init", "--no-input", "--name", name, "--data-dir"])
-            .arg(&profile)
-            .output()
-            .expect("init");
-        assert!(status.status.success(), "{status:?}");
-        let mut terminal = Self::start(columns, &["--data-dir", &profile.display().to_string()]);
-        terminal.sees("hobnob>");
-        terminal
-    }
-
-    fn types(&mut self, keys: &str) {
-        self.keyboard.write_all(keys.as_bytes()).expect("the terminal is there");
-        self.keyboard.flush().expect("the terminal is there");
-    }
-
-    fn enters(&mut self, line: &str) {
-        self.types(line);
-        self.types("\r");
-    }
-
-    /// Waits until the screen holds this text, and returns all of the screen.
-    fn sees(&mut self, text: &str) -> String {
-        // Where a sentence wraps depends on the width.
-        self.until(text, |screen| screen.split_whitespace().collect::<Vec<_>>().join(" ").contains(text))
-    }
-
-    fn until(&mut self, what: &str, mut done: impl FnMut(&str) -> bool) -> String {
-        let deadline = Instant::now() + DEADLINE;
-        let (lock, changed) = &*self.seen;
-        let mut seen = lock.lock().expect("not poisoned");
-        loop {
-            let screen = seen.screen.screen().contents();
-            if done(&screen) {
-                return screen;
-            }
-            let left = deadline.saturating_duration_since(Instant::now());
-            assert!(!left.is_zero() && !seen.ended, "never seen: {what}\n--- screen:\n{screen}");
-            seen = changed.wait_timeout(seen, left).expect("not poisoned").0;
-        }
-    }
-
-    fn exit_code(mut self) -> u32 {
-        self.child.wait().expect("an end").exit_code()
-    }
-}
-
-impl Drop for Terminal {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// The invite link on a screen, put together from its rows.
-fn link_on(screen: &str) -> String {
-    let from = screen.rfind("hobnob:").expect("a link");
-    let link = screen[from + 7..].chars().filter(|c| *c != '\n').take_while(|c| matches!(c, 'a'..='z' | '2'..='7'));
-    format!("hobnob:{}", link.collect::<String>())
-}
-
-/// Alice and Bob in two terminals, friends by an invite that accepts at once.
-fn friends(columns: u16, dir: &TempDir) -> (Terminal, Terminal) {
-    let mut alice = Terminal::chatting(columns, "alice", dir);
-    let mut bob = Terminal::chatting(columns, "bob", dir);
-    alice.enters("/invite-link --auto-accept");
-    alice.sees("nobody outside can reach you");
-    let link = link_on(&alice.sees("hobnob:"));
-    bob.enters(&format!("/add {link}"));
-    bob.sees("you and @alice are friends");
-    alice.sees("you and @bob are friends");
-    alice.sees("@bob is online");
-    bob.sees("@alice is online");
-    (alice, bob)
-}
+use cast::{friends, link_on};
+use screen::Terminal;
 
 #[test]
 fn the_line_that_is_typed_survives_the_lines_that_arrive() {
@@ -216,8 +89,8 @@ fn no_control_character_of_a_friend_reaches_the_terminal() {
         screen.lines().any(|row| row.contains("forged") && row.starts_with("      ")),
         "behind the gutter: {screen}"
     );
-    let seen = bob.seen.0.lock().expect("not poisoned");
-    let raw = String::from_utf8_lossy(&seen.raw);
+    let raw = bob.raw();
+    let raw = String::from_utf8_lossy(&raw);
     for bad in ["\u{1b}]0;", "\u{1b}[2J", "\u{9b}", "\u{202e}", "\u{7}"] {
         assert!(!raw.contains(bad), "{bad:?} reached the terminal");
     }
@@ -257,9 +130,9 @@ fn plain_mode_writes_no_escape_sequence() {
     dora.enters("/whoami");
     dora.sees("fingerprint");
     dora.enters("/quit");
-    let seen = Arc::clone(&dora.seen);
-    assert_eq!(dora.exit_code(), 0);
-    assert!(!seen.0.lock().expect("not poisoned").raw.contains(&0x1b), "an escape was written");
+    let (raw, code) = dora.end();
+    assert_eq!(code, 0);
+    assert!(!raw.contains(&0x1b), "an escape was written");
 }
 
 /// What a line of a transcript says, without what differs from run to run: times, keys, and how fast it was delivered.
