@@ -6,6 +6,7 @@ use std::{
     env,
     net::{Ipv4Addr, UdpSocket},
     process::{Child, Command, Stdio},
+    sync::atomic::{AtomicUsize, Ordering},
     time::Duration,
 };
 
@@ -25,9 +26,11 @@ struct Lan {
 impl Lan {
     /// So many namespaces, or why there are none.
     fn new(count: usize) -> Result<Self, String> {
+        // Tests of one process run side by side.
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
         let mut lan = Self { names: Vec::new() };
-        for number in 0..count {
-            let name = format!("hobnob{}-{number}", std::process::id());
+        for _ in 0..count {
+            let name = format!("hobnob{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
             ip(&["netns", "add", &name])?;
             lan.names.push(name);
         }
