@@ -50,8 +50,10 @@ pub struct Quote {
     pub number: Option<u64>,
     /// Who wrote it, when we have it.
     pub from: Option<From>,
-    /// Its beginning, at most 80 characters, unfiltered.
+    /// Its beginning, at most 80 characters, unfiltered. Empty when deleted, or when we do not have it.
     pub snippet: String,
+    /// It was here, and is deleted.
+    pub deleted: bool,
 }
 
 /// What a message is.

@@ -186,7 +186,12 @@ fn sent() -> Message {
         from: From::Me,
         text: "hi Bob".into(),
         delivery: Some(Delivery { state: DeliveryState::Queued, delivered: 0, devices: 1 }),
-        reply_to: Some(Quote { number: Some(42), from: Some(From::Friend(bob())), snippet: "hi".into() }),
+        reply_to: Some(Quote {
+            number: Some(42),
+            from: Some(From::Friend(bob())),
+            snippet: "hi".into(),
+            deleted: false,
+        }),
         ..received()
     }
 }

@@ -231,7 +231,7 @@ fn hostile_names_and_notes_are_harmless_everywhere() {
         retry_ms: None,
     };
     let quoting = Message {
-        reply_to: Some(Quote { number: Some(1), from: None, snippet: HOSTILE.into() }),
+        reply_to: Some(Quote { number: Some(1), from: None, snippet: HOSTILE.into(), deleted: false }),
         reactions: vec![(Reaction::parse("\u{202e}x").unwrap(), vec![From::Me])],
         ..from_bob(HOSTILE)
     };
@@ -319,7 +319,8 @@ fn marks_stand_where_they_say_what_they_mean() {
 
 #[test]
 fn a_reply_stands_below_what_it_answers_and_reactions_below_the_text() {
-    let quote = Quote { number: Some(40), from: Some(From::Me), snippet: "shall we meet?\nat 8".into() };
+    let quote =
+        Quote { number: Some(40), from: Some(From::Me), snippet: "shall we meet?\nat 8".into(), deleted: false };
     let reactions = vec![(Reaction::parse("👍").unwrap(), vec![From::Me, From::Friend(handle("bob"))])];
     let one = Message { reply_to: Some(quote), reactions, ..from_bob("yes") };
     assert_eq!(shown(&one, 80), "      ╭ [40] me: shall we meet? at 8\n14:02 [42] ✓bob: yes\n      ╰ 👍 me, bob\n");
@@ -327,6 +328,16 @@ fn a_reply_stands_below_what_it_answers_and_reactions_below_the_text() {
         in_words(&one),
         "14:02 [42] bob (verified) answering [40] me: shall we meet? at 8: yes (reactions: 👍 me, bob)\n"
     );
+}
+
+#[test]
+fn what_is_answered_is_deleted_or_was_never_here() {
+    let deleted = Quote { number: Some(40), from: Some(From::Me), snippet: String::new(), deleted: true };
+    let absent = Quote { number: None, from: None, snippet: String::new(), deleted: false };
+    for (quote, words) in [(deleted, "[40] me: (deleted)"), (absent, "(not here)")] {
+        let one = Message { reply_to: Some(quote), ..from_bob("yes") };
+        assert_eq!(shown(&one, 80), format!("      ╭ {words}\n14:02 [42] ✓bob: yes\n"));
+    }
 }
 
 #[test]
