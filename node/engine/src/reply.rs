@@ -154,6 +154,8 @@ pub struct Friend {
     pub queued: u64,
     /// When a session was last up, in ms since the epoch.
     pub last_seen_ms: Option<u64>,
+    /// Their node refused the invite that we use: why, and what to do. It is not tried again.
+    pub refused: Option<String>,
 }
 
 /// Something that waits for a decision.

@@ -141,6 +141,7 @@ fn friend(standing: Standing) -> Friend {
         devices: 1,
         queued: 0,
         last_seen_ms: Some(SENT),
+        refused: None,
     }
 }
 

@@ -169,6 +169,7 @@ pub(crate) fn friend(friend: &Friend) -> Fields {
         "devices": friend.devices,
         "queued": friend.queued,
         "last_seen": friend.last_seen_ms.map(time),
+        "refused": friend.refused,
     })));
     object
 }

@@ -48,6 +48,7 @@ fn friend_row(friend: &Friend, look: &Look) -> Vec<String> {
 fn standing(friend: &Friend) -> String {
     match friend.standing {
         Standing::Friend => presence_words(friend.presence).to_owned(),
+        Standing::Pending if friend.refused.is_some() => "not added".to_owned(),
         Standing::Pending => "not accepted yet".to_owned(),
         Standing::Blocked => "blocked".to_owned(),
         Standing::Removed => "removed".to_owned(),
@@ -59,6 +60,7 @@ fn details(friend: &Friend, look: &Look) -> String {
     if friend.key_alarm {
         words.push("KEY CHANGED, nothing is sent until you /verify".to_owned());
     }
+    words.extend(friend.refused.clone());
     let offline = friend.presence == Presence::Offline && friend.standing == Standing::Friend;
     if let Some(ms) = friend.last_seen_ms.filter(|_| offline) {
         words.push(format!("seen {}", look.ago(ms)));

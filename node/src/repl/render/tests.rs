@@ -398,6 +398,7 @@ fn sample_friend(name: &str, standing: Standing) -> Friend {
         devices: 1,
         queued: 0,
         last_seen_ms: Some(NOW - 7_200_000),
+        refused: None,
     }
 }
 
@@ -437,6 +438,20 @@ fn lists_are_tables_or_sentences() {
     assert_eq!(
         reply("chats", &chats, &scene(), &plain()),
         "@bob, online, 3 unread 1 queued gone after 1d, 14:02 [42] hello there\n"
+    );
+}
+
+#[test]
+fn a_dead_invite_is_explained_in_the_list_of_friends() {
+    let refused = Some("the invite has expired; ask for a new one".to_owned());
+    let list = Reply::Friends(vec![Friend { refused, ..sample_friend("dave", Standing::Pending) }]);
+    assert_eq!(
+        reply("friends", &list, &scene(), &look(80)),
+        "  @dave  not added  the invite has expired; ask for a new one\n"
+    );
+    assert_eq!(
+        reply("friends", &list, &scene(), &plain()),
+        "@dave, not added, the invite has expired; ask for a new one\n"
     );
 }
 
