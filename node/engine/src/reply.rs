@@ -325,6 +325,8 @@ pub enum Reply {
         on: bool,
         ends_in_ms: u64,
         people: Vec<NearbyPerson>,
+        /// Every address that we listen on is loopback: no other machine sees this one.
+        loopback_only: bool,
     },
     Info(Box<MessageDetails>),
     Net {

@@ -119,9 +119,10 @@ fn reply_fields(reply: &Reply) -> Fields {
         Reply::Safety { handle, number, words, verified } => fields(json!({
             "chat": handle.to_string(), "safety_number": number, "safety_words": words, "verified": verified,
         })),
-        Reply::Nearby { on, ends_in_ms, people } => fields(json!({
+        Reply::Nearby { on, ends_in_ms, people, loopback_only } => fields(json!({
             "on": on,
             "ends_in_ms": ends_in_ms,
+            "loopback_only": loopback_only,
             "people": people.iter().map(view::nearby).collect::<Vec<_>>(),
         })),
         Reply::Info(details) => details_fields(details),

@@ -61,7 +61,7 @@ fn replies() -> Vec<(&'static str, Reply)> {
         ("chats", Reply::Chats(vec![chat()])),
         ("next", Reply::Next(Some(bob()))),
         ("verify", safety()),
-        ("nearby", Reply::Nearby { on: true, ends_in_ms: 600_000, people: vec![nearby()] }),
+        ("nearby", Reply::Nearby { on: true, ends_in_ms: 600_000, people: vec![nearby()], loopback_only: false }),
         ("info", Reply::Info(Box::new(details()))),
         ("net", net()),
         ("peers", Reply::Peers(vec![peer()])),

@@ -259,7 +259,7 @@ fn hostile_names_and_notes_are_harmless_everywhere() {
         Reply::Requests(vec![request.clone()]),
         Reply::Messages(vec![quoting.clone()]),
         Reply::Chats(vec![sample_chat(Some(quoting.clone()))]),
-        Reply::Nearby { on: true, ends_in_ms: 1000, people: vec![person.clone()] },
+        Reply::Nearby { on: true, ends_in_ms: 1000, people: vec![person.clone()], loopback_only: false },
         Reply::Info(Box::new(details)),
         Reply::Peers(vec![peer]),
         Reply::Net { listen: vec![HOSTILE.into()], sessions: 1, pairing: true, unreached: vec![unreached] },
@@ -453,6 +453,18 @@ fn a_dead_invite_is_explained_in_the_list_of_friends() {
         reply("friends", &list, &scene(), &plain()),
         "@dave, not added, the invite has expired; ask for a new one\n"
     );
+}
+
+#[test]
+fn pairing_mode_on_loopback_promises_nothing() {
+    let near = |loopback_only, width| {
+        let answer = Reply::Nearby { on: true, ends_in_ms: 600_000, people: Vec::new(), loopback_only };
+        reply("nearby", &answer, &scene(), &Look { width, ..look(width) })
+    };
+    assert!(near(false, 200).contains("people on this network who have it on too see you"));
+    let alone = near(true, 200);
+    assert!(alone.contains("on this machine only") && alone.contains("--listen"), "{alone}");
+    assert!(!alone.contains("see you"), "{alone}");
 }
 
 #[test]
