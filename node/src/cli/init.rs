@@ -3,7 +3,6 @@
 use std::{io::Read, path::Path};
 
 use hobnob_shared::text::{Nickname, display};
-use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::{
@@ -97,8 +96,7 @@ fn make(
     }
     if common.json {
         let words = shown.as_ref().map(|words| words.as_str());
-        let fields = json!({ "name": name.as_str(), "profile": config.dir, "recovery_words": words });
-        data(&write::line(&out::created(fields, script::now())))?;
+        data(&write::line(&out::created(name.as_str(), &config.dir, words, script::now())))?;
     } else if let Some(words) = &shown {
         prompt::say(&format!("\n{ABOUT_WORDS}\n"));
         data(&words_table(words))?;

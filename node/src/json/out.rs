@@ -1,6 +1,8 @@
 //! Every line that `--json` writes, as pure functions of what happened and when. `docs/json.md` lists the same types
 //! and fields, and a test compares the two.
 
+use std::path::Path;
+
 use hobnob_shared::{identity::fingerprint, text::Nickname};
 use serde_json::{Value, json};
 
@@ -62,10 +64,10 @@ pub fn bye(queued: u64, now_ms: u64) -> Value {
     line.into()
 }
 
-/// A profile was made, by `hobnob init`.
-pub(crate) fn created(profile: Value, now_ms: u64) -> Value {
+/// A profile was made, by `hobnob init`: the words that restore it, unless it was made from them.
+pub(crate) fn created(name: &str, profile: &Path, recovery_words: Option<&str>, now_ms: u64) -> Value {
     let mut line = line("profile.created", now_ms);
-    line.extend(fields(profile));
+    line.extend(fields(json!({ "name": name, "profile": profile, "recovery_words": recovery_words })));
     line.into()
 }
 

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+use std::path::Path;
+
 use hobnob_shared::{
     id::{AccountId, DeviceId, EntryId},
     text::{Handle, Nickname, Note, Reaction},
@@ -23,6 +25,7 @@ const SENT: u64 = NOW - 1_234;
 /// A section of the page, and the lines shown in it.
 pub(super) fn sections() -> Vec<(String, Vec<Value>)> {
     let mut sections = vec![
+        ("profile.created".to_owned(), created()),
         ("ready".to_owned(), vec![out::ready(&me(), 2, NOW)]),
         ("error".to_owned(), errors()),
         ("bye".to_owned(), vec![out::bye(0, NOW)]),
@@ -40,6 +43,11 @@ pub(super) fn sections() -> Vec<(String, Vec<Value>)> {
         }
     }
     sections
+}
+
+fn created() -> Vec<Value> {
+    let dir = Path::new("/home/alice/.local/share/hobnob");
+    vec![out::created("Alice", dir, Some("pistol lava … velvet"), NOW), out::created("Alice", dir, None, NOW)]
 }
 
 fn errors() -> Vec<Value> {
