@@ -38,6 +38,16 @@ pub(super) fn rows(cells: &[Vec<String>], look: &Look) -> String {
     cells.iter().map(line).collect::<Vec<String>>().join("\n")
 }
 
+/// Names and what they stand for: columns, or in plain mode `name: value`, so that a line reads by itself.
+pub(super) fn facts(pairs: &[Vec<String>], look: &Look) -> String {
+    let line = |row: &Vec<String>| match row.as_slice() {
+        [name, value, words] if !words.is_empty() => format!("{name}: {value} ({words})"),
+        [name, rest @ ..] => format!("{name}: {}", rest.join(" ").trim_end()),
+        [] => String::new(),
+    };
+    if look.plain { pairs.iter().map(line).collect::<Vec<String>>().join("\n") } else { rows(pairs, look) }
+}
+
 fn row_in_words(row: &[String]) -> String {
     let filled: Vec<&str> = row.iter().map(String::as_str).filter(|cell| !cell.is_empty()).collect();
     filled.join(", ")
@@ -182,5 +192,5 @@ pub(super) fn settings(list: &[Setting], look: &Look) -> String {
         vec![display::line(&key), display::line(&setting.value), setting.help.to_owned()]
     };
     let cells: Vec<Vec<String>> = list.iter().map(line).collect();
-    rows(&cells, look)
+    facts(&cells, look)
 }

@@ -9,7 +9,7 @@ use super::{
     Look, Scene, Trust,
     event::in_ms,
     layout::shorten,
-    list::rows,
+    list::{facts, rows},
     message::{bare, friend as friend_name},
     paint::Role,
 };
@@ -216,5 +216,5 @@ pub(super) fn whoami(me: &WhoAmI, look: &Look) -> String {
     for address in &me.listen {
         cells.push(vec!["listens on".to_owned(), display::line(address)]);
     }
-    rows(&cells, look)
+    facts(&cells, look)
 }

@@ -468,6 +468,29 @@ fn pairing_mode_on_loopback_promises_nothing() {
 }
 
 #[test]
+fn facts_are_one_a_line_in_plain_mode() {
+    let me = WhoAmI {
+        account: AccountId::new([2; 32]),
+        device: DeviceId::new([3; 32]),
+        nick: Nickname::parse("Alice").unwrap(),
+        bio: Note::parse("").unwrap(),
+        device_name: Nickname::parse("linux").unwrap(),
+        listen: vec!["/ip4/127.0.0.1/tcp/1".to_owned()],
+        presence: Presence::Online,
+        presence_text: Note::parse("").unwrap(),
+    };
+    let out = whoami_card(&me, &plain());
+    let names: Vec<&str> = out.lines().filter_map(|line| Some(line.split_once(": ")?.0)).collect();
+    assert_eq!(names, ["name", "fingerprint", "account", "device", "presence", "listens on"], "{out}");
+    let bell = Setting { key: "bell".into(), value: "on".into(), help: "ring for messages" };
+    let alias = Setting { key: "alias.hi".into(), value: "/msg @bob hi".into(), help: "" };
+    assert_eq!(
+        reply("set", &Reply::Settings(vec![bell, alias]), &scene(), &plain()),
+        "bell: on (ring for messages)\n/hi: /msg @bob hi\n"
+    );
+}
+
+#[test]
 fn an_empty_answer_says_what_to_do_next() {
     for (name, answer, part) in [
         ("friends", Reply::Friends(Vec::new()), "/invite-link"),
