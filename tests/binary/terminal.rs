@@ -173,6 +173,33 @@ fn the_line_that_is_typed_survives_the_lines_that_arrive() {
 }
 
 #[test]
+fn a_typed_line_of_any_length_becomes_its_message_and_is_shown_once() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (_alice, mut bob) = friends(40, &dir);
+    let long = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen";
+    bob.enters("@alice");
+    bob.sees("@alice>");
+    // Behind the prompt, `@alice ` and 25 more letters fill a row of 40 cells.
+    for (number, text) in
+        [long, "0123456789012345678901234", "👋🏽 is a wave", "你好".repeat(30).as_str()].iter().enumerate()
+    {
+        bob.enters(&format!("@alice {text}"));
+        let end: String = text.chars().rev().take(8).collect::<Vec<_>>().into_iter().rev().collect();
+        bob.until("the message", |screen| {
+            let message = screen.find(&format!("[{}] me", number + 1));
+            message.is_some_and(|at| squeezed(&screen[at..]).contains(&squeezed(&end)))
+        });
+        let screen = bob.until("the next prompt", |screen| screen.trim_end().ends_with("@alice>"));
+        assert!(!screen.contains("@alice> @alice"), "the typed line is still there: {screen}");
+    }
+}
+
+/// Without blanks and gutters.
+fn squeezed(text: &str) -> String {
+    text.chars().filter(|c| !c.is_whitespace() && *c != '│').collect()
+}
+
+#[test]
 fn chinese_and_emoji_wrap_behind_the_gutter() {
     let dir = tempfile::tempdir().expect("a folder");
     let (mut alice, mut bob) = friends(40, &dir);
