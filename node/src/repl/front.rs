@@ -246,7 +246,6 @@ impl Front {
         let elsewhere = chats.iter().filter(|chat| Some(&chat.handle) != self.scene.chat.as_ref());
         self.status.unread = elsewhere.filter(|chat| !chat.muted).map(|chat| chat.unread).sum();
         self.status.queued = chats.iter().map(|chat| chat.queued).sum();
-        self.status.others = self.friends.len() > 1;
         self.status.chat.clone_from(&self.scene.chat);
         self.show_status();
     }
