@@ -261,6 +261,8 @@ fn nothing_is_shown_while_a_password_is_typed_and_ctrl_c_twice_leaves() {
     carol.enters("correct horse battery");
     carol.sees("Again");
     carol.enters("correct horse battery");
+    carol.sees("Written down?");
+    carol.enters("");
     let screen = carol.sees("hobnob>");
     assert!(!screen.contains("horse"), "{screen}");
     carol.types("half a line");
@@ -269,6 +271,45 @@ fn nothing_is_shown_while_a_password_is_typed_and_ctrl_c_twice_leaves() {
     carol.until("an empty line", |screen| !screen.trim_end().lines().last().unwrap_or_default().contains("half"));
     carol.types("\u{3}\u{3}");
     assert_eq!(carol.exit_code(), 130);
+}
+
+#[test]
+fn recovery_words_leave_the_screen_when_they_are_written_down() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let profile = dir.path().join("erin").display().to_string();
+    let mut erin = Terminal::start(80, &["--data-dir", &profile]);
+    erin.sees("Your name");
+    erin.enters("Erin");
+    erin.sees("Password");
+    erin.enters("");
+    let shown = erin.sees("Written down?");
+    let words = words_on(&shown);
+    erin.enters("");
+    let screen = erin.sees("hobnob>");
+    assert!(screen.contains("Profile for Erin") && screen.contains("/invite-link"), "{screen}");
+    assert_eq!(words_on(&screen), Vec::<String>::new());
+    erin.enters("/recovery");
+    let again = erin.sees("Written down?");
+    assert_eq!(words_on(&again), words);
+    // Ctrl-C takes them off too.
+    erin.types("\u{3}");
+    let screen = erin.sees("/recovery shows them again");
+    assert_eq!(words_on(&screen), Vec::<String>::new());
+    // What has scrolled out of the screen is asked to go as well.
+    let seen = erin.seen.0.lock().expect("not poisoned");
+    assert_eq!(seen.raw.windows(4).filter(|part| part == b"\x1b[3J").count(), 2);
+}
+
+/// The recovery words on a screen: what stands behind the numbers 1 to 24.
+fn words_on(screen: &str) -> Vec<String> {
+    let screen = screen.replace("These 24 words", "");
+    let pieces: Vec<&str> = screen.split_whitespace().collect();
+    (1..=24)
+        .filter_map(|number: usize| {
+            let is_it = |two: &&[&str]| two[0] == number.to_string() && two[1].chars().all(|c| c.is_ascii_lowercase());
+            pieces.windows(2).find(is_it).map(|two| two[1].to_owned())
+        })
+        .collect()
 }
 
 #[test]

@@ -28,7 +28,7 @@ An empty one is allowed: then whoever gets at this disk can read everything and 
 
 const ABOUT_WORDS: &str = "\
 These 24 words are your account. Write them on paper: with them you get it back when this machine is lost, and so does
-anyone else who has them. They are shown only now (with your password, /recovery shows them again).
+anyone else who has them. They are shown this once; later /recovery shows them, and asks for your password.
 ";
 
 const NEXT: &str = "\
@@ -90,19 +90,33 @@ fn make(
         }
         None => Some(profile::create(&config.dir, name, password)?),
     };
-    prompt::say(&format!("\nProfile for {} made in {}.\n", display::line(name.as_str()), config.dir.display()));
-    if password.is_none() {
-        prompt::say("It has no password: whoever gets at this disk can read it and write as you.\n");
-    }
     if common.json {
+        say_made(config, name, password);
         let words = shown.as_ref().map(|words| words.as_str());
-        data(&write::line(&out::created(name.as_str(), &config.dir, words, script::now())))?;
-    } else if let Some(words) = &shown {
+        return data(&write::line(&out::created(name.as_str(), &config.dir, words, script::now()))).map(drop);
+    }
+    // Where the words can be taken off the screen, what is said before goes with them.
+    let clears = shown.is_some() && !config.plain && prompt::is_possible(common.no_input) && prompt::can_clear();
+    if !clears {
+        say_made(config, name, password);
+    }
+    if let Some(words) = &shown {
         prompt::say(&format!("\n{ABOUT_WORDS}\n"));
         data(&words_table(words))?;
         prompt::say("\n");
     }
+    if clears {
+        prompt::enter_to_clear("Written down? Enter takes them off the screen: ");
+        say_made(config, name, password);
+    }
     Ok(())
+}
+
+fn say_made(config: &Config, name: &Nickname, password: Option<&Password>) {
+    prompt::say(&format!("\nProfile for {} made in {}.\n", display::line(name.as_str()), config.dir.display()));
+    if password.is_none() {
+        prompt::say("It has no password: whoever gets at this disk can read it and write as you.\n");
+    }
 }
 
 /// Four numbered columns, to be copied by hand.

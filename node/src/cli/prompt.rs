@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 use crate::{
     api::{Code, Refusal},
     profile::Password,
-    secret,
+    screen, secret,
 };
 
 /// Whether somebody is there to be asked.
@@ -58,6 +58,20 @@ fn hidden(question: &str) -> Result<Zeroizing<String>, Refusal> {
             let message = format!("the password cannot be typed here ({why}); use --password-file FILE");
             Err(Refusal::new(Code::Login, message))
         }
+    }
+}
+
+/// Whether what is on the screen can be taken off it.
+pub(super) fn can_clear() -> bool {
+    io::stdout().is_terminal() && !screen::is_dumb()
+}
+
+/// Waits for Enter, and empties the screen. Ctrl-C does that too, and ends the program.
+pub(super) fn enter_to_clear(question: &str) {
+    let read = secret::read(question);
+    say(screen::CLEAR);
+    if read.is_err_and(|why| why.kind() == io::ErrorKind::Interrupted) {
+        std::process::exit(i32::from(super::INTERRUPTED));
     }
 }
 

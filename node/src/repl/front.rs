@@ -26,6 +26,7 @@ use crate::{
     api::{Code, Command, Events, Friend, Message, Node, Refusal, Reply, Setting},
     command::{self, PAGE},
     config::Color,
+    screen,
 };
 
 /// Answers that come while another line is typed already.
@@ -79,7 +80,7 @@ impl Front {
     pub(super) async fn open(node: Node, mut options: Options) -> Result<Self, Refusal> {
         let coloured = wants_colour(&options);
         let (typing_told, typing) = mpsc::channel(1);
-        options.plain |= is_dumb();
+        options.plain |= screen::is_dumb();
         let opened = Terminal::open(options.plain, coloured, typing_told.clone()).or_else(|_| {
             // Whatever rustyline cannot do, reading plain lines still works.
             options.plain = true;
@@ -365,15 +366,11 @@ fn no_terminal(why: &io::Error) -> Refusal {
     Refusal::new(Code::Internal, format!("the terminal cannot be used: {why}"))
 }
 
-fn is_dumb() -> bool {
-    std::env::var_os("TERM").is_none_or(|term| term == "dumb" || term.is_empty())
-}
-
 fn wants_colour(options: &Options) -> bool {
     match options.color {
         Color::Always => true,
         Color::Never => false,
-        Color::Auto => !is_dumb() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+        Color::Auto => !screen::is_dumb() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
     }
 }
 

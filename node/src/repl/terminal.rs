@@ -29,7 +29,7 @@ use super::{
     gate::Gate,
     prompt::Live,
 };
-use crate::secret;
+use crate::{screen, secret};
 
 /// Lines that may wait while something else holds the screen (a list of completions). More are counted and dropped;
 /// the history has them.
@@ -184,10 +184,10 @@ impl Terminal {
         }
     }
 
-    /// Empties the screen, and what has scrolled out of it: recovery words may be there.
+    /// Empties the screen, and what has scrolled out of it.
     pub(super) fn clear(&mut self) {
         if self.printer.is_some() {
-            door("\x1b[H\x1b[2J\x1b[3J");
+            door(screen::CLEAR);
         }
     }
 
