@@ -2,6 +2,8 @@
 
 use std::io::{self, BufRead, IsTerminal, Write};
 
+use hobnob_shared::text::display;
+use rustix::termios::tcgetwinsize;
 use zeroize::Zeroizing;
 
 use crate::{
@@ -75,8 +77,36 @@ pub(super) fn enter_to_clear(question: &str) {
     }
 }
 
+/// Cells of the terminal that talk goes to; of a page where it goes somewhere else.
+pub(super) fn columns() -> usize {
+    const PAGE_CELLS: usize = 80;
+    match tcgetwinsize(io::stderr()) {
+        Ok(size) if size.ws_col > 0 => usize::from(size.ws_col).min(PAGE_CELLS),
+        _ => PAGE_CELLS,
+    }
+}
+
+/// Paragraphs, each wrapped at its blanks.
+pub(super) fn tell(text: &str) {
+    say(&wrapped(text, columns()));
+}
+
+fn wrapped(text: &str, cells: usize) -> String {
+    display::wrap(text, cells).iter().map(|line| format!("{line}\n")).collect()
+}
+
 /// Talk, without a line break of its own. Nobody may be there to read it.
 pub(crate) fn say(text: &str) {
     let mut stderr = io::stderr().lock();
     let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::wrapped;
+
+    #[test]
+    fn paragraphs_break_at_blanks() {
+        assert_eq!(wrapped("one two three\nfour", 8), "one two\nthree\nfour\n");
+    }
 }

@@ -28,7 +28,10 @@ const TRIES: usize = 3;
 const PLAIN_CLEAR: &str = "a plain screen cannot be cleared from here; closing this window does it";
 
 /// What is asked while recovery words are on the screen.
-const WRITTEN_DOWN: &str = "Written down? Enter takes them off the screen ";
+const WRITTEN_DOWN: &str = "Written down? Enter removes them: ";
+
+/// Cells of a numbered recovery word.
+const WORD_CELLS: usize = 14;
 
 /// Cells of a question about a line.
 const QUESTION_CELLS: usize = 200;
@@ -327,10 +330,11 @@ impl Front {
         let waits = !self.options.plain && !self.options.no_input;
         let then = if self.options.plain { ", then close this window" } else { "" };
         self.say(&format!("these words restore your account. Whoever has them is you: write them on paper{then}"));
+        let in_a_row = (self.look().width / WORD_CELLS).clamp(1, 6);
         let mut lines = Zeroizing::new(String::new());
         for (at, word) in words.split_whitespace().enumerate() {
-            let end = if at % 6 == 5 { "\n" } else { " " };
-            lines.push_str(&format!("{:>4} {word:<10}{end}", at + 1));
+            let end = if (at + 1).is_multiple_of(in_a_row) { "\n" } else { "" };
+            lines.push_str(&format!("{:>4} {word:<9}{end}", at + 1));
         }
         let text = Zeroizing::new(render::page(lines.trim_end_matches(['\n', ' ']), &self.look()));
         self.terminal.put(&text);

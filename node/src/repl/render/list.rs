@@ -53,17 +53,24 @@ fn row_in_words(row: &[String]) -> String {
     filled.join(", ")
 }
 
-/// A last cell that does not fit stands below, indented: nothing begins at the edge but what we say.
+/// A last cell narrower than this is hard to read: it stands below its row instead.
+const LAST_CELLS: usize = 32;
+
+/// A last cell that does not fit goes on below its beginning, or stands below, indented: nothing begins at the edge but
+/// what we say.
 fn row_in_columns(row: &[String], widths: &[usize], room: usize) -> String {
     let mut line = String::new();
     for (at, (cell, width)) in row.iter().zip(widths).enumerate() {
         let is_last = at + 1 == row.len();
         if is_last && at > 0 && visible_width(&line) + 2 + visible_width(cell) > room {
-            let below = display::wrap(cell, room.saturating_sub(BELOW.len()).max(16));
+            let begin = visible_width(&line) + 2;
+            let hangs = room.saturating_sub(begin) >= LAST_CELLS;
+            let indent = if hangs { " ".repeat(begin) } else { BELOW.to_owned() };
+            let pieces = display::wrap(cell, room.saturating_sub(indent.len()).max(16));
+            let pieces: Vec<String> = pieces.iter().map(|piece| display::line(piece)).collect();
             line.truncate(line.trim_end().len());
-            for piece in below {
-                line.push_str(&format!("\n{BELOW}{}", display::line(&piece)));
-            }
+            let gap = if hangs { " ".repeat(begin - visible_width(&line)) } else { format!("\n{indent}") };
+            line.push_str(&format!("{gap}{}", pieces.join(&format!("\n{indent}"))));
             break;
         }
         line.push_str("  ");

@@ -491,6 +491,24 @@ fn facts_are_one_a_line_in_plain_mode() {
 }
 
 #[test]
+fn what_has_no_room_in_its_column_goes_on_below_it() {
+    let text = "Me\n  /nick         call yourself otherwise; your friends are told\nmore words than fit in a line of this width";
+    assert_eq!(
+        page(text, &look(40)),
+        "Me\n  /nick         call yourself otherwise;\n                your friends are told\n\
+         more words than fit in a line of this\n  width\n"
+    );
+    let help = "show messages of other chats above the prompt, or only count them";
+    let notify = Setting { key: "notify".into(), value: "all".into(), help };
+    let shown = |width| reply("set", &Reply::Settings(vec![notify.clone()]), &scene(), &look(width));
+    assert_eq!(
+        shown(60),
+        "  notify  all  show messages of other chats above the\n               prompt, or only count them\n"
+    );
+    assert!(shown(40).starts_with("  notify  all\n      show"), "{}", shown(40));
+}
+
+#[test]
 fn an_empty_answer_says_what_to_do_next() {
     for (name, answer, part) in [
         ("friends", Reply::Friends(Vec::new()), "/invite-link"),
