@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, VecDeque},
     io,
-    sync::{Arc, PoisonError},
+    sync::{Arc, PoisonError, atomic::Ordering},
     time::Duration,
 };
 
@@ -200,9 +200,10 @@ impl Front {
         }
     }
 
-    /// The line is gone already; a second time leaves.
+    /// The line is gone already; a second time leaves, unless it was a line again that had to go.
     pub(super) fn on_interrupted(&mut self) {
-        if self.interrupted.is_some_and(|at| at.elapsed() < TWICE) {
+        let had_text = self.terminal.shared.has_text.swap(false, Ordering::SeqCst);
+        if !had_text && self.interrupted.is_some_and(|at| at.elapsed() < TWICE) {
             self.leaving = Some(Exit::Interrupted);
             return;
         }
