@@ -11,5 +11,6 @@ pub mod logging;
 pub mod profile;
 pub mod repl;
 mod runtime;
+mod screen;
 mod script;
 mod secret;

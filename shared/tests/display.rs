@@ -74,8 +74,9 @@ fn widths_are_those_of_a_terminal() {
         ("ｶﾅ", 2),
         ("😀", 2),
         ("❤\u{fe0f}", 2),
-        ("👨\u{200d}👩\u{200d}👧", 2),
-        ("👍🏽", 2),
+        ("👨\u{200d}👩\u{200d}👧", 6),
+        ("👍🏽", 4),
+        ("1\u{fe0f}\u{20e3}", 2),
         ("🇩🇪", 2),
         ("a\tb", 6),
         ("\u{2068}שלום\u{2069}", 4),
@@ -104,6 +105,20 @@ fn long_words_and_wide_characters_break_inside() {
     assert_eq!(wrap("你好，世界", 4), ["你", "好，", "世界"]);
     assert_eq!(wrap("你", 1), ["你"]);
     assert_eq!(wrap("👨\u{200d}👩\u{200d}👧👨\u{200d}👩\u{200d}👧", 2).len(), 2);
+}
+
+#[test]
+fn what_terminals_draw_differently_fits_in_all_of_them_and_stays_whole() {
+    let wave = "👋🏽";
+    let family = "👨\u{200d}👩\u{200d}👧";
+    // A terminal that knows no sequences draws the parts: two cells for each that is not a joiner.
+    let apart = |line: &str| -> usize { line.chars().filter(|c| *c != '\u{200d}').count() * 2 };
+    for cluster in [wave, family] {
+        let lines = wrap(&cluster.repeat(9), 13);
+        assert!(lines.iter().all(|line| apart(line) <= 13), "{lines:?}");
+        assert!(lines.iter().all(|line| line.replace(cluster, "").is_empty()), "{lines:?}");
+        assert_eq!(lines.concat(), cluster.repeat(9));
+    }
 }
 
 #[test]

@@ -12,9 +12,9 @@ fn a_newcomer_is_asked_shown_the_words_and_told_what_to_do_next() {
     terminal.type_line("Alice");
     terminal.wait("An empty one is allowed");
     terminal.wait("Password");
-    terminal.type_line("one");
+    terminal.type_line("xyzzy one");
     terminal.wait("Again");
-    terminal.type_line("two");
+    terminal.type_line("xyzzy two");
     terminal.wait("differ");
     terminal.wait("Password");
     terminal.type_line("");
@@ -25,7 +25,7 @@ fn a_newcomer_is_asked_shown_the_words_and_told_what_to_do_next() {
     terminal.wait("/help");
     terminal.type_line("/quit");
     assert_eq!(terminal.ends_with(), 0);
-    assert!(!terminal.seen().contains("one\r\n") && !terminal.seen().contains("two\r\n"), "a password was echoed");
+    assert!(!terminal.seen().contains("xyzzy"), "a password was echoed");
 }
 
 #[test]

@@ -46,6 +46,33 @@ fn the_line_that_is_typed_survives_the_lines_that_arrive() {
 }
 
 #[test]
+fn a_typed_line_of_any_length_becomes_its_message_and_is_shown_once() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (_alice, mut bob) = friends(40, &dir);
+    let long = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen";
+    bob.enters("@alice");
+    bob.sees("@alice>");
+    // Behind the prompt, `@alice ` and 25 more letters fill a row of 40 cells.
+    for (number, text) in
+        [long, "0123456789012345678901234", "👋🏽 is a wave", "你好".repeat(30).as_str()].iter().enumerate()
+    {
+        bob.enters(&format!("@alice {text}"));
+        let end: String = text.chars().rev().take(8).collect::<Vec<_>>().into_iter().rev().collect();
+        bob.until("the message", |screen| {
+            let message = screen.find(&format!("[{}] me", number + 1));
+            message.is_some_and(|at| squeezed(&screen[at..]).contains(&squeezed(&end)))
+        });
+        let screen = bob.until("the next prompt", |screen| screen.trim_end().ends_with("@alice>"));
+        assert!(!screen.contains("@alice> @alice"), "the typed line is still there: {screen}");
+    }
+}
+
+/// Without blanks and gutters.
+fn squeezed(text: &str) -> String {
+    text.chars().filter(|c| !c.is_whitespace() && *c != '│').collect()
+}
+
+#[test]
 fn chinese_and_emoji_wrap_behind_the_gutter() {
     let dir = tempfile::tempdir().expect("a folder");
     let (mut alice, mut bob) = friends(40, &dir);
@@ -107,14 +134,60 @@ fn nothing_is_shown_while_a_password_is_typed_and_ctrl_c_twice_leaves() {
     carol.enters("correct horse battery");
     carol.sees("Again");
     carol.enters("correct horse battery");
+    carol.sees("Written down?");
+    carol.enters("");
     let screen = carol.sees("hobnob>");
     assert!(!screen.contains("horse"), "{screen}");
     carol.types("half a line");
     carol.sees("half a line");
     carol.types("\u{3}");
     carol.until("an empty line", |screen| !screen.trim_end().lines().last().unwrap_or_default().contains("half"));
-    carol.types("\u{3}\u{3}");
-    assert_eq!(carol.exit_code(), 130);
+    // Taking another line back is no wish to leave.
+    carol.types("another");
+    carol.sees("another");
+    carol.types("\u{3}");
+    carol.until("an empty line", |screen| !screen.trim_end().lines().last().unwrap_or_default().contains("another"));
+    carol.types("still here");
+    carol.sees("still here");
+    assert_eq!(carol.leaves_by_ctrl_c(), 130);
+}
+
+#[test]
+fn recovery_words_leave_the_screen_when_they_are_written_down() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let profile = dir.path().join("erin").display().to_string();
+    let mut erin = Terminal::start(80, &["--data-dir", &profile]);
+    erin.sees("Your name");
+    erin.enters("Erin");
+    erin.sees("Password");
+    erin.enters("");
+    let shown = erin.sees("Written down?");
+    let words = words_on(&shown);
+    erin.enters("");
+    let screen = erin.sees("hobnob>");
+    assert!(screen.contains("Profile for Erin") && screen.contains("/invite-link"), "{screen}");
+    assert_eq!(words_on(&screen), Vec::<String>::new());
+    erin.enters("/recovery");
+    let again = erin.sees("Written down?");
+    assert_eq!(words_on(&again), words);
+    // Ctrl-C takes them off too.
+    erin.types("\u{3}");
+    let screen = erin.sees("/recovery shows them again");
+    assert_eq!(words_on(&screen), Vec::<String>::new());
+    // What has scrolled out of the screen is asked to go as well.
+    assert_eq!(erin.raw().windows(4).filter(|part| part == b"\x1b[3J").count(), 2);
+}
+
+/// The recovery words on a screen: what stands behind the numbers 1 to 24.
+fn words_on(screen: &str) -> Vec<String> {
+    let screen = screen.replace("These 24 words", "");
+    let pieces: Vec<&str> = screen.split_whitespace().collect();
+    (1..=24)
+        .filter_map(|number: usize| {
+            let is_it = |two: &&[&str]| two[0] == number.to_string() && two[1].chars().all(|c| c.is_ascii_lowercase());
+            pieces.windows(2).find(is_it).map(|two| two[1].to_owned())
+        })
+        .collect()
 }
 
 #[test]

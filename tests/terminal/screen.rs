@@ -178,6 +178,22 @@ impl Terminal {
         halves
     }
 
+    /// Presses Ctrl-C until the program ends: a key that comes between two lines may be lost.
+    pub(crate) fn leaves_by_ctrl_c(mut self) -> u32 {
+        for _ in 0..100 {
+            // The terminal may be gone already.
+            let _ = self.keyboard.write_all(b"\x03");
+            let (lock, changed) = &*self.seen;
+            let seen = lock.lock().expect("not poisoned");
+            let (seen, _) =
+                changed.wait_timeout_while(seen, Duration::from_millis(500), |seen| !seen.ended).expect("not poisoned");
+            if seen.ended {
+                break;
+            }
+        }
+        self.exit_code()
+    }
+
     pub(crate) fn exit_code(self) -> u32 {
         self.end().1
     }

@@ -34,6 +34,8 @@ fn passwords_are_on_no_screen_in_no_file_and_in_no_log() {
         carol.sees(prompt);
         carol.enters(FIRST);
     }
+    carol.sees("Written down?");
+    carol.enters("");
     carol.sees("hobnob>");
     carol.enters("/passwd");
     carol.sees("old password:");
@@ -43,6 +45,7 @@ fn passwords_are_on_no_screen_in_no_file_and_in_no_log() {
         carol.enters(SECOND);
     }
     carol.sees("it is asked for at the next start");
+    carol.until("the next prompt", |screen| screen.trim_end().ends_with("hobnob>"));
     // The line before is the command, not what it asked for.
     carol.types("\u{1b}[A");
     carol.until("the command again", |screen| screen.trim_end().ends_with("hobnob> /passwd"));

@@ -349,3 +349,36 @@ async fn a_port_that_is_asked_for_and_taken_is_an_error() {
     let refused = Node::start(StartOptions::new(profile, vec!["/ip4/192.0.2.1/tcp/0".into()])).await.unwrap_err();
     assert!(matches!(refused, StartError::BadAddress { .. }), "{refused}");
 }
+
+/// A restored account signs itself onto what friends know of it, and then seals its key again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restored_profile_gives_its_account_key_up_when_a_friend_has_taken_the_new_record() {
+    let mut alice = Person::new("alice").await;
+    let (old, new) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let nick = Nickname::parse("bob").unwrap();
+    let words = profile::create(&old.path().join("profile"), &nick, None).unwrap();
+    let mut bob = Person::start(Handle::from_nickname(&nick), old).await;
+    befriend(&mut alice, &mut bob).await;
+    bob.node.shutdown().await;
+
+    profile::restore(&new.path().join("profile"), &words, &nick, None).unwrap();
+    let marker = new.path().join("profile/restored");
+    assert!(marker.exists(), "nobody has taken anything yet");
+    let mut bob = Person::start(bob.handle, new).await;
+    let terms = InviteTerms { uses: 1, lifetime_secs: 3600, auto_accept: true };
+    let Ok(Reply::Invite { link, .. }) = alice.node.ask(Command::CreateInvite(terms)).await else {
+        panic!("no invite")
+    };
+    let invite = Box::new(hobnob_shared::identity::Invite::parse(&link).unwrap());
+    bob.node.ask(Command::Add { invite, note: Note::parse("").unwrap() }).await.unwrap();
+    bob.until(|event| matches!(event, Event::FriendAdded(_)).then_some(())).await;
+    send(&alice, &bob.handle, "welcome back").await;
+    bob.hears("welcome back").await;
+    let mut bob = bob.restart().await;
+    send(&alice, &bob.handle, "welcome again").await;
+    bob.hears("welcome again").await;
+    assert!(!marker.exists(), "Alice has shown it when the session began");
+    let bob = bob.restart().await;
+    send(&bob, &alice.handle, "it is me").await;
+    alice.hears("it is me").await;
+}

@@ -41,6 +41,9 @@ pub(crate) struct AccountRow {
     pub(crate) devices: Vec<Device>,
     /// The other history, while the person has not decided.
     rival: Vec<SignedRecord>,
+    /// Of our own account only: it was restored from recovery words, so friends may know a history that we do not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) restored: bool,
 }
 
 /// What the newest record of a chain says.

@@ -310,7 +310,7 @@ impl Parts {
         if let Some(on) = on {
             self.set_pairing(on, step);
         }
-        self.nearby.list(&self.people, step)
+        self.nearby.list(&self.people, self.own.listening(), step)
     }
 
     fn connect(&mut self, chat: &Handle, address: &str, step: &mut Step<'_>) -> Done {

@@ -88,6 +88,7 @@ impl Parts {
             Frame::Hello(hello) => {
                 if self.sessions.on_hello(link, &hello, step) {
                     self.send_account(link, hello.known_record, step);
+                    self.on_known(link, hello.known_record, step);
                 }
             }
             Frame::Close(Close { code }) => self.on_close(link, code, step),
@@ -145,6 +146,14 @@ impl Parts {
         let account = self.sessions.peer(link).map(|peer| peer.account);
         if let Some(account) = account.filter(|account| self.people.friend(account).is_some()) {
             self.verifications.on_commit(link, &account, commit, step);
+        }
+    }
+
+    /// Only a friend's word counts.
+    fn on_known(&mut self, link: SessionId, known: Option<(u64, [u8; 32])>, step: &mut Step<'_>) {
+        let account = self.sessions.get(link).and_then(crate::session::Session::account);
+        if account.is_some_and(|account| self.people.syncs(&account)) {
+            self.own.on_known(known, step);
         }
     }
 
@@ -231,9 +240,11 @@ impl Parts {
         match self.own.adopt(payload, step) {
             Adopted::Nothing => {}
             Adopted::Unable => {
-                let message = "this friend knows a newer record of your account than this node has; if another device \
-                               of yours is not meant to exist, restore the account with /recovery"
-                    .to_owned();
+                let message =
+                    "this friend knows a newer record of your account than this node has, so they take it for \
+                               another device. If it is the account's only one, restore it once more from its words, \
+                               into another directory: hobnob init --recover -d DIR"
+                        .to_owned();
                 step.event(Event::Warning { chat, message });
             }
             Adopted::WentOn => {

@@ -185,7 +185,7 @@ pub(crate) fn refusal(code: ErrorCode) -> Option<&'static str> {
     match code {
         ErrorCode::Expired => Some("the invite has expired; ask for a new one"),
         ErrorCode::Conflict => Some("the invite was already used by somebody else; ask for a new one"),
-        ErrorCode::Denied => Some("the other side declined"),
+        ErrorCode::Denied => Some("the other side declined; ask for a new invite, or /remove them here"),
         ErrorCode::NotFound => Some("the invite is not valid any more; ask for a new one"),
         ErrorCode::Ok
         | ErrorCode::Malformed

@@ -75,7 +75,7 @@ impl Chat {
         let chat = around.people.handle(&self.row.account);
         let mine = self.is_mine(place.log);
         let author = |mine: bool| if mine { From::Me } else { From::Friend(chat.clone()) };
-        let deleted = row.is_gone() || (row.entry.body.is_none() && !row.is(flag::WITHHELD));
+        let deleted = is_deleted(row);
         let forked_at = self.log_at(place.log).and_then(crate::log::Log::forked_at);
         let mut message = Message {
             number: row.number,
@@ -162,23 +162,31 @@ impl Chat {
 
     fn quote(&self, target: &EntryRef, chat: &Handle, step: &Step<'_>) -> Result<Quote, Fault> {
         let Some((place, mut row)) = self.locate(target, step)? else {
-            return Ok(Quote { number: None, from: None, snippet: String::new() });
+            return Ok(Quote { number: None, from: None, snippet: String::new(), deleted: false });
         };
         let mine = self.is_mine(place.log);
         let edited = match self.amendments(place, &row, step)? {
             Some(amended) => self.edited_text(&amended, mine, step)?,
             None => None,
         };
+        let deleted = is_deleted(&row);
         let text = match read_body(&mut row) {
+            _ if deleted => String::new(),
             Some(Body::Text { text, .. }) => edited.unwrap_or_else(|| text.into()),
-            Some(_) | None => String::new(),
+            _ if row.is(flag::WITHHELD) => OVER_QUOTA.to_owned(),
+            Some(_) | None => NEWER_VERSION.to_owned(),
         };
         Ok(Quote {
             number: (row.number > 0 && !row.is(flag::EXPIRED)).then_some(row.number),
             from: Some(if mine { From::Me } else { From::Friend(chat.clone()) }),
             snippet: text.chars().take(SNIPPET_CHARS).collect(),
+            deleted,
         })
     }
+}
+
+fn is_deleted(row: &EntryRow) -> bool {
+    row.is_gone() || (row.entry.body.is_none() && !row.is(flag::WITHHELD))
 }
 
 impl Conversations {

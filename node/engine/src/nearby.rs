@@ -11,7 +11,7 @@ use crate::{
     command::{Code, NearbyPerson, Refusal, Reply},
     event::Event,
     friend::People,
-    reach::Reach,
+    reach::{Reach, is_loopback},
     session::Sessions,
     settings::nearest,
     step::{SessionId, Step},
@@ -159,7 +159,7 @@ impl Nearby {
     }
 
     /// Who is there.
-    pub(crate) fn list(&self, people: &People, step: &Step<'_>) -> Reply {
+    pub(crate) fn list(&self, people: &People, listening: &[String], step: &Step<'_>) -> Reply {
         let mut by_account = BTreeMap::new();
         for Person { account, name, nick } in self.people.values() {
             by_account.entry(*account).or_insert_with(|| NearbyPerson {
@@ -173,6 +173,7 @@ impl Nearby {
             on: self.is_on(),
             ends_in_ms: self.ends_ms.map_or(0, |ends| ends.saturating_sub(step.now.mono_ms)),
             people: if self.is_on() { by_account.into_values().collect() } else { Vec::new() },
+            loopback_only: listening.iter().all(|address| is_loopback(address)),
         }
     }
 

@@ -21,6 +21,10 @@ const BUNDLE_LIFE_MS: u64 = 30 * 24 * 3_600_000;
 /// A bundle is signed anew after this long, even if nothing in it changed.
 const BUNDLE_AGE_MS: u64 = 24 * 3_600_000;
 
+/// So long after a restore the account's key is given up, whoever came or did not: what friends were told of our old
+/// devices is good for [`BUNDLE_LIFE_MS`], so who has not found this device by then does not look for it.
+const RESTORE_MS: u64 = BUNDLE_LIFE_MS;
+
 /// Ourselves.
 pub(crate) struct Own {
     row: AccountRow,
@@ -29,6 +33,8 @@ pub(crate) struct Own {
     refresh_ms: Option<u64>,
     /// Only after a restore from recovery words, to adopt what friends know of us.
     account_key: Option<AccountKey>,
+    /// The record that this device was made with. A chain without it is one that we adopted.
+    first: [u8; 32],
 }
 
 impl fmt::Debug for Own {
@@ -49,11 +55,15 @@ impl Own {
         if row.newest.is_none() || row.clone().learn_records(&account, std::slice::from_ref(record)) == Chain::Grown {
             row.learn_records(&account, std::slice::from_ref(record));
         }
-        let is_new = row.learn_certificate(&account, &step.me.certificate).is_some();
+        let mut is_new = row.learn_certificate(&account, &step.me.certificate).is_some();
+        if account_key.is_some() {
+            is_new |= !std::mem::replace(&mut row.restored, true);
+        }
+        let account_key = account_key.filter(|_| !is_over(step));
         if row.newest.is_none() {
             return Err(Fault("our own account record is not valid".to_owned()));
         }
-        let own = Self { row, listening: Vec::new(), refresh_ms: None, account_key };
+        let own = Self { row, listening: Vec::new(), refresh_ms: None, account_key, first: record.hash() };
         if stored.is_none() || is_new {
             step.put::<Accounts>(&account, &own.row);
         }
@@ -163,7 +173,7 @@ impl Own {
     /// shows only its certificate: its own, younger chain would look like a second history.
     pub(crate) fn payloads(&self, known: Option<(u64, [u8; 32])>) -> Vec<AccountPayload> {
         match known {
-            Some((_, hash)) if !self.row.holds(&hash) && self.account_key.is_some() => {
+            Some((_, hash)) if !self.row.holds(&hash) && self.row.restored => {
                 let mut payloads = self.row.payloads(self.row.known());
                 for payload in &mut payloads {
                     payload.records.clear();
@@ -178,6 +188,15 @@ impl Own {
     pub(crate) fn bundle(&self) -> AccountPayload {
         let bundles = self.row.payloads(self.row.known()).into_iter().flat_map(|payload| payload.bundles).collect();
         AccountPayload { bundles, ..AccountPayload::default() }
+    }
+
+    /// A friend shows which record of ours they hold. When it is our newest, and goes on from what they knew, this device
+    /// is listed for good and the account's key has done its work. Who never knew us before confirms nothing.
+    pub(crate) fn on_known(&mut self, known: Option<(u64, [u8; 32])>, step: &mut Step<'_>) {
+        let is_newest = known.is_some() && known == self.row.known();
+        if is_newest && !self.row.holds(&self.first) && self.account_key.take().is_some() {
+            step.seal_key();
+        }
     }
 
     /// The hash of our newest record, as others may know it.
@@ -207,6 +226,7 @@ impl Own {
             return Adopted::Unable;
         }
         let ours = self.bundle();
+        theirs.restored = self.row.restored;
         self.row = theirs;
         if !is_listed && let Some(key) = self.account_key.take() {
             let profile = Profile { nick: self.nick(step), bio: self.bio() };
@@ -219,6 +239,16 @@ impl Own {
         step.put::<Accounts>(&account, &self.row);
         Adopted::WentOn
     }
+}
+
+/// Whether a restore was too long ago to be still going on. Gives the key up if so.
+fn is_over(step: &mut Step<'_>) -> bool {
+    let added_ms = step.me.certificate.verify().map_or(0, |certificate| certificate.added_ms);
+    let is_over = step.now.wall_ms.saturating_sub(added_ms) >= RESTORE_MS;
+    if is_over {
+        step.seal_key();
+    }
+    is_over
 }
 
 /// What came of a friend's word about our own account.

@@ -13,7 +13,7 @@ use hobnob_shared::{
 use rand_core::Rng as _;
 
 use self::address::place;
-pub(crate) use self::address::{is_local, parse as parse_address};
+pub(crate) use self::address::{is_local, is_loopback, parse as parse_address};
 use crate::{
     command::Unreached,
     event::Event,

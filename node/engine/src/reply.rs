@@ -50,8 +50,10 @@ pub struct Quote {
     pub number: Option<u64>,
     /// Who wrote it, when we have it.
     pub from: Option<From>,
-    /// Its beginning, at most 80 characters, unfiltered.
+    /// Its beginning, at most 80 characters, unfiltered. Empty when deleted, or when we do not have it.
     pub snippet: String,
+    /// It was here, and is deleted.
+    pub deleted: bool,
 }
 
 /// What a message is.
@@ -152,6 +154,8 @@ pub struct Friend {
     pub queued: u64,
     /// When a session was last up, in ms since the epoch.
     pub last_seen_ms: Option<u64>,
+    /// Their node refused the invite that we use: why, and what to do. It is not tried again.
+    pub refused: Option<String>,
 }
 
 /// Something that waits for a decision.
@@ -321,6 +325,8 @@ pub enum Reply {
         on: bool,
         ends_in_ms: u64,
         people: Vec<NearbyPerson>,
+        /// Every address that we listen on is loopback: no other machine sees this one.
+        loopback_only: bool,
     },
     Info(Box<MessageDetails>),
     Net {

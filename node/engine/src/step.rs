@@ -248,6 +248,11 @@ impl<'a> Step<'a> {
         self.work.replies.push((ticket, answer));
     }
 
+    /// The account's key is needed no more.
+    pub(crate) fn seal_key(&mut self) {
+        self.work.key_is_done = true;
+    }
+
     /// Acts on the network, after the commit.
     pub(crate) fn act(&mut self, action: Action) {
         self.work.actions.push(action);

@@ -109,6 +109,8 @@ pub(crate) struct World {
     links: BTreeMap<LinkId, (usize, LinkId)>,
     next: u64,
     lives: u8,
+    /// How often a node gave its account's key up.
+    pub(crate) keys_done: usize,
 }
 
 pub(crate) const ALICE: usize = 0;
@@ -154,6 +156,7 @@ impl World {
             links: BTreeMap::new(),
             next: 1,
             lives: 0,
+            keys_done: 0,
         };
         for name in ["alice", "bob", "carol"].into_iter().take(count) {
             let (account, keys) = (AccountKey::generate(&mut rng), DeviceKeys::generate(&mut rng));
@@ -224,6 +227,7 @@ impl World {
         let mut work = Work::default();
         let engine = Engine::load(start, &disk, self.now(index), &mut work).unwrap();
         disk.commit(work.records);
+        self.keys_done += usize::from(work.key_is_done);
         (engine, disk)
     }
 
@@ -243,7 +247,7 @@ impl World {
     pub(crate) fn recover(&mut self, node: usize) {
         self.disconnect(node);
         self.settle();
-        self.nodes[node].keys = DeviceKeys::generate(&mut ChaCha20Rng::seed_from_u64(4_711));
+        self.nodes[node].keys = DeviceKeys::generate(&mut ChaCha20Rng::seed_from_u64(4_711 + node as u64));
         let (name, account, keys) = self.who(node);
         let key = Some(AccountKey::from_bytes(account.to_bytes()));
         let (engine, disk) = self.load_with(name, node, &account, &keys, Disk::default(), true, key);
@@ -373,6 +377,7 @@ impl World {
         }
         it.engine.flush(now, &it.disk, &mut work).unwrap();
         it.disk.commit(work.records);
+        self.keys_done += usize::from(work.key_is_done);
         it.replies.extend(work.replies);
         it.events.extend(work.events);
         for action in work.actions {

@@ -139,4 +139,6 @@ pub struct Work {
     pub replies: Vec<(Ticket, Result<Reply, Refusal>)>,
     /// Last: what happened, for whoever listens.
     pub events: Vec<Event>,
+    /// At any time after the commit: the account's key has done its work, and no later start needs it.
+    pub key_is_done: bool,
 }

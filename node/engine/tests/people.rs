@@ -81,7 +81,10 @@ fn a_declined_request_is_told_and_does_not_come_again() {
     world.ask(0, Command::Decline { number: 1 }).unwrap();
     world.pass(60_000);
     assert!(requests(&mut world, 0).is_empty());
-    assert_eq!(warnings(&mut world, 1), ["@alice could not be added: the other side declined"]);
+    assert_eq!(
+        warnings(&mut world, 1),
+        ["@alice could not be added: the other side declined; ask for a new invite, or /remove them here"]
+    );
 }
 
 #[test]
@@ -98,6 +101,7 @@ fn a_single_use_invite_belongs_to_the_first_account() {
     assert!(warnings(&mut world, 2).is_empty(), "a refused invite is not tried again");
     let Ok(Reply::Net { unreached, .. }) = world.ask(2, Command::Net) else { panic!("net") };
     let why = "the invite was already used by somebody else; ask for a new one";
+    assert_eq!(world.friend_list(2)[0].refused.as_deref(), Some(why));
     let shown: Vec<_> = unreached.iter().map(|one| (&one.handle, one.last_error.as_deref(), one.retry_ms)).collect();
     assert_eq!(shown, [(&world.friend_list(2)[0].handle, Some(why), None)]);
 }
@@ -185,7 +189,10 @@ fn a_removed_friend_cannot_use_the_old_links_again() {
         world.ask(0, Command::Remove { chat: handle("bob") }).unwrap();
         for old in [invite, unused] {
             world.add(1, old).unwrap();
-            assert_eq!(warnings(&mut world, 1), ["@alice could not be added: the other side declined"]);
+            assert_eq!(
+                warnings(&mut world, 1),
+                ["@alice could not be added: the other side declined; ask for a new invite, or /remove them here"]
+            );
             world.pass(600_000);
             assert!(world.friend_list(0).is_empty() && requests(&mut world, 0).is_empty(), "{uses} uses");
         }

@@ -268,7 +268,7 @@ fn people_in_pairing_mode_see_each_other_and_nobody_else_does() {
     let Reply::Nearby { people, .. } = world.ask(0, Command::Nearby { on: None }).unwrap() else { panic!() };
     assert!(people.is_empty(), "Bob and Carol are not in pairing mode");
     world.ask(1, Command::Nearby { on: Some(true) }).unwrap();
-    let Reply::Nearby { people, on, ends_in_ms } = world.ask(0, Command::Nearby { on: None }).unwrap() else {
+    let Reply::Nearby { people, on, ends_in_ms, .. } = world.ask(0, Command::Nearby { on: None }).unwrap() else {
         panic!()
     };
     assert_eq!((people.len(), people[0].name.as_str(), on, ends_in_ms), (1, "bob", true, 600_000));

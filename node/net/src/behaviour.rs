@@ -1,12 +1,12 @@
 //! What this node does on every connection.
 
 use libp2p::{
-    identify, identity, mdns, memory_connection_limits, ping,
+    identify, identity, memory_connection_limits, ping,
     swarm::{NetworkBehaviour, behaviour::toggle::Toggle},
 };
 use std::time::Duration;
 
-use crate::{NetConfig, NetWarning, limit::Door, streams::Streams};
+use crate::{NetConfig, NetWarning, lan::Lan, limit::Door, streams::Streams};
 
 /// What identify says of us: no version and no name, the same for everybody.
 const AGENT: &str = "hobnob";
@@ -22,13 +22,13 @@ pub(crate) struct Behaviour {
     pub(crate) streams: Streams,
     identify: identify::Behaviour,
     ping: ping::Behaviour,
-    mdns: Toggle<mdns::tokio::Behaviour>,
+    lan: Toggle<Lan>,
 }
 
 /// Puts them together. mDNS that does not start is a warning.
 pub(crate) fn build(key: &identity::Keypair, config: &NetConfig) -> (Behaviour, Option<NetWarning>) {
-    let (mdns, warning) = match config.mdns.then(|| start_mdns(key)).transpose() {
-        Ok(mdns) => (mdns, None),
+    let (lan, warning) = match config.mdns.then(|| Lan::new(key.public().to_peer_id())).transpose() {
+        Ok(lan) => (lan, None),
         Err(error) => (None, Some(NetWarning::NoDiscovery(error.to_string()))),
     };
     let identify = identify::Config::new("hobnob/1".into(), key.public())
@@ -42,11 +42,7 @@ pub(crate) fn build(key: &identity::Keypair, config: &NetConfig) -> (Behaviour, 
         streams: Streams::new(config.times.upgrade),
         identify: identify::Behaviour::new(identify),
         ping: ping::Behaviour::new(ping::Config::new().with_interval(config.times.ping)),
-        mdns: mdns.into(),
+        lan: lan.into(),
     };
     (behaviour, warning)
-}
-
-fn start_mdns(key: &identity::Keypair) -> std::io::Result<mdns::tokio::Behaviour> {
-    mdns::tokio::Behaviour::new(mdns::Config::default(), key.public().to_peer_id())
 }

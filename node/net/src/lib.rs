@@ -16,6 +16,7 @@ mod event;
 mod failure;
 mod greeting;
 mod handle;
+mod lan;
 mod limit;
 mod link;
 mod listening;

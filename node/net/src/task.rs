@@ -10,7 +10,6 @@ use hobnob_shared::noise::Mode;
 use libp2p::{
     Multiaddr, PeerId, Stream, Swarm,
     core::ConnectedPoint,
-    mdns,
     swarm::{
         ConnectionId, SwarmEvent,
         dial_opts::{DialOpts, PeerCondition},
@@ -30,6 +29,7 @@ use crate::{
     discovery::{self, Nearby},
     failure,
     handle::{Command, Queued},
+    lan::LanEvent,
     link::{LinkTask, Links},
     listening::Listening,
     streams::StreamEvent,
@@ -233,8 +233,9 @@ impl Task {
     fn on_behaviour(&mut self, event: BehaviourEvent) {
         match event {
             BehaviourEvent::Streams(event) => self.on_stream(event),
-            BehaviourEvent::Mdns(mdns::Event::Discovered(found)) => self.nearby.on_found(found),
-            BehaviourEvent::Mdns(mdns::Event::Expired(lost)) => self.nearby.on_lost(lost),
+            BehaviourEvent::Lan(LanEvent::Found(found)) => self.nearby.on_found(found),
+            BehaviourEvent::Lan(LanEvent::Lost(lost)) => self.nearby.on_lost(lost),
+            BehaviourEvent::Lan(LanEvent::Forgotten) => self.nearby.on_forgotten(Instant::now()),
             // What strangers say of themselves and of us is of no use.
             BehaviourEvent::Identify(_) | BehaviourEvent::Ping(_) => {}
             BehaviourEvent::Door(never) | BehaviourEvent::Memory(never) => match never {},

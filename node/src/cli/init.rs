@@ -3,7 +3,6 @@
 use std::{io::Read, path::Path};
 
 use hobnob_shared::text::{Nickname, display};
-use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::{
@@ -19,26 +18,18 @@ use crate::{
 };
 
 const WELCOME: &str = "\
-Welcome to hobnob. There is no profile on this machine yet; making one takes a name and a password.
-";
+Welcome to hobnob. There is no profile on this machine yet; making one takes a name and a password.";
 
 const ABOUT_PASSWORD: &str = "\
 The password protects your keys and your history on this disk. It is asked for at every start, and nobody can reset it.
-An empty one is allowed: then whoever gets at this disk can read everything and write as you. /passwd changes it later.
-";
+An empty one is allowed: then whoever gets at this disk can read everything and write as you. /passwd changes it later.";
+
+/// The first lines of the chat say what else can be done.
+const DEMO: &str = "To try things on first: `hobnob demo` is a conversation with a node that answers.";
 
 const ABOUT_WORDS: &str = "\
-These 24 words are your account. Write them on paper: with them you get it back when this machine is lost, and so does
-anyone else who has them. They are shown only now (with your password, /recovery shows them again).
-";
-
-const NEXT: &str = "\
-What to do next:
-  /invite-link   makes a link that lets a friend reach you
-  /add LINK      uses a friend's link
-  /nearby on     finds friends on this network, without a link
-  /help          lists everything; `hobnob demo` is a conversation to try things on
-";
+These 24 words are your account. Write them on paper: with them you get it back when this machine is lost, and so does \
+anyone else who has them. Later /recovery shows them again.";
 
 /// Longest file of recovery words, in bytes: 24 words of at most 8 letters, and some air.
 const MAX_WORDS_BYTES: u64 = 4096;
@@ -69,11 +60,11 @@ pub(super) fn first_use(common: &Common, config: &Config) -> Result<Option<Passw
     if !prompt::is_possible(common.no_input) {
         return Err(ProfileError::NotFound(config.dir.clone()).into());
     }
-    prompt::say(WELCOME);
+    prompt::tell(WELCOME);
     let name = ask_name()?;
     let password = new_password(common, true)?;
     make(common, config, &name, password.as_ref(), None)?;
-    prompt::say(NEXT);
+    prompt::tell(DEMO);
     Ok(password)
 }
 
@@ -91,29 +82,49 @@ fn make(
         }
         None => Some(profile::create(&config.dir, name, password)?),
     };
-    prompt::say(&format!("\nProfile for {} made in {}.\n", display::line(name.as_str()), config.dir.display()));
-    if password.is_none() {
-        prompt::say("It has no password: whoever gets at this disk can read it and write as you.\n");
-    }
     if common.json {
+        say_made(config, name, password);
         let words = shown.as_ref().map(|words| words.as_str());
-        let fields = json!({ "name": name.as_str(), "profile": config.dir, "recovery_words": words });
-        data(&write::line(&out::created(fields, script::now())))?;
-    } else if let Some(words) = &shown {
-        prompt::say(&format!("\n{ABOUT_WORDS}\n"));
-        data(&words_table(words))?;
+        return data(&write::line(&out::created(name.as_str(), &config.dir, words, script::now()))).map(drop);
+    }
+    // Where the words can be taken off the screen, what is said before goes with them.
+    let clears = shown.is_some() && !config.plain && prompt::is_possible(common.no_input) && prompt::can_clear();
+    if !clears {
+        say_made(config, name, password);
+    }
+    if let Some(words) = &shown {
         prompt::say("\n");
+        prompt::tell(ABOUT_WORDS);
+        prompt::say("\n");
+        data(&words_table(words, prompt::columns()))?;
+        prompt::say("\n");
+    }
+    if clears {
+        prompt::enter_to_clear("Written down? Enter removes them: ");
+        say_made(config, name, password);
     }
     Ok(())
 }
 
-/// Four numbered columns, to be copied by hand.
-fn words_table(words: &str) -> Zeroizing<Vec<u8>> {
+fn say_made(config: &Config, name: &Nickname, password: Option<&Password>) {
+    prompt::say("\n");
+    prompt::tell(&format!("Profile for {} made in {}.", display::line(name.as_str()), config.dir.display()));
+    if password.is_none() {
+        prompt::tell("It has no password: whoever gets at this disk can read it and write as you.");
+    }
+}
+
+/// Cells of a numbered word.
+const WORD_CELLS: usize = 14;
+
+/// Four numbered columns, or as many as fit, to be copied by hand.
+fn words_table(words: &str, cells: usize) -> Zeroizing<Vec<u8>> {
+    let in_a_row = (cells / WORD_CELLS).clamp(1, 4);
     let mut table = Zeroizing::new(Vec::with_capacity(1024));
     let all: Vec<&str> = words.split_whitespace().collect();
-    for (row, four) in all.chunks(4).enumerate() {
-        for (column, word) in four.iter().enumerate() {
-            let number = row * 4 + column + 1;
+    for (row, some) in all.chunks(in_a_row).enumerate() {
+        for (column, word) in some.iter().enumerate() {
+            let number = row * in_a_row + column + 1;
             table.extend_from_slice(format!("  {number:>2} {word:<9}").as_bytes());
         }
         table.push(b'\n');
@@ -139,7 +150,7 @@ fn new_password(common: &Common, asking: bool) -> Result<Option<Password>, Refus
     match &common.password_file {
         Some(file) => password_from(file),
         None if asking => {
-            prompt::say(ABOUT_PASSWORD);
+            prompt::tell(ABOUT_PASSWORD);
             prompt::new_password("Password (empty for none): ")
         }
         None => Ok(None),
@@ -185,10 +196,14 @@ mod tests {
     #[test]
     fn words_stand_in_numbered_columns() {
         let words: Vec<String> = (1..=24).map(|n| format!("word{n}")).collect();
-        let table = words_table(&words.join(" "));
+        let table = words_table(&words.join(" "), 80);
         let text = String::from_utf8_lossy(&table).into_owned();
         assert_eq!(text.lines().count(), 6);
         assert!(text.starts_with("   1 word1"), "{text}");
         assert!(text.contains("24 word24"), "{text}");
+        let narrow = words_table(&words.join(" "), 40);
+        let narrow = String::from_utf8_lossy(&narrow).into_owned();
+        assert_eq!(narrow.lines().count(), 12);
+        assert!(narrow.lines().all(|line| line.len() <= 40), "{narrow}");
     }
 }

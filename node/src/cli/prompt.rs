@@ -2,12 +2,14 @@
 
 use std::io::{self, BufRead, IsTerminal, Write};
 
+use hobnob_shared::text::display;
+use rustix::termios::tcgetwinsize;
 use zeroize::Zeroizing;
 
 use crate::{
     api::{Code, Refusal},
     profile::Password,
-    secret,
+    screen, secret,
 };
 
 /// Whether somebody is there to be asked.
@@ -61,8 +63,50 @@ fn hidden(question: &str) -> Result<Zeroizing<String>, Refusal> {
     }
 }
 
+/// Whether what is on the screen can be taken off it.
+pub(super) fn can_clear() -> bool {
+    io::stdout().is_terminal() && !screen::is_dumb()
+}
+
+/// Waits for Enter, and empties the screen. Ctrl-C does that too, and ends the program.
+pub(super) fn enter_to_clear(question: &str) {
+    let read = secret::read(question);
+    say(screen::CLEAR);
+    if read.is_err_and(|why| why.kind() == io::ErrorKind::Interrupted) {
+        std::process::exit(i32::from(super::INTERRUPTED));
+    }
+}
+
+/// Cells of the terminal that talk goes to; of a page where it goes somewhere else.
+pub(super) fn columns() -> usize {
+    const PAGE_CELLS: usize = 80;
+    match tcgetwinsize(io::stderr()) {
+        Ok(size) if size.ws_col > 0 => usize::from(size.ws_col).min(PAGE_CELLS),
+        _ => PAGE_CELLS,
+    }
+}
+
+/// Paragraphs, each wrapped at its blanks.
+pub(super) fn tell(text: &str) {
+    say(&wrapped(text, columns()));
+}
+
+fn wrapped(text: &str, cells: usize) -> String {
+    display::wrap(text, cells).iter().map(|line| format!("{line}\n")).collect()
+}
+
 /// Talk, without a line break of its own. Nobody may be there to read it.
 pub(crate) fn say(text: &str) {
     let mut stderr = io::stderr().lock();
     let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::wrapped;
+
+    #[test]
+    fn paragraphs_break_at_blanks() {
+        assert_eq!(wrapped("one two three\nfour", 8), "one two\nthree\nfour\n");
+    }
 }

@@ -1,6 +1,8 @@
 //! Every line that `--json` writes, as pure functions of what happened and when. `docs/json.md` lists the same types
 //! and fields, and a test compares the two.
 
+use std::path::Path;
+
 use hobnob_shared::{identity::fingerprint, text::Nickname};
 use serde_json::{Value, json};
 
@@ -62,10 +64,10 @@ pub fn bye(queued: u64, now_ms: u64) -> Value {
     line.into()
 }
 
-/// A profile was made, by `hobnob init`.
-pub(crate) fn created(profile: Value, now_ms: u64) -> Value {
+/// A profile was made, by `hobnob init`: the words that restore it, unless it was made from them.
+pub(crate) fn created(name: &str, profile: &Path, recovery_words: Option<&str>, now_ms: u64) -> Value {
     let mut line = line("profile.created", now_ms);
-    line.extend(fields(profile));
+    line.extend(fields(json!({ "name": name, "profile": profile, "recovery_words": recovery_words })));
     line.into()
 }
 
@@ -119,9 +121,10 @@ fn reply_fields(reply: &Reply) -> Fields {
         Reply::Safety { handle, number, words, verified } => fields(json!({
             "chat": handle.to_string(), "safety_number": number, "safety_words": words, "verified": verified,
         })),
-        Reply::Nearby { on, ends_in_ms, people } => fields(json!({
+        Reply::Nearby { on, ends_in_ms, people, loopback_only } => fields(json!({
             "on": on,
             "ends_in_ms": ends_in_ms,
+            "loopback_only": loopback_only,
             "people": people.iter().map(view::nearby).collect::<Vec<_>>(),
         })),
         Reply::Info(details) => details_fields(details),

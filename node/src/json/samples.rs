@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+use std::path::Path;
+
 use hobnob_shared::{
     id::{AccountId, DeviceId, EntryId},
     text::{Handle, Nickname, Note, Reaction},
@@ -23,6 +25,7 @@ const SENT: u64 = NOW - 1_234;
 /// A section of the page, and the lines shown in it.
 pub(super) fn sections() -> Vec<(String, Vec<Value>)> {
     let mut sections = vec![
+        ("profile.created".to_owned(), created()),
         ("ready".to_owned(), vec![out::ready(&me(), 2, NOW)]),
         ("error".to_owned(), errors()),
         ("bye".to_owned(), vec![out::bye(0, NOW)]),
@@ -40,6 +43,11 @@ pub(super) fn sections() -> Vec<(String, Vec<Value>)> {
         }
     }
     sections
+}
+
+fn created() -> Vec<Value> {
+    let dir = Path::new("/home/alice/.local/share/hobnob");
+    vec![out::created("Alice", dir, Some("pistol lava … velvet"), NOW), out::created("Alice", dir, None, NOW)]
 }
 
 fn errors() -> Vec<Value> {
@@ -61,7 +69,7 @@ fn replies() -> Vec<(&'static str, Reply)> {
         ("chats", Reply::Chats(vec![chat()])),
         ("next", Reply::Next(Some(bob()))),
         ("verify", safety()),
-        ("nearby", Reply::Nearby { on: true, ends_in_ms: 600_000, people: vec![nearby()] }),
+        ("nearby", Reply::Nearby { on: true, ends_in_ms: 600_000, people: vec![nearby()], loopback_only: false }),
         ("info", Reply::Info(Box::new(details()))),
         ("net", net()),
         ("peers", Reply::Peers(vec![peer()])),
@@ -141,6 +149,7 @@ fn friend(standing: Standing) -> Friend {
         devices: 1,
         queued: 0,
         last_seen_ms: Some(SENT),
+        refused: None,
     }
 }
 
@@ -186,7 +195,12 @@ fn sent() -> Message {
         from: From::Me,
         text: "hi Bob".into(),
         delivery: Some(Delivery { state: DeliveryState::Queued, delivered: 0, devices: 1 }),
-        reply_to: Some(Quote { number: Some(42), from: Some(From::Friend(bob())), snippet: "hi".into() }),
+        reply_to: Some(Quote {
+            number: Some(42),
+            from: Some(From::Friend(bob())),
+            snippet: "hi".into(),
+            deleted: false,
+        }),
         ..received()
     }
 }

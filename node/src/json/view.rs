@@ -10,8 +10,8 @@ use hobnob_shared::{
 use serde_json::{Map, Value, json};
 
 use crate::api::{
-    Chat, Code, Delivery, DeliveryState, Friend, Message, MessageKind, NearbyPerson, Peer, Presence, Queued, Request,
-    RequestKind, Setting, Standing, Unreached, command::From,
+    Chat, Code, Delivery, DeliveryState, Friend, Message, MessageKind, NearbyPerson, Peer, Presence, Queued, Quote,
+    Request, RequestKind, Setting, Standing, Unreached, command::From,
 };
 
 /// The fields of one object, in the order in which they are written.
@@ -106,8 +106,7 @@ pub(crate) fn message(message: &Message) -> Fields {
         object.insert("devices".into(), devices(delivery).into());
     }
     if let Some(quote) = &message.reply_to {
-        let quote = json!({ "number": quote.number, "from": quote.from.as_ref().map(from), "text": quote.snippet });
-        object.insert("quote".into(), quote);
+        object.insert("quote".into(), quoted(quote).into());
     }
     if !message.reactions.is_empty() {
         object.insert("reactions".into(), reactions(message));
@@ -116,6 +115,15 @@ pub(crate) fn message(message: &Message) -> Fields {
         object.insert("expires".into(), time(ms).into());
     }
     object.extend(marks(message).filter(|(_, set)| *set).map(|(name, _)| (name.to_owned(), true.into())));
+    object
+}
+
+fn quoted(quote: &Quote) -> Fields {
+    let from = quote.from.as_ref().map(from);
+    let mut object = fields(json!({ "number": quote.number, "from": from, "text": quote.snippet }));
+    if quote.deleted {
+        object.insert("deleted".into(), true.into());
+    }
     object
 }
 
@@ -161,6 +169,7 @@ pub(crate) fn friend(friend: &Friend) -> Fields {
         "devices": friend.devices,
         "queued": friend.queued,
         "last_seen": friend.last_seen_ms.map(time),
+        "refused": friend.refused,
     })));
     object
 }

@@ -36,8 +36,9 @@ const KEYSTORE: &str = "keystore";
 /// The database's file, as the store calls it.
 const DATABASE: &str = "history.db";
 
-/// There after a restore from words. Friends know newer records of the account than this device does, each perhaps
-/// another one, so its account key is unsealed at every start, to vouch for this device on top of theirs.
+/// There after a restore from words. Friends know newer records of the account than this device does, so its account
+/// key is unsealed at every start, to vouch for this device on top of theirs: until a friend holds what it signed there,
+/// or for 30 days, as the engine decides. Then the marker goes, and with it the key from every later start.
 const RESTORED: &str = "restored";
 
 /// A password as it was typed. Wiped on drop.
@@ -195,6 +196,7 @@ pub(crate) struct Who {
     identity: Identity,
     /// Only after a restore.
     account_key: Option<AccountKey>,
+    marker: PathBuf,
 }
 
 impl Who {
@@ -202,6 +204,17 @@ impl Who {
     pub(crate) fn copy(&self) -> (Identity, Option<AccountKey>) {
         let key = self.account_key.as_ref().map(|key| AccountKey::from_bytes(key.to_bytes()));
         (self.identity.clone(), key)
+    }
+
+    /// The account's key has done its work: this process forgets it, and later starts leave it sealed.
+    pub(crate) fn seal(&mut self) {
+        if self.account_key.take().is_none() {
+            return;
+        }
+        if let Err(error) = fs::remove_file(&self.marker).and_then(|()| file::sync_directory_of(&self.marker)) {
+            // The next start holds the key once more, and finds that out again.
+            tracing::warn!(%error, "the account's key stays unsealed at the next start");
+        }
     }
 }
 
@@ -216,9 +229,10 @@ impl OpenedProfile {
         let keyring = Keyring::new(dir);
         let secrets = keyring.open(password)?;
         let identity = keyring.identity(&secrets)?;
-        let account_key = if dir.join(RESTORED).exists() { Some(keyring.account_key(password)?) } else { None };
+        let marker = dir.join(RESTORED);
+        let account_key = if marker.exists() { Some(keyring.account_key(password)?) } else { None };
         let store = Store::open(dir, &store_key(&secrets)).map_err(store_error(dir))?;
-        let who = Who { identity, account_key };
+        let who = Who { identity, account_key, marker };
         let transport_key = Zeroizing::new(*secrets.transport_key.as_bytes());
         Ok(Self { parts: Parts { store, who, keyring, transport_key, last_port: LastPort::new(dir), lock } })
     }

@@ -27,6 +27,12 @@ const TRIES: usize = 3;
 /// Without escape sequences only the terminal itself can forget what it shows.
 const PLAIN_CLEAR: &str = "a plain screen cannot be cleared from here; closing this window does it";
 
+/// What is asked while recovery words are on the screen.
+const WRITTEN_DOWN: &str = "Written down? Enter removes them: ";
+
+/// Cells of a numbered recovery word.
+const WORD_CELLS: usize = 14;
+
 /// Cells of a question about a line.
 const QUESTION_CELLS: usize = 200;
 
@@ -321,17 +327,23 @@ impl Front {
     async fn show_recovery(&mut self) -> Result<(), Refusal> {
         let node = self.node.clone();
         let words = self.unlocked("password: ", async |typed| node.recovery_words(Password::new(typed)).await).await?;
-        let then = if self.options.plain { "close this window" } else { "/clear" };
-        self.say(&format!(
-            "these words restore your account. Whoever has them is you: write them on paper, then {then}"
-        ));
+        let waits = !self.options.plain && !self.options.no_input;
+        let then = if self.options.plain { ", then close this window" } else { "" };
+        self.say(&format!("these words restore your account. Whoever has them is you: write them on paper{then}"));
+        let in_a_row = (self.look().width / WORD_CELLS).clamp(1, 6);
         let mut lines = Zeroizing::new(String::new());
         for (at, word) in words.split_whitespace().enumerate() {
-            let end = if at % 6 == 5 { "\n" } else { " " };
-            lines.push_str(&format!("{:>4} {word:<10}{end}", at + 1));
+            let end = if (at + 1).is_multiple_of(in_a_row) { "\n" } else { "" };
+            lines.push_str(&format!("{:>4} {word:<9}{end}", at + 1));
         }
         let text = Zeroizing::new(render::page(lines.trim_end_matches(['\n', ' ']), &self.look()));
         self.terminal.put(&text);
+        if waits {
+            // Whatever is typed, and Ctrl-C too: nobody wants them to stay.
+            self.terminal.answer(WRITTEN_DOWN.to_owned()).await;
+            self.terminal.clear();
+            self.say("the words are off the screen; /recovery shows them again");
+        }
         Ok(())
     }
 

@@ -37,6 +37,8 @@ pub(super) struct Shared {
     pub(super) asking: AtomicBool,
     /// Alt-A ended the line.
     pub(super) next_unread: AtomicBool,
+    /// Something stands in the line.
+    pub(super) has_text: AtomicBool,
     /// When a key was last pressed.
     pub(super) touched: Mutex<Option<Instant>>,
 }
@@ -136,6 +138,7 @@ impl Hinter for Editing {
         if self.shared.is_aside() {
             return None;
         }
+        self.shared.has_text.store(!line.is_empty(), Ordering::SeqCst);
         self.notice_typing(line);
         if pos == line.len() { usage_hint(line).map(Usage) } else { None }
     }

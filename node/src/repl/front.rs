@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, VecDeque},
     io,
-    sync::{Arc, PoisonError},
+    sync::{Arc, PoisonError, atomic::Ordering},
     time::Duration,
 };
 
@@ -26,6 +26,7 @@ use crate::{
     api::{Code, Command, Events, Friend, Message, Node, Refusal, Reply, Setting},
     command::{self, PAGE},
     config::Color,
+    screen,
 };
 
 /// Answers that come while another line is typed already.
@@ -79,7 +80,7 @@ impl Front {
     pub(super) async fn open(node: Node, mut options: Options) -> Result<Self, Refusal> {
         let coloured = wants_colour(&options);
         let (typing_told, typing) = mpsc::channel(1);
-        options.plain |= is_dumb();
+        options.plain |= screen::is_dumb();
         let opened = Terminal::open(options.plain, coloured, typing_told.clone()).or_else(|_| {
             // Whatever rustyline cannot do, reading plain lines still works.
             options.plain = true;
@@ -199,9 +200,10 @@ impl Front {
         }
     }
 
-    /// The line is gone already; a second time leaves.
+    /// The line is gone already; a second time leaves, unless it was a line again that had to go.
     pub(super) fn on_interrupted(&mut self) {
-        if self.interrupted.is_some_and(|at| at.elapsed() < TWICE) {
+        let had_text = self.terminal.shared.has_text.swap(false, Ordering::SeqCst);
+        if !had_text && self.interrupted.is_some_and(|at| at.elapsed() < TWICE) {
             self.leaving = Some(Exit::Interrupted);
             return;
         }
@@ -246,7 +248,6 @@ impl Front {
         let elsewhere = chats.iter().filter(|chat| Some(&chat.handle) != self.scene.chat.as_ref());
         self.status.unread = elsewhere.filter(|chat| !chat.muted).map(|chat| chat.unread).sum();
         self.status.queued = chats.iter().map(|chat| chat.queued).sum();
-        self.status.others = self.friends.len() > 1;
         self.status.chat.clone_from(&self.scene.chat);
         self.show_status();
     }
@@ -366,15 +367,11 @@ fn no_terminal(why: &io::Error) -> Refusal {
     Refusal::new(Code::Internal, format!("the terminal cannot be used: {why}"))
 }
 
-fn is_dumb() -> bool {
-    std::env::var_os("TERM").is_none_or(|term| term == "dumb" || term.is_empty())
-}
-
 fn wants_colour(options: &Options) -> bool {
     match options.color {
         Color::Always => true,
         Color::Never => false,
-        Color::Auto => !is_dumb() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+        Color::Auto => !screen::is_dumb() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
     }
 }
 

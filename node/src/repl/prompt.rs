@@ -14,9 +14,6 @@ use super::gate::Gate;
 /// Cells of a name in the prompt.
 const NAME_CELLS: usize = 24;
 
-/// Room that is kept behind the prompt for ` ●1`, where other chats are.
-const RESERVE_CELLS: usize = 3;
-
 /// Changes that one line can show; more are shown with the next line.
 const VERSIONS: usize = 256;
 
@@ -31,49 +28,60 @@ pub(super) struct Status {
     pub(super) queued: u64,
     /// The other side is typing.
     pub(super) typing: bool,
-    /// There are other chats, so something may become unread.
-    pub(super) others: bool,
 }
 
 impl Status {
-    /// The prompt as wide as it likes, without its last blank.
+    /// The prompt as wide as it likes, without its last blank. Whoever types may stop at any time, so that is left out.
     fn natural(&self) -> String {
-        let (name, counts) = self.parts(u64::to_string);
-        format!("{name}{counts}{}", self.sign())
+        format!("{}{}>", self.name(), self.counts(u64::to_string))
     }
 
-    /// Name and counts, the counts written by `number`.
-    fn parts(&self, number: impl Fn(&u64) -> String) -> (String, String) {
-        let name = match &self.chat {
+    fn name(&self) -> String {
+        match &self.chat {
             Some(chat) => super::render::shorten(&chat.to_string(), NAME_CELLS),
             None => "hobnob".to_owned(),
-        };
+        }
+    }
+
+    /// What waits, written by `number`.
+    fn counts(&self, number: impl Fn(&u64) -> String) -> String {
         let mut counts = String::new();
         for (sign, count) in [('●', self.unread), ('…', self.queued)] {
             if count > 0 {
                 counts.push_str(&format!(" {sign}{}", number(&count)));
             }
         }
-        (name, counts)
-    }
-
-    fn sign(&self) -> char {
-        if self.typing { '…' } else { '>' }
+        counts
     }
 
     /// Cells of a new prompt.
     fn width(&self) -> usize {
-        let reserve = if self.others && self.unread == 0 { RESERVE_CELLS } else { 0 };
-        display::width(&self.natural()) + reserve + 1
+        display::width(&self.natural()) + 1
     }
 
-    /// The prompt in exactly so many cells, if it can be said in them.
-    fn fitted(&self, cells: usize) -> Option<String> {
-        let (name, counts) = self.parts(|count| if *count > 9 { "+".to_owned() } else { count.to_string() });
-        let short = format!("{name}{counts}{}", self.sign());
-        let text = [self.natural(), short].into_iter().find(|text| display::width(text) < cells)?;
-        let missing = cells - display::width(&text);
-        Some(format!("{text}{}", " ".repeat(missing)))
+    /// The marks behind the name, as many as there is room for. A mark without a count says that the count is behind
+    /// the next prompt.
+    fn marks(&self) -> [String; 4] {
+        let typing = if self.typing { "…" } else { "" };
+        let unread = if self.unread > 0 { "●" } else { "" };
+        let short = |count: &u64| if *count > 9 { "+".to_owned() } else { count.to_string() };
+        [
+            format!("{typing}{}", self.counts(u64::to_string)),
+            format!("{typing}{}", self.counts(short)),
+            format!("{typing}{unread}"),
+            if self.unread > 0 { unread.to_owned() } else { typing.to_owned() },
+        ]
+    }
+
+    /// The prompt in exactly so many cells, if it can be said in them: what stands before the name, the name, and what
+    /// stands behind it. The sign at the end keeps its place; the blank behind it goes where a mark needs the cell.
+    fn fitted(&self, cells: usize) -> Option<[String; 3]> {
+        let name = self.name();
+        let room = cells.checked_sub(display::width(&name))?;
+        let end = self.marks().into_iter().map(|marks| format!("{marks}>")).find(|end| display::width(end) <= room)?;
+        let missing = room - display::width(&end);
+        let blank = if missing > 0 { " " } else { "" };
+        Some([" ".repeat(missing.saturating_sub(1)), name, format!("{end}{blank}")])
     }
 }
 
@@ -109,7 +117,7 @@ impl Live {
     /// Shows another status from the next repaint on. Whether anything changed.
     pub(super) fn update(&self, status: &Status) -> bool {
         let next = self.current.load(Ordering::Acquire) + 1;
-        let same = status.fitted(self.cells).is_none_or(|text| text == self.text());
+        let same = status.fitted(self.cells).is_none_or(|parts| parts.concat() == self.text());
         !same && self.set(next, status)
     }
 
@@ -119,10 +127,10 @@ impl Live {
     }
 
     fn set(&self, at: usize, status: &Status) -> bool {
-        let (Some(slot), Some(raw)) = (self.versions.get(at), status.fitted(self.cells)) else { return false };
-        let bold = raw.find([' ', '>', '…']).unwrap_or(raw.len());
-        let (name, rest) = raw.split_at(bold);
-        let styled = if self.coloured { format!("\x1b[1m{name}\x1b[0m{rest}") } else { raw.clone() };
+        let (Some(slot), Some(parts)) = (self.versions.get(at), status.fitted(self.cells)) else { return false };
+        let raw = parts.concat();
+        let [before, name, behind] = parts;
+        let styled = if self.coloured { format!("{before}\x1b[1m{name}\x1b[0m{behind}") } else { raw.clone() };
         let set = slot.set(Version { raw, styled }).is_ok();
         self.current.store(at, Ordering::Release);
         set
@@ -171,26 +179,52 @@ mod tests {
     }
 
     #[test]
-    fn while_a_line_is_typed_it_keeps_its_width() {
-        let roomy = Status { others: true, ..status(0, 0) };
-        let live = Live::new(&roomy, false, Arc::default());
-        assert_eq!(live.text(), "@bob>    ");
-        assert!(live.update(&status(1, 0)));
-        assert_eq!(live.text(), "@bob ●1> ");
-        assert!(live.update(&status(12, 0)));
-        assert_eq!(live.text(), "@bob ●+> ");
-        assert!(!live.update(&status(12, 1)), "there is no room to say it");
-        assert!(live.update(&Status { typing: true, ..status(0, 0) }));
-        assert_eq!(live.text(), "@bob…    ");
+    fn while_a_line_is_typed_it_keeps_its_width_and_its_sign() {
+        let live = Live::new(&status(0, 0), false, Arc::default());
+        assert_eq!(live.text(), "@bob> ");
+        assert!(!live.update(&status(0, 1)), "there is no room to say it");
+        for (next, text) in [
+            (Status { typing: true, ..status(0, 0) }, "@bob…>"),
+            (Status { typing: true, ..status(1, 0) }, "@bob●>"),
+            (status(12, 0), "@bob●>"),
+            (status(0, 0), "@bob> "),
+        ] {
+            live.update(&next);
+            assert_eq!(live.text(), text);
+        }
     }
 
     #[test]
-    fn a_count_that_goes_away_leaves_blanks() {
-        let live = Live::new(&status(0, 1), false, Arc::default());
+    fn counts_change_in_their_place() {
+        let live = Live::new(&status(3, 1), false, Arc::default());
+        assert_eq!(live.text(), "@bob ●3 …1> ");
+        for (next, text) in [
+            (status(4, 1), "@bob ●4 …1> "),
+            (status(12, 1), "@bob ●12 …1>"),
+            (status(120, 10), "@bob ●+ …+> "),
+            (Status { typing: true, ..status(4, 1) }, "@bob… ●4 …1>"),
+        ] {
+            assert!(live.update(&next));
+            assert_eq!(live.text(), text);
+        }
+    }
+
+    #[test]
+    fn a_count_that_goes_away_leaves_no_hole_before_the_text() {
+        let live = Live::new(&status(0, 1), true, Arc::default());
         assert_eq!(live.text(), "@bob …1> ");
         assert!(live.update(&status(0, 0)));
-        assert_eq!(live.text(), "@bob>    ");
+        assert_eq!(live.text(), "   @bob> ");
+        assert_eq!(live.styled(), "   \x1b[1m@bob\x1b[0m> ");
         assert!(!live.update(&status(0, 0)), "nothing changed");
+    }
+
+    #[test]
+    fn whoever_types_when_the_line_begins_moves_nothing_when_they_stop() {
+        let live = Live::new(&Status { typing: true, ..status(0, 0) }, false, Arc::default());
+        assert_eq!(live.text(), "@bob…>");
+        assert!(live.update(&status(0, 0)));
+        assert_eq!(live.text(), "@bob> ");
     }
 
     #[test]

@@ -21,6 +21,7 @@ use rustyline::{
     history::MemHistory,
 };
 use tokio::sync::mpsc;
+use unicode_segmentation::UnicodeSegmentation as _;
 use zeroize::Zeroizing;
 
 use super::{
@@ -28,7 +29,7 @@ use super::{
     gate::Gate,
     prompt::Live,
 };
-use crate::secret;
+use crate::{screen, secret};
 
 /// Lines that may wait while something else holds the screen (a list of completions). More are counted and dropped;
 /// the history has them.
@@ -175,16 +176,18 @@ impl Terminal {
     pub(super) fn unput(&mut self, prompt: &str, line: &str) {
         let (cols, rows) = size();
         if self.printer.is_some()
-            && let Some(taken) = rows_of(prompt, line, cols).filter(|taken| *taken < rows)
+            && let Some(taken) = rows_of(prompt, line, cols)
         {
+            // Of a line that is taller than the screen, what has scrolled out of it stays there.
+            let taken = taken.min(rows.saturating_sub(1));
             door(&format!("\r\x1b[{taken}A\x1b[J"));
         }
     }
 
-    /// Empties the screen, and what has scrolled out of it: recovery words may be there.
+    /// Empties the screen, and what has scrolled out of it.
     pub(super) fn clear(&mut self) {
         if self.printer.is_some() {
-            door("\x1b[H\x1b[2J\x1b[3J");
+            door(screen::CLEAR);
         }
     }
 
@@ -363,25 +366,31 @@ fn print_lines(mut out: impl ExternalPrinter, lines: &threads::Receiver<String>,
     }
 }
 
-/// Rows that prompt and line take on the screen; nothing where terminals differ about it.
+/// Rows that prompt and line take on the screen; nothing where terminals differ about it: one draws a family as one
+/// picture, another draws its parts side by side.
 fn rows_of(prompt: &str, line: &str, cols: usize) -> Option<usize> {
     let unclear = |c: char| c.is_control() && c != '\n';
-    let by_char: usize = line.chars().filter_map(unicode_width::UnicodeWidthChar::width).sum();
-    let together = unicode_width::UnicodeWidthStr::width(line.replace('\n', "").as_str());
-    if cols == 0 || line.contains(unclear) || by_char != together {
+    if cols == 0 || line.contains(unclear) {
         return None;
     }
-    let mut row = 0;
-    let mut col = hobnob_shared::text::display::width(prompt);
-    for c in line.chars() {
-        let cells = unicode_width::UnicodeWidthChar::width(c).unwrap_or(0);
-        if c == '\n' || col + cells > cols {
+    let begin = hobnob_shared::text::display::width(prompt);
+    let together = rows_filled(begin, line.graphemes(true), cols);
+    let apart = rows_filled(begin, line.split("").filter(|c| !c.is_empty()), cols);
+    (together == apart).then_some(together)
+}
+
+/// Rows that are filled by pieces which a terminal does not break, behind so many cells of a prompt.
+fn rows_filled<'a>(begin: usize, pieces: impl Iterator<Item = &'a str>, cols: usize) -> usize {
+    let (mut row, mut col) = (0, begin);
+    for piece in pieces {
+        let cells = if piece == "\n" { 0 } else { unicode_width::UnicodeWidthStr::width(piece) };
+        if piece == "\n" || col + cells > cols {
             row += 1;
             col = 0;
         }
-        col += if c == '\n' { 0 } else { cells };
+        col += cells;
     }
-    Some(row + 1 + usize::from(col == cols))
+    row + 1 + usize::from(col == cols)
 }
 
 #[cfg(test)]
@@ -396,11 +405,13 @@ mod tests {
         assert_eq!(rows_of("> ", "123456789", 10), Some(2));
         assert_eq!(rows_of("> ", "one\ntwo", 10), Some(2));
         assert_eq!(rows_of("> ", "漢字漢字字", 10), Some(2));
+        assert_eq!(rows_of("> ", "👋🏽 x", 10), Some(1), "five cells or seven, it is one row");
     }
 
     #[test]
     fn what_terminals_disagree_about_is_left_alone() {
-        assert_eq!(rows_of("> ", "👩\u{200d}👩\u{200d}👧", 10), None);
+        let family = "👩\u{200d}👩\u{200d}👧";
+        assert_eq!(rows_of("> ", &family.repeat(2), 10), None, "four cells, or twelve");
         assert_eq!(rows_of("> ", "a\tb", 10), None);
         assert_eq!(rows_of("> ", "\u{1b}[A", 10), None);
     }

@@ -138,6 +138,9 @@ impl Runtime {
 
     /// What is on disk now may leave: first to the network, then to callers, then to listeners.
     fn act(&mut self, work: Work) {
+        if work.key_is_done {
+            self.who.seal();
+        }
         self.own = self.wire.act(work.actions);
         for (ticket, answer) in work.replies {
             self.desk.answer(ticket, answer);

@@ -196,6 +196,7 @@ mod tests {
             devices: 1,
             queued: 0,
             last_seen_ms: None,
+            refused: None,
         }
     }
 }

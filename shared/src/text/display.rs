@@ -32,7 +32,7 @@ pub fn block(text: &str) -> String {
     lines.join("\n")
 }
 
-/// Terminal cells of a text, by grapheme cluster. A tab counts four.
+/// Terminal cells of a text, by grapheme cluster: the most that any terminal takes. A tab counts four.
 pub fn width(text: &str) -> usize {
     text.graphemes(true).map(cells).sum()
 }
@@ -48,12 +48,14 @@ fn wrap_line(line: &str, width: usize) -> Vec<String> {
     let mut pieces = Vec::new();
     let mut current = Piece::default();
     for cluster in bare.graphemes(true) {
-        if current.cells + cells(cluster) > width && !current.text.is_empty() {
-            if is_blank(cluster) {
-                // Blanks at a break are not carried over, however many they are.
-                current.overflow = true;
-                continue;
-            }
+        let fits = |piece: &Piece| piece.text.is_empty() || piece.cells + cells(cluster) <= width;
+        if is_blank(cluster) && !fits(&current) {
+            // Blanks at a break are not carried over, however many they are.
+            current.overflow = true;
+            continue;
+        }
+        // What is left of a line may have no room for a cluster of many cells either.
+        while !fits(&current) {
             let rest = current.split(cluster);
             pieces.push(isolate(current.text.trim_end_matches(' ')));
             current = rest;
@@ -184,8 +186,14 @@ fn isolate(text: &str) -> String {
     if text.chars().any(is_rtl) { format!("{FSI}{text}{PDI}") } else { text.to_owned() }
 }
 
+/// One terminal draws a family or a skin tone as one picture, another draws its parts side by side. Counting the parts
+/// may leave a line short, never too long.
 fn cells(cluster: &str) -> usize {
-    if cluster == "\t" { TAB_COLUMNS } else { cluster.width() }
+    if cluster == "\t" {
+        return TAB_COLUMNS;
+    }
+    let apart: usize = cluster.chars().filter_map(UnicodeWidthChar::width).sum();
+    cluster.width().max(apart)
 }
 
 fn is_blank(cluster: &str) -> bool {

@@ -32,6 +32,7 @@ impl People {
             devices: u32::try_from(people.devices(account).len()).unwrap_or(u32::MAX),
             queued,
             last_seen_ms: row.last_seen_ms,
+            refused: people.refused_invite(account).filter(|_| row.is_wanted()).and_then(|invite| invite.dead.clone()),
         })
     }
 }

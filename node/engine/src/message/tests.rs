@@ -150,6 +150,25 @@ fn a_reply_quotes_and_a_forward_says_so() {
 }
 
 #[test]
+fn a_reply_to_a_deleted_message_says_so_on_both_sides() {
+    let mut world = World::friends(7);
+    let asked = world.say(ALICE, "bob", "question?");
+    world.run(100);
+    let reply_to = Some(MessageRef::LastFrom(handle("alice")));
+    world.ask(BOB, Command::Send { chat: handle("alice"), text: text("answer"), reply_to, action: false }).unwrap();
+    world.run(100);
+    world.ask(ALICE, Command::Delete { which: number(asked.number) }).unwrap();
+    world.run(100);
+    for (node, chat) in [(ALICE, "bob"), (BOB, "alice")] {
+        let quotes: Vec<_> = world.history(node, chat).into_iter().filter_map(|message| message.reply_to).collect();
+        assert_eq!(
+            quotes.iter().map(|quote| (quote.deleted, quote.snippet.as_str())).collect::<Vec<_>>(),
+            [(true, "")]
+        );
+    }
+}
+
+#[test]
 fn references_count_back_without_deleted_messages() {
     let mut world = World::friends(8);
     let one = world.say(ALICE, "bob", "one");

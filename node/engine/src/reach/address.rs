@@ -59,6 +59,16 @@ pub(crate) fn is_local(address: &str) -> bool {
     }
 }
 
+/// Whether an address leads to the machine itself only.
+pub(crate) fn is_loopback(address: &str) -> bool {
+    let mut parts = address.split('/').skip(1);
+    match (parts.next(), parts.next()) {
+        (Some("ip4"), Some(ip)) => ip.parse().is_ok_and(|ip: Ipv4Addr| ip.is_loopback()),
+        (Some("ip6"), Some(ip)) => ip.parse().is_ok_and(|ip: Ipv6Addr| ip.is_loopback()),
+        _ => false,
+    }
+}
+
 fn is_local_ip(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(ip) => ip.is_loopback() || ip.is_private() || ip.is_link_local() || ip.is_unspecified(),
@@ -74,6 +84,12 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
     use super::*;
+
+    #[test]
+    fn loopback_leads_to_the_machine_itself_only() {
+        assert!(is_loopback("/ip4/127.0.0.1/tcp/1") && is_loopback("/ip6/::1/tcp/1/p2p/12D3"));
+        assert!(!is_loopback("/ip4/192.168.1.7/tcp/1") && !is_loopback("/dns4/localhost/tcp/1"));
+    }
 
     #[test]
     fn a_place_is_the_same_with_and_without_the_transport_behind_it() {

@@ -176,6 +176,53 @@ fn an_account_restored_from_its_words_gets_its_history_back() {
     assert_eq!(agree(&mut world, 27), ["one", "two", "three"]);
 }
 
+/// Ends all sessions of a node and lets the next ones come up.
+fn reconnect(world: &mut World, node: usize) {
+    world.disconnect(node);
+    world.run(120_000);
+}
+
+#[test]
+fn a_restored_account_keeps_its_key_until_a_friend_holds_the_record_that_it_adopted() {
+    let mut world = World::friends(27);
+    world.recover(BOB);
+    assert_eq!(world.keys_done, 0);
+    world.befriend(ALICE, BOB);
+    reconnect(&mut world, BOB);
+    assert_eq!(world.keys_done, 1, "Alice holds what Bob signed on top of what she knew");
+    reconnect(&mut world, BOB);
+    assert_eq!(world.keys_done, 1);
+}
+
+#[test]
+fn who_never_knew_the_account_before_confirms_nothing() {
+    let mut world = World::friends(28);
+    // Alice forgets everybody: to her, Bob is new.
+    world.recover(ALICE);
+    world.recover(BOB);
+    world.befriend(ALICE, BOB);
+    reconnect(&mut world, BOB);
+    world.say(BOB, "alice", "hello");
+    world.run(1_000);
+    assert_eq!(world.texts(ALICE, "bob"), ["hello"]);
+    assert_eq!(world.keys_done, 0);
+}
+
+#[test]
+fn a_restore_of_long_ago_gives_its_key_up_and_shows_no_second_history() {
+    let mut world = World::friends(29);
+    // Its certificate is of the beginning.
+    world.now_ms += 31 * 24 * 3_600_000;
+    world.recover(BOB);
+    assert_eq!(world.keys_done, 1);
+    world.befriend(ALICE, BOB);
+    reconnect(&mut world, BOB);
+    let Reply::Friends(friends) = world.ask(ALICE, Command::Friends).unwrap() else { panic!("friends") };
+    assert!(friends.iter().all(|friend| !friend.key_alarm), "{friends:?}");
+    let told = |event: &Event| matches!(event, Event::Warning { message, .. } if message.contains("newer record"));
+    assert!(world.nodes[BOB].events.iter().any(told), "{:?}", world.nodes[BOB].events);
+}
+
 #[test]
 fn a_friend_who_was_removed_and_added_again_loses_nothing() {
     let mut world = World::friends(28);

@@ -4,10 +4,14 @@
 
 use std::{
     env,
+    net::{Ipv4Addr, UdpSocket},
     process::{Child, Command, Stdio},
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
 };
 
 use hobnob_net::{NetConfig, NetEvent, NetWarning};
+use libp2p::PeerId;
 
 use crate::cast::{Node, assert_talking, config};
 
@@ -22,9 +26,11 @@ struct Lan {
 impl Lan {
     /// So many namespaces, or why there are none.
     fn new(count: usize) -> Result<Self, String> {
+        // Tests of one process run side by side.
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
         let mut lan = Self { names: Vec::new() };
-        for number in 0..count {
-            let name = format!("hobnob{}-{number}", std::process::id());
+        for _ in 0..count {
+            let name = format!("hobnob{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
             ip(&["netns", "add", &name])?;
             lan.names.push(name);
         }
@@ -134,6 +140,100 @@ async fn meet(dials: bool) {
         assert_eq!(node.chunk(link).await, b"hello too");
     }
     node.net.shutdown().await;
+}
+
+#[test]
+fn after_a_flood_of_announcements_a_node_is_found_all_the_same() {
+    let test = "lan::after_a_flood_of_announcements_a_node_is_found_all_the_same";
+    match part() {
+        Some(part) if part == "mallory" => flood(),
+        Some(part) => runtime().block_on(flooded(part == "alice")),
+        None => match Lan::new(2).and_then(|lan| lan.join().map(|()| lan)) {
+            Ok(lan) => {
+                let alice = lan.run(0, test, "alice");
+                assert_success(lan.run(1, test, "mallory"));
+                let bob = lan.run(1, test, "bob");
+                assert_success(alice);
+                assert_success(bob);
+            }
+            Err(why) => skip(&why),
+        },
+    }
+}
+
+/// Bob comes when Mallory has filled every list. Both wait until they have met.
+async fn flooded(is_alice: bool) {
+    let mut node = Node::with(NetConfig { listen: vec!["0.0.0.0:0".into()], ..wide(true) }).await;
+    node.net.set_pairing(true);
+    if !is_alice {
+        while !matches!(node.next().await, NetEvent::Accepted { .. }) {}
+        return node.net.shutdown().await;
+    }
+    loop {
+        // Nobody listens at the addresses that Mallory made up.
+        let NetEvent::Discovered { transport, addresses } = node.next().await else { continue };
+        let is_made_up = addresses.iter().any(|address| address.contains(&format!("/tcp/{MADE_UP_PORT}/")));
+        if !is_made_up && node.dial(Some(transport), addresses).await.is_ok() {
+            return node.net.shutdown().await;
+        }
+    }
+}
+
+const MADE_UP_PORT: u16 = 9;
+
+/// A packet of 4 KiB holds so many announcements.
+const BURST: usize = 25;
+
+/// Announces transports by the thousand until Alice does not answer any more, which shows that she has had enough.
+fn flood() {
+    let socket = std::net::UdpSocket::bind("0.0.0.0:5353").unwrap();
+    socket.join_multicast_v4(&GROUP, &"192.0.2.2".parse().unwrap()).unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
+    assert!((0..60).any(|_| is_answered(&socket)), "Alice never came");
+    for _ in 0..400 {
+        for _ in 0..10 {
+            socket.send_to(&announcements(), (GROUP, 5353)).unwrap();
+        }
+        if !is_answered(&socket) {
+            return;
+        }
+    }
+}
+
+const GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 251);
+
+/// Asks who is there. Alice answers behind all that was sent before.
+fn is_answered(socket: &UdpSocket) -> bool {
+    let question = b"\0\0\0\0\0\x01\0\0\0\0\0\0\x04_p2p\x04_udp\x05local\0\0\x0c\0\x01";
+    socket.send_to(question, (GROUP, 5353)).unwrap();
+    let mut packet = [0; 4096];
+    while let Ok((length, from)) = socket.recv_from(&mut packet) {
+        let is_answer = length > 2 && packet[2] & 0x80 != 0;
+        if is_answer && from.ip() == Ipv4Addr::new(192, 0, 2, 1) {
+            return true;
+        }
+    }
+    false
+}
+
+/// Answers for `_p2p._udp.local` as the libp2p specification has them, good for a day, for transports that nobody has.
+fn announcements() -> Vec<u8> {
+    let one = BURST.to_be_bytes();
+    let mut packet = b"\0\0\x84\0\0\0\0".to_vec();
+    packet.extend([one[7], 0, 0, 0, one[7]]);
+    let name = |number: usize| format!("\x03m{number:02}\0").into_bytes();
+    for number in 0..BURST {
+        packet.extend(b"\x04_p2p\x04_udp\x05local\0\0\x0c\0\x01\0\x01\x51\x80\0\x05");
+        packet.extend(name(number));
+    }
+    for number in 0..BURST {
+        let text = format!("dnsaddr=/ip4/192.0.2.2/tcp/{MADE_UP_PORT}/p2p/{}", PeerId::random());
+        packet.extend(name(number));
+        packet.extend(b"\0\x10\0\x01\0\x01\x51\x80\0");
+        packet.extend([u8::try_from(text.len() + 1).unwrap(), u8::try_from(text.len()).unwrap()]);
+        packet.extend(text.as_bytes());
+    }
+    packet
 }
 
 #[test]

@@ -49,7 +49,8 @@ pub(super) const ROWS: &[Spec] = &[
         name: "recovery",
         usage: "/recovery",
         help: "show the 24 words that restore your account (asks for your password)",
-        more: "Write them on paper. Whoever has them is you. They restore the account, not what was said.",
+        more: "Write them on paper; Enter then takes them off the screen. Whoever has them is you. They restore the account, not what \
+               was said.",
         parse: |_| Ok(Action::Local(Local::Recovery)),
         ..ROW
     },

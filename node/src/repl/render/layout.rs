@@ -70,6 +70,19 @@ impl Look {
         format!("{head}{}\n", lines.join(&format!("\n{HANG}")))
     }
 
+    /// A line of ours whose columns stand two blanks or more apart.
+    pub(super) fn hanging(&self, line: &str) -> String {
+        if self.plain || display::width(line) <= self.width {
+            return format!("{}\n", line.trim_end());
+        }
+        let column = line.rfind("  ").map_or(0, |at| at + 2);
+        let (head, text) = line.split_at_checked(column).unwrap_or(("", line));
+        let indent = if column == 0 { HANG.len() } else { display::width(head) };
+        let room = self.width.saturating_sub(indent).max(LEAST_CELLS);
+        let pieces: Vec<String> = display::wrap(text, room).iter().map(|piece| display::line(piece)).collect();
+        format!("{head}{}\n", pieces.join(&format!("\n{}", " ".repeat(indent))))
+    }
+
     /// The gutter with a sign of our own in it.
     pub(super) fn gutter(&self, sign: &str) -> String {
         format!("{INDENT}{} ", self.paint(Role::Dim, sign))

@@ -38,22 +38,39 @@ pub(super) fn rows(cells: &[Vec<String>], look: &Look) -> String {
     cells.iter().map(line).collect::<Vec<String>>().join("\n")
 }
 
+/// Names and what they stand for: columns, or in plain mode `name: value`, so that a line reads by itself.
+pub(super) fn facts(pairs: &[Vec<String>], look: &Look) -> String {
+    let line = |row: &Vec<String>| match row.as_slice() {
+        [name, value, words] if !words.is_empty() => format!("{name}: {value} ({words})"),
+        [name, rest @ ..] => format!("{name}: {}", rest.join(" ").trim_end()),
+        [] => String::new(),
+    };
+    if look.plain { pairs.iter().map(line).collect::<Vec<String>>().join("\n") } else { rows(pairs, look) }
+}
+
 fn row_in_words(row: &[String]) -> String {
     let filled: Vec<&str> = row.iter().map(String::as_str).filter(|cell| !cell.is_empty()).collect();
     filled.join(", ")
 }
 
-/// A last cell that does not fit stands below, indented: nothing begins at the edge but what we say.
+/// A last cell narrower than this is hard to read: it stands below its row instead.
+const LAST_CELLS: usize = 32;
+
+/// A last cell that does not fit goes on below its beginning, or stands below, indented: nothing begins at the edge but
+/// what we say.
 fn row_in_columns(row: &[String], widths: &[usize], room: usize) -> String {
     let mut line = String::new();
     for (at, (cell, width)) in row.iter().zip(widths).enumerate() {
         let is_last = at + 1 == row.len();
         if is_last && at > 0 && visible_width(&line) + 2 + visible_width(cell) > room {
-            let below = display::wrap(cell, room.saturating_sub(BELOW.len()).max(16));
+            let begin = visible_width(&line) + 2;
+            let hangs = room.saturating_sub(begin) >= LAST_CELLS;
+            let indent = if hangs { " ".repeat(begin) } else { BELOW.to_owned() };
+            let pieces = display::wrap(cell, room.saturating_sub(indent.len()).max(16));
+            let pieces: Vec<String> = pieces.iter().map(|piece| display::line(piece)).collect();
             line.truncate(line.trim_end().len());
-            for piece in below {
-                line.push_str(&format!("\n{BELOW}{}", display::line(&piece)));
-            }
+            let gap = if hangs { " ".repeat(begin - visible_width(&line)) } else { format!("\n{indent}") };
+            line.push_str(&format!("{gap}{}", pieces.join(&format!("\n{indent}"))));
             break;
         }
         line.push_str("  ");
@@ -182,5 +199,5 @@ pub(super) fn settings(list: &[Setting], look: &Look) -> String {
         vec![display::line(&key), display::line(&setting.value), setting.help.to_owned()]
     };
     let cells: Vec<Vec<String>> = list.iter().map(line).collect();
-    rows(&cells, look)
+    facts(&cells, look)
 }

@@ -102,6 +102,7 @@ fn quoted(quote: &Quote) -> String {
         None => String::new(),
     };
     match quote.snippet.as_str() {
+        "" if quote.deleted => format!("{number}{from}(deleted)"),
         "" => format!("{number}{from}(not here)"),
         snippet => format!("{number}{from}{snippet}"),
     }

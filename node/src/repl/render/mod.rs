@@ -100,11 +100,11 @@ pub fn notice(text: &str, look: &Look) -> String {
     look.sentence(&head, text)
 }
 
-/// A page of our own words, each line as it stands.
+/// A page of our own words, line by line. What does not fit goes on below the beginning of its last column.
 pub fn page(text: &str, look: &Look) -> String {
     let mut out = String::new();
     for line in safe_block(text).split('\n') {
-        out.push_str(&look.block("", line, ""));
+        out.push_str(&look.hanging(line));
     }
     out
 }

@@ -9,11 +9,15 @@ use super::{
     Look, Scene, Trust,
     event::in_ms,
     layout::shorten,
-    list::rows,
+    list::{facts, rows},
     message::{bare, friend as friend_name},
     paint::Role,
 };
 use crate::api::{Friend, NearbyPerson, Presence, Request, RequestKind, Standing, WhoAmI};
+
+/// Pairing mode cannot keep its promise.
+const ONLY_HERE: &str = "; but this node listens on this machine only, so nobody else on the network sees it: start hobnob \
+                         with --listen 0.0.0.0:0 to change that";
 
 /// Cells that a stranger's words may take in a list.
 const WORDS_CELLS: usize = 60;
@@ -48,6 +52,7 @@ fn friend_row(friend: &Friend, look: &Look) -> Vec<String> {
 fn standing(friend: &Friend) -> String {
     match friend.standing {
         Standing::Friend => presence_words(friend.presence).to_owned(),
+        Standing::Pending if friend.refused.is_some() => "not added".to_owned(),
         Standing::Pending => "not accepted yet".to_owned(),
         Standing::Blocked => "blocked".to_owned(),
         Standing::Removed => "removed".to_owned(),
@@ -59,6 +64,7 @@ fn details(friend: &Friend, look: &Look) -> String {
     if friend.key_alarm {
         words.push("KEY CHANGED, nothing is sent until you /verify".to_owned());
     }
+    words.extend(friend.refused.clone());
     let offline = friend.presence == Presence::Offline && friend.standing == Standing::Friend;
     if let Some(ms) = friend.last_seen_ms.filter(|_| offline) {
         words.push(format!("seen {}", look.ago(ms)));
@@ -123,15 +129,23 @@ pub(super) fn request_line(request: &Request) -> String {
     format!("“{nick}” ({}) {why}{note}", fingerprint(&request.account))
 }
 
-/// Who is near.
-pub(super) fn nearby(on: bool, ends_in_ms: u64, people: &[NearbyPerson], look: &Look) -> String {
-    let mode = if on {
-        format!("pairing mode is on and ends {}: people on this network who have it on too see you", in_ms(ends_in_ms))
-    } else {
-        "pairing mode is off: /nearby on shows you to people on this network for 10 minutes".to_owned()
+/// Who is near. `ends_in_ms`: pairing mode is on for so long.
+pub(super) fn nearby(ends_in_ms: Option<u64>, people: &[NearbyPerson], loopback_only: bool, look: &Look) -> String {
+    let mut mode = match (ends_in_ms, loopback_only) {
+        (Some(ms), false) => {
+            format!("pairing mode is on and ends {}: people on this network who have it on too see you", in_ms(ms))
+        }
+        (None, false) => {
+            "pairing mode is off: /nearby on shows you to people on this network for 10 minutes".to_owned()
+        }
+        (Some(ms), true) => format!("pairing mode is on and ends {}", in_ms(ms)),
+        (None, true) => "pairing mode is off".to_owned(),
     };
+    if loopback_only {
+        mode.push_str(ONLY_HERE);
+    }
     if people.is_empty() {
-        return if on { format!("{mode}\nnobody else yet") } else { mode };
+        return if ends_in_ms.is_some() { format!("{mode}\nnobody else yet") } else { mode };
     }
     let line = |person: &NearbyPerson| {
         let name = bare(&person.name, false);
@@ -202,5 +216,5 @@ pub(super) fn whoami(me: &WhoAmI, look: &Look) -> String {
     for address in &me.listen {
         cells.push(vec!["listens on".to_owned(), display::line(address)]);
     }
-    rows(&cells, look)
+    facts(&cells, look)
 }

@@ -27,7 +27,10 @@ pub fn reply(command: &str, reply: &Reply, scene: &Scene, look: &Look) -> String
         Reply::Safety { handle, number, words, verified } => {
             lines(&people::safety(handle, number, words.as_ref(), *verified, look), look)
         }
-        Reply::Nearby { on, ends_in_ms, people } => lines(&people::nearby(*on, *ends_in_ms, people, look), look),
+        Reply::Nearby { on, ends_in_ms, people, loopback_only } => {
+            let on = on.then_some(*ends_in_ms);
+            lines(&people::nearby(on, people, *loopback_only, look), look)
+        }
         Reply::Info(details) => info(details, scene, look),
         Reply::Net { listen, sessions, pairing, unreached } => {
             lines(&list::net(listen, *sessions, *pairing, unreached, look), look)

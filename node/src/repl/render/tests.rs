@@ -231,7 +231,7 @@ fn hostile_names_and_notes_are_harmless_everywhere() {
         retry_ms: None,
     };
     let quoting = Message {
-        reply_to: Some(Quote { number: Some(1), from: None, snippet: HOSTILE.into() }),
+        reply_to: Some(Quote { number: Some(1), from: None, snippet: HOSTILE.into(), deleted: false }),
         reactions: vec![(Reaction::parse("\u{202e}x").unwrap(), vec![From::Me])],
         ..from_bob(HOSTILE)
     };
@@ -259,7 +259,7 @@ fn hostile_names_and_notes_are_harmless_everywhere() {
         Reply::Requests(vec![request.clone()]),
         Reply::Messages(vec![quoting.clone()]),
         Reply::Chats(vec![sample_chat(Some(quoting.clone()))]),
-        Reply::Nearby { on: true, ends_in_ms: 1000, people: vec![person.clone()] },
+        Reply::Nearby { on: true, ends_in_ms: 1000, people: vec![person.clone()], loopback_only: false },
         Reply::Info(Box::new(details)),
         Reply::Peers(vec![peer]),
         Reply::Net { listen: vec![HOSTILE.into()], sessions: 1, pairing: true, unreached: vec![unreached] },
@@ -319,7 +319,8 @@ fn marks_stand_where_they_say_what_they_mean() {
 
 #[test]
 fn a_reply_stands_below_what_it_answers_and_reactions_below_the_text() {
-    let quote = Quote { number: Some(40), from: Some(From::Me), snippet: "shall we meet?\nat 8".into() };
+    let quote =
+        Quote { number: Some(40), from: Some(From::Me), snippet: "shall we meet?\nat 8".into(), deleted: false };
     let reactions = vec![(Reaction::parse("👍").unwrap(), vec![From::Me, From::Friend(handle("bob"))])];
     let one = Message { reply_to: Some(quote), reactions, ..from_bob("yes") };
     assert_eq!(shown(&one, 80), "      ╭ [40] me: shall we meet? at 8\n14:02 [42] ✓bob: yes\n      ╰ 👍 me, bob\n");
@@ -327,6 +328,16 @@ fn a_reply_stands_below_what_it_answers_and_reactions_below_the_text() {
         in_words(&one),
         "14:02 [42] bob (verified) answering [40] me: shall we meet? at 8: yes (reactions: 👍 me, bob)\n"
     );
+}
+
+#[test]
+fn what_is_answered_is_deleted_or_was_never_here() {
+    let deleted = Quote { number: Some(40), from: Some(From::Me), snippet: String::new(), deleted: true };
+    let absent = Quote { number: None, from: None, snippet: String::new(), deleted: false };
+    for (quote, words) in [(deleted, "[40] me: (deleted)"), (absent, "(not here)")] {
+        let one = Message { reply_to: Some(quote), ..from_bob("yes") };
+        assert_eq!(shown(&one, 80), format!("      ╭ {words}\n14:02 [42] ✓bob: yes\n"));
+    }
 }
 
 #[test]
@@ -387,6 +398,7 @@ fn sample_friend(name: &str, standing: Standing) -> Friend {
         devices: 1,
         queued: 0,
         last_seen_ms: Some(NOW - 7_200_000),
+        refused: None,
     }
 }
 
@@ -427,6 +439,73 @@ fn lists_are_tables_or_sentences() {
         reply("chats", &chats, &scene(), &plain()),
         "@bob, online, 3 unread 1 queued gone after 1d, 14:02 [42] hello there\n"
     );
+}
+
+#[test]
+fn a_dead_invite_is_explained_in_the_list_of_friends() {
+    let refused = Some("the invite has expired; ask for a new one".to_owned());
+    let list = Reply::Friends(vec![Friend { refused, ..sample_friend("dave", Standing::Pending) }]);
+    assert_eq!(
+        reply("friends", &list, &scene(), &look(80)),
+        "  @dave  not added  the invite has expired; ask for a new one\n"
+    );
+    assert_eq!(
+        reply("friends", &list, &scene(), &plain()),
+        "@dave, not added, the invite has expired; ask for a new one\n"
+    );
+}
+
+#[test]
+fn pairing_mode_on_loopback_promises_nothing() {
+    let near = |loopback_only, width| {
+        let answer = Reply::Nearby { on: true, ends_in_ms: 600_000, people: Vec::new(), loopback_only };
+        reply("nearby", &answer, &scene(), &Look { width, ..look(width) })
+    };
+    assert!(near(false, 200).contains("people on this network who have it on too see you"));
+    let alone = near(true, 200);
+    assert!(alone.contains("on this machine only") && alone.contains("--listen"), "{alone}");
+    assert!(!alone.contains("see you"), "{alone}");
+}
+
+#[test]
+fn facts_are_one_a_line_in_plain_mode() {
+    let me = WhoAmI {
+        account: AccountId::new([2; 32]),
+        device: DeviceId::new([3; 32]),
+        nick: Nickname::parse("Alice").unwrap(),
+        bio: Note::parse("").unwrap(),
+        device_name: Nickname::parse("linux").unwrap(),
+        listen: vec!["/ip4/127.0.0.1/tcp/1".to_owned()],
+        presence: Presence::Online,
+        presence_text: Note::parse("").unwrap(),
+    };
+    let out = whoami_card(&me, &plain());
+    let names: Vec<&str> = out.lines().filter_map(|line| Some(line.split_once(": ")?.0)).collect();
+    assert_eq!(names, ["name", "fingerprint", "account", "device", "presence", "listens on"], "{out}");
+    let bell = Setting { key: "bell".into(), value: "on".into(), help: "ring for messages" };
+    let alias = Setting { key: "alias.hi".into(), value: "/msg @bob hi".into(), help: "" };
+    assert_eq!(
+        reply("set", &Reply::Settings(vec![bell, alias]), &scene(), &plain()),
+        "bell: on (ring for messages)\n/hi: /msg @bob hi\n"
+    );
+}
+
+#[test]
+fn what_has_no_room_in_its_column_goes_on_below_it() {
+    let text = "Me\n  /nick         call yourself otherwise; your friends are told\nmore words than fit in a line of this width";
+    assert_eq!(
+        page(text, &look(40)),
+        "Me\n  /nick         call yourself otherwise;\n                your friends are told\n\
+         more words than fit in a line of this\n  width\n"
+    );
+    let help = "show messages of other chats above the prompt, or only count them";
+    let notify = Setting { key: "notify".into(), value: "all".into(), help };
+    let shown = |width| reply("set", &Reply::Settings(vec![notify.clone()]), &scene(), &look(width));
+    assert_eq!(
+        shown(60),
+        "  notify  all  show messages of other chats above the\n               prompt, or only count them\n"
+    );
+    assert!(shown(40).starts_with("  notify  all\n      show"), "{}", shown(40));
 }
 
 #[test]
