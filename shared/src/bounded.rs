@@ -88,3 +88,94 @@ impl<'de> Deserialize<'de> for Maybe32 {
         deserializer.deserialize_bytes(Bytes)
     }
 }
+
+/// Sealed bytes, at most `MAX` of them. Prints only their number.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Sealed<const MAX: usize>(Vec<u8>);
+
+impl<const MAX: usize> Sealed<MAX> {
+    /// Takes the bytes; `None` where there are too many.
+    pub fn new(bytes: Vec<u8>) -> Option<Self> {
+        (bytes.len() <= MAX).then_some(Self(bytes))
+    }
+
+    /// The bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The bytes, taken out.
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.0
+    }
+}
+
+impl<const MAX: usize> fmt::Debug for Sealed<MAX> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Sealed({} bytes)", self.0.len())
+    }
+}
+
+impl<const MAX: usize> Serialize for Sealed<MAX> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(&self.0)
+    }
+}
+
+impl<'de, const MAX: usize> Deserialize<'de> for Sealed<MAX> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let bytes = serde_bytes::ByteBuf::deserialize(deserializer)?.into_vec();
+        let length = bytes.len();
+        Self::new(bytes).ok_or_else(|| D::Error::custom(format_args!("{length} bytes; the limit is {MAX}")))
+    }
+}
+
+/// A secret that gives a right to whoever shows it. Compares in constant time, is wiped when dropped, prints nothing.
+#[derive(Clone, zeroize::ZeroizeOnDrop)]
+pub struct Token<const N: usize>([u8; N]);
+
+impl<const N: usize> Token<N> {
+    /// Takes the bytes as they are.
+    pub const fn new(bytes: [u8; N]) -> Self {
+        Self(bytes)
+    }
+
+    /// A new one.
+    pub fn generate(rng: &mut impl rand_core::CryptoRng) -> Self {
+        let mut bytes = [0; N];
+        rng.fill_bytes(&mut bytes);
+        Self(bytes)
+    }
+
+    /// The bytes.
+    pub const fn as_bytes(&self) -> &[u8; N] {
+        &self.0
+    }
+}
+
+impl<const N: usize> PartialEq for Token<N> {
+    fn eq(&self, other: &Self) -> bool {
+        subtle::ConstantTimeEq::ct_eq(self.0.as_slice(), other.0.as_slice()).into()
+    }
+}
+
+impl<const N: usize> Eq for Token<N> {}
+
+impl<const N: usize> fmt::Debug for Token<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(..)")
+    }
+}
+
+impl<const N: usize> Serialize for Token<N> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(&self.0)
+    }
+}
+
+impl<'de, const N: usize> Deserialize<'de> for Token<N> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let bytes: serde_bytes::ByteArray<N> = Deserialize::deserialize(deserializer)?;
+        Ok(Self(bytes.into_array()))
+    }
+}

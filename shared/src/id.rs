@@ -94,6 +94,15 @@ bytes_id!(
     InviteId, 16
 );
 
+bytes_id!(
+    /// A mailbox at a rendezvous or carrier: random, one for each friend and own device.
+    MailboxId, 16
+);
+bytes_id!(
+    /// Where one account's presence is published: the hash of a token that only its owner has.
+    TopicId, 32
+);
+
 impl DeviceId {
     /// The first 16 bytes of every log that this device writes.
     pub fn tag(&self) -> [u8; 16] {

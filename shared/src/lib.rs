@@ -1,4 +1,5 @@
-//! What two programs must agree on: ids, limits, the one codec, text types, identity, Noise and wire types.
+//! What two programs must agree on: ids, limits, the one codec, text types, identity, Noise, what a
+//! rendezvous and its clients share, and wire types.
 //!
 //! No file, no network, no clock and no async here. Randomness comes in as an argument.
 
@@ -9,5 +10,9 @@ pub mod id;
 pub mod identity;
 pub mod limits;
 pub mod noise;
+pub mod opaque;
+pub mod rendezvous;
 pub mod text;
 pub mod wire;
+
+pub use bounded::{Sealed, Token};

@@ -126,3 +126,77 @@ pub const SESSION_RENEW_BYTES: u64 = 1024 * 1024 * 1024;
 
 /// A session without a frame from the other side for this long is dead, in milliseconds.
 pub const SESSION_DEAD_MS: u64 = 45_000;
+
+/// Shortest name at a rendezvous, in bytes: shorter ones are too few, and too easily taken for another.
+pub const MIN_USERNAME_BYTES: usize = 3;
+
+/// Longest name at a rendezvous, in bytes: fits a line beside an address, and no key passes for one.
+pub const MAX_USERNAME_BYTES: usize = 32;
+
+/// Largest binding of a name to an account, in bytes: a name and two keys take under 130.
+pub const MAX_BINDING_BYTES: usize = 256;
+
+/// Largest envelope of sealed mail, in bytes: [`MAX_MAIL_PLAIN_BYTES`], an ML-KEM ciphertext (1,088 bytes), Noise's
+/// keys and tags (112), CBOR; the rest is room.
+pub const MAX_MAIL_BYTES: usize = 34 * 1024;
+
+/// Most bytes inside one envelope, padding included: the largest entry takes about half.
+pub const MAX_MAIL_PLAIN_BYTES: usize = 32 * 1024;
+
+/// Most entries in one envelope: a small one takes 250 bytes, so more do not fit anyway.
+pub const MAX_MAIL_ENTRIES: usize = 128;
+
+/// Largest envelope of a friend request, in bytes: 1 KiB of keys, a record, a certificate, a bundle's head and a note.
+pub const MAX_KNOCK_BYTES: usize = 4 * 1024;
+
+/// Friend requests that wait for one account at a rendezvous: 16 devices' envelopes each, 1.3 MiB in all.
+pub const MAX_PENDING_KNOCKS: usize = 20;
+
+/// Largest sealed vault, in bytes: a thousand friends with names and addresses, and with it, in one frame, the records
+/// and certificates of an account (24 KiB at most).
+pub const MAX_VAULT_BYTES: usize = 192 * 1024;
+
+/// A sealed vault is a multiple of this, in bytes, so that its size tells the number of friends only roughly.
+pub const VAULT_STEP_BYTES: usize = 4 * 1024;
+
+/// Largest sealed presence, in bytes: a state, a text and a few addresses.
+pub const MAX_PRESENCE_BYTES: usize = 1024;
+
+/// A presence that is not refreshed is forgotten after this, in seconds.
+pub const MAX_PRESENCE_TTL_SECS: u32 = 120;
+
+/// Most topics in one `PresenceWatch` frame.
+pub const MAX_TOPICS: usize = 256;
+
+/// Most envelopes in one `Mail` frame (the frame's own size bounds it too: a small envelope takes 1.5 KiB).
+pub const MAX_MAIL_ITEMS: usize = 256;
+
+/// Most mailboxes in one `MailAck` frame.
+pub const MAX_ACKS: usize = 256;
+
+/// Most envelopes in one mailbox.
+pub const MAX_MAILBOX_ENVELOPES: usize = 1000;
+
+/// Most bytes of envelopes in one mailbox.
+pub const MAX_MAILBOX_BYTES: usize = 8 * 1024 * 1024;
+
+/// Most bytes that a rendezvous keeps for one account.
+pub const MAX_ACCOUNT_BYTES: u64 = 64 * 1024 * 1024;
+
+/// Mail and friend requests that nobody fetched are deleted after 14 days, in milliseconds.
+pub const MAIL_TTL_MS: u64 = 14 * 86_400_000;
+
+/// A new prekey is made every day, in milliseconds.
+pub const PREKEY_ROTATE_MS: u64 = 86_400_000;
+
+/// The secret half of a prekey is erased after 15 days, in milliseconds: mail to it is gone by then.
+pub const PREKEY_KEEP_MS: u64 = 15 * 86_400_000;
+
+/// Largest bundle that a rendezvous gives out, in bytes: four prekeys and addresses, no tickets. 16 of them fit a frame.
+pub const MAX_PUBLIC_BUNDLE_BYTES: usize = 8 * 1024;
+
+/// Most limits that a rendezvous announces.
+pub const MAX_STATUS_LIMITS: usize = 64;
+
+/// Longest text that names a rendezvous's software, in bytes.
+pub const MAX_SOFTWARE_BYTES: usize = 64;

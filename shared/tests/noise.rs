@@ -69,11 +69,11 @@ fn sessions() -> (Session, Session) {
 
 #[test]
 fn every_mode_ends_in_one_session_and_the_right_names() {
-    for mode in [Mode::Device, Mode::Invite, Mode::Nearby] {
+    for mode in [Mode::Device, Mode::Invite, Mode::Nearby, Mode::Account] {
         let (mut alices, mut bobs) = shake(mode);
         assert_eq!(alices.session.handshake_hash(), bobs.session.handshake_hash());
-        assert_eq!(alices.remote_static, bob().device.x25519_public());
-        assert_eq!(bobs.remote_static, alice().device.x25519_public());
+        assert_eq!(alices.remote_static, Some(bob().device.x25519_public()));
+        assert_eq!(bobs.remote_static, Some(alice().device.x25519_public()));
         assert_eq!(bobs.peer.unwrap(), alice().certificate());
         assert_eq!(bobs.certificate.unwrap(), alice().signed_certificate());
         let mut out = Vec::new();
@@ -82,6 +82,60 @@ fn every_mode_ends_in_one_session_and_the_right_names() {
         alices.session.seal(b"hi Bob", &mut out).unwrap();
         assert_eq!(bobs.session.open(&out[1]).unwrap(), [b"hi Bob"]);
     }
+}
+
+/// A guest's handshake with Rosa: message 1, her side, the guest's side.
+fn guest() -> (Handshake, Vec<u8>, Handshake) {
+    let rosa = bob();
+    let (guest, one) =
+        Handshake::initiate_as_guest(&rosa.device.x25519_public(), ALICE_AT, BOB_AT, &mut rng(3)).unwrap();
+    (respond(&rosa, Mode::Guest), one, guest)
+}
+
+#[test]
+fn a_guest_gets_a_session_in_two_messages_and_shows_no_key() {
+    let (mut rosas, one, mut guests) = guest();
+    let mut rosas = done(rosas.read(&one).unwrap());
+    assert_eq!((rosas.remote_static, &rosas.certificate, &rosas.peer), (None, &None, &None));
+    let two = rosas.send.take().unwrap();
+    assert_eq!((one.len(), two.len()), (48, 48));
+    let mut guests = done(guests.read(&two).unwrap());
+    assert_eq!((guests.remote_static, guests.send), (Some(bob().device.x25519_public()), None));
+    assert_eq!(guests.session.handshake_hash(), rosas.session.handshake_hash());
+    let mut out = Vec::new();
+    guests.session.seal(b"who is alice?", &mut out).unwrap();
+    assert_eq!(rosas.session.open(&out[0]).unwrap(), [b"who is alice?"]);
+    rosas.session.seal(b"nobody", &mut out).unwrap();
+    assert_eq!(guests.session.open(&out[1]).unwrap(), [b"nobody"]);
+}
+
+#[test]
+fn a_guest_takes_an_answer_of_the_pinned_key_only() {
+    let (_, one, mut guests) = guest();
+    assert!(respond(&mallory(), Mode::Guest).read(&one).is_err(), "Mallory cannot read what is for Rosa");
+    let (_, mallorys) =
+        Handshake::initiate_as_guest(&mallory().device.x25519_public(), ALICE_AT, BOB_AT, &mut rng(5)).unwrap();
+    let two = done(respond(&mallory(), Mode::Guest).read(&mallorys).unwrap()).send.unwrap();
+    assert_eq!(guests.read(&two).unwrap_err(), NoiseError::Decrypt);
+    assert_eq!(guests.read(&two).unwrap_err(), NoiseError::OutOfStep);
+}
+
+#[test]
+fn a_guest_is_bound_to_the_transports_below() {
+    let (_, one, _) = guest();
+    let elsewhere = Handshake::respond(Mode::Guest, bob().device.x25519_secret(), BOB_AT, b"other", &mut rng(4));
+    assert_eq!(elsewhere.unwrap().read(&one).unwrap_err(), NoiseError::Decrypt);
+}
+
+#[test]
+fn a_guest_has_an_entrance_of_its_own() {
+    let certificate = alice().signed_certificate().encode();
+    let (secret, remote) = (alice().device.x25519_secret().clone(), Some(bob().device.x25519_public()));
+    let guest = Handshake::initiate(Mode::Guest, &secret, remote, None, ALICE_AT, BOB_AT, &certificate, &mut rng(3));
+    assert_eq!(guest.unwrap_err(), NoiseError::OutOfStep);
+    let (_, one) = initiate(&alice(), &bob(), Mode::Account);
+    assert!(respond(&bob(), Mode::Guest).read(&one).is_err(), "a message of another mode");
+    assert!(respond(&bob(), Mode::Device).read(&one).is_err(), "the mode is part of the prologue");
 }
 
 /// Bob's side of the protocol, written down once more with nothing of ours but the hash; Alice's session with it.
@@ -291,12 +345,14 @@ fn plaintext_inside_a_session_is_refused() {
 
 #[test]
 fn preambles_are_read_back_and_others_refused() {
-    for mode in [Mode::Device, Mode::Invite, Mode::Nearby] {
+    for mode in [Mode::Device, Mode::Invite, Mode::Nearby, Mode::Account, Mode::Guest] {
         assert_eq!(parse_preamble(&preamble(mode)), Ok(mode));
     }
     assert_eq!(parse_preamble(b"SSH-2.0-"), Err(PreambleError::NotHobnob));
     assert_eq!(parse_preamble(b"HOBN\x02\x00\x00\x00"), Err(PreambleError::Version(2)));
     assert_eq!(parse_preamble(b"HOBN\x01\x03\x00\x00"), Err(PreambleError::Mode(3)));
+    assert_eq!(parse_preamble(b"HOBN\x01\x0a\x00\x00"), Err(PreambleError::Mode(10)));
+    assert_eq!(parse_preamble(b"HOBN\x01\x09\x01\x00"), Err(PreambleError::NotHobnob));
     assert_eq!(parse_preamble(b"HOBN\x01\x00\x00\x01"), Err(PreambleError::NotHobnob));
 }
 

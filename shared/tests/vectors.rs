@@ -12,7 +12,7 @@ mod cast;
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use cast::{NOON_MS, alice, bob, message, nick, rng};
+use cast::{NOON_MS, alice, bob, message, nick, rng, server::server_frames};
 use hobnob_shared::{
     codec,
     hash::hash,
@@ -27,7 +27,8 @@ use hobnob_shared::{
     text::{MessageText, Note, Reaction},
     wire::{
         AccountPayload, Body, Close, Digest, Entries, EntryRef, ErrorCode, Failure, Frame, Frontier, FrontierItem,
-        Header, Hello, Introduce, Knock, Presence, PresenceState, Read, ReadItem, SignedEntry, Typing, Want, WantRange,
+        Header, Hello, Introduce, Knock, Presence, PresenceState, Read, ReadItem, ServerFrame, SignedEntry, Typing,
+        Want, WantRange,
     },
 };
 use serde_bytes::ByteBuf;
@@ -190,6 +191,23 @@ fn talk(mode: Mode) -> Vec<ByteBuf> {
     all.into_iter().map(ByteBuf::from).collect()
 }
 
+/// The same for a guest of Bob's.
+fn guest() -> Vec<ByteBuf> {
+    let bob = bob();
+    let (mut guest, one) = Handshake::initiate_as_guest(&bob.device.x25519_public(), b"A", b"B", &mut rng(21)).unwrap();
+    let mut from_bob = Handshake::respond(Mode::Guest, bob.device.x25519_secret(), b"B", b"A", &mut rng(22)).unwrap();
+    let mut bobs = done(from_bob.read(&one).unwrap());
+    let two = bobs.send.take().unwrap();
+    let mut guests = done(guest.read(&two).unwrap());
+    let mut sealed = Vec::new();
+    guests.session.seal(&ServerFrame::StatusGet.encode(1), &mut sealed).unwrap();
+    bobs.session.seal(&ServerFrame::Done.encode(1), &mut sealed).unwrap();
+    let mut all = vec![one, two];
+    all.extend(sealed);
+    all.push(bobs.session.handshake_hash().to_vec());
+    all.into_iter().map(ByteBuf::from).collect()
+}
+
 /// What is computed from the rest, as text.
 fn derived() -> BTreeMap<&'static str, String> {
     let hex = |bytes: &[u8]| data_encoding::HEXLOWER.encode(bytes);
@@ -239,9 +257,15 @@ fn all() -> BTreeMap<String, Vec<u8>> {
     for (name, frame) in frames() {
         all.insert(format!("frame-{name}.cbor"), frame.encode(9));
     }
-    for (name, mode) in [("device", Mode::Device), ("invite", Mode::Invite), ("nearby", Mode::Nearby)] {
+    for (name, frame) in server_frames() {
+        all.insert(format!("server-{name}.cbor"), frame.encode(9));
+    }
+    for (name, mode) in
+        [("device", Mode::Device), ("invite", Mode::Invite), ("nearby", Mode::Nearby), ("account", Mode::Account)]
+    {
         all.insert(format!("noise-{name}.cbor"), codec::encode(&talk(mode)));
     }
+    all.insert("noise-guest.cbor".to_owned(), codec::encode(&guest()));
     all
 }
 
@@ -280,6 +304,9 @@ fn stored_frames_are_read() {
         let bytes = stored(&format!("frame-{name}.cbor"));
         assert!(bytes.len() <= MAX_FRAME_BYTES);
         assert_eq!(Frame::decode(&bytes), Ok((9, frame)), "{name}");
+    }
+    for (name, frame) in server_frames() {
+        assert_eq!(ServerFrame::decode(&stored(&format!("server-{name}.cbor"))), Ok((9, frame)), "{name}");
     }
 }
 

@@ -51,6 +51,7 @@ impl Parts {
             Some((Mode::Invite, Some(id))) => invite::admit(&id, &account, step)?.err().map(Some),
             Some((Mode::Invite, None)) => Some(None),
             Some((Mode::Nearby, _)) => (!self.nearby.has_room()).then_some(None),
+            Some((Mode::Account | Mode::Guest, _)) => Some(None),
         };
         match refused {
             Some(code) => self.sessions.end(link, code, step),
@@ -297,7 +298,7 @@ impl Parts {
         let source = match (mode, id) {
             (Mode::Invite, Some(id)) => Source::Invite(id),
             (Mode::Nearby, _) => Source::Nearby,
-            (Mode::Device | Mode::Invite, _) => match self.people.request_of(&account) {
+            (Mode::Device | Mode::Invite | Mode::Account | Mode::Guest, _) => match self.people.request_of(&account) {
                 Some(request) => request.source,
                 None => return Ok(()),
             },

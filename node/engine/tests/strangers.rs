@@ -115,6 +115,9 @@ fn whoever_knows_only_the_key_is_shown_the_door_without_a_word() {
     let mut world = World::new(&["Alice"]);
     assert_eq!(Mallory::new(1).shake(&mut world, Mode::Device, None), [Back::Closed]);
     assert_eq!(Mallory::new(2).call(&mut world, Mode::Nearby), [Back::Closed], "pairing mode is off");
+    for mode in [Mode::Account, Mode::Guest] {
+        assert_eq!(Mallory::new(8).call(&mut world, mode), [Back::Closed], "a node is no rendezvous");
+    }
     let unknown = (InviteId::new([3; 16]), [3; 16]);
     assert_eq!(Mallory::new(3).shake(&mut world, Mode::Invite, Some(unknown)), [Back::Closed], "no such invite");
     let invite = world.link(0, 1, true);

@@ -208,7 +208,7 @@ impl Dials {
     fn order_stream(&mut self, id: u64, peer: PeerId, connection: ConnectionId, until: Instant) {
         let Some(dial) = self.open.get_mut(&id) else { return };
         dial.attempts += 1;
-        let ticket = Ticket { dial: id, attempt: dial.attempts };
+        let ticket = Ticket { dial: id, attempt: dial.attempts, mode: dial.mode };
         dial.opening = Some((connection, ticket));
         dial.next = until;
         self.orders.push_back(Order::Open { peer, connection, ticket });
@@ -228,12 +228,7 @@ impl Dial {
 
     fn give_up_stream(&mut self, error: OpenError, now: Instant) {
         if self.opening.take().is_some() {
-            let error = match error {
-                OpenError::Unsupported => DialError::NotHobnob,
-                OpenError::TimedOut => DialError::TimedOut,
-                OpenError::Broken => DialError::Other("the connection broke at once".into()),
-            };
-            self.failure = Some(failure::worse(self.failure.take(), error));
+            self.failure = Some(failure::worse(self.failure.take(), failure::open_error(error)));
             self.next = now;
         }
     }

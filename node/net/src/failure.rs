@@ -8,7 +8,7 @@ use libp2p::{
     dns, noise, swarm,
 };
 
-use crate::DialError;
+use crate::{DialError, streams::OpenError};
 
 /// Says it for one attempt of the swarm.
 pub(crate) fn dial_error(error: &swarm::DialError) -> DialError {
@@ -22,6 +22,15 @@ pub(crate) fn dial_error(error: &swarm::DialError) -> DialError {
         }
         E::Denied { cause } => DialError::Other(innermost(cause)),
         E::DialPeerConditionFalse(_) | E::Aborted => DialError::Other(error.to_string()),
+    }
+}
+
+/// Says it for a stream on a connection that is there.
+pub(crate) fn open_error(error: OpenError) -> DialError {
+    match error {
+        OpenError::Unsupported => DialError::NotHobnob,
+        OpenError::TimedOut => DialError::TimedOut,
+        OpenError::Broken => DialError::Other("the connection broke at once".into()),
     }
 }
 

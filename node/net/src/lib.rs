@@ -15,6 +15,7 @@ mod discovery;
 mod event;
 mod failure;
 mod greeting;
+mod guest;
 mod handle;
 mod lan;
 mod limit;

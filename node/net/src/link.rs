@@ -125,6 +125,13 @@ pub(crate) struct Presence {
     pub(crate) is_inbound: bool,
 }
 
+impl Presence {
+    /// Of a link that we open now.
+    pub(crate) fn outbound() -> Self {
+        Self { since: Instant::now(), is_inbound: false }
+    }
+}
+
 /// All that the task of a link needs.
 #[derive(Debug)]
 pub(crate) struct LinkTask {

@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use hobnob_shared::noise::Mode;
 use libp2p::{
     Multiaddr, PeerId, Stream, StreamProtocol,
     core::{Endpoint, transport::PortUse, upgrade::ReadyUpgrade},
@@ -19,8 +20,19 @@ use libp2p::{
     },
 };
 
-/// The only protocol that links use.
-pub(crate) const PROTOCOL: StreamProtocol = StreamProtocol::new("/hobnob/session/1");
+/// What links between nodes speak: the only protocol that this node serves.
+const SESSION: StreamProtocol = StreamProtocol::new("/hobnob/session/1");
+
+/// What links to a rendezvous speak.
+const RENDEZVOUS: StreamProtocol = StreamProtocol::new("/hobnob/rendezvous/1");
+
+/// Which of the two a link of this mode speaks.
+const fn protocol(mode: Mode) -> StreamProtocol {
+    match mode {
+        Mode::Device | Mode::Invite | Mode::Nearby => SESSION,
+        Mode::Account | Mode::Guest => RENDEZVOUS,
+    }
+}
 
 /// Names one attempt to open a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +41,8 @@ pub(crate) struct Ticket {
     pub(crate) dial: u64,
     /// Which try of that dial.
     pub(crate) attempt: u32,
+    /// What the link is for.
+    pub(crate) mode: Mode,
 }
 
 /// Why a stream could not be opened on a connection.
@@ -138,8 +152,8 @@ impl Handler {
         Self { upgrade, orders: VecDeque::new(), outcomes: VecDeque::new() }
     }
 
-    fn protocol<T>(&self, info: T) -> SubstreamProtocol<ReadyUpgrade<StreamProtocol>, T> {
-        SubstreamProtocol::new(ReadyUpgrade::new(PROTOCOL), info).with_timeout(self.upgrade)
+    fn speak<T>(&self, protocol: StreamProtocol, info: T) -> SubstreamProtocol<ReadyUpgrade<StreamProtocol>, T> {
+        SubstreamProtocol::new(ReadyUpgrade::new(protocol), info).with_timeout(self.upgrade)
     }
 }
 
@@ -152,7 +166,7 @@ impl ConnectionHandler for Handler {
     type OutboundOpenInfo = Ticket;
 
     fn listen_protocol(&self) -> SubstreamProtocol<Self::InboundProtocol, ()> {
-        self.protocol(())
+        self.speak(SESSION, ())
     }
 
     fn poll(
@@ -165,7 +179,7 @@ impl ConnectionHandler for Handler {
         // Both queues are filled by the connection itself, which polls again after it did.
         match self.orders.pop_front() {
             Some(ticket) => {
-                let protocol = self.protocol(ticket);
+                let protocol = self.speak(protocol(ticket.mode), ticket);
                 Poll::Ready(ConnectionHandlerEvent::OutboundSubstreamRequest { protocol })
             }
             None => Poll::Pending,

@@ -16,7 +16,7 @@ use libp2p::{
     },
 };
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::{Semaphore, mpsc, oneshot},
     task::JoinSet,
     time::{Instant, sleep_until, timeout},
 };
@@ -28,6 +28,7 @@ use crate::{
     dial::{Dials, Order, Request},
     discovery::{self, Nearby},
     failure,
+    guest::Guest,
     handle::{Command, Queued},
     lan::LanEvent,
     link::{LinkTask, Links},
@@ -38,7 +39,10 @@ use crate::{
 /// Events that the task itself has to tell; it stops polling the swarm when there are more.
 const OUTBOX: usize = 512;
 
-const MODES: [Mode; 3] = [Mode::Device, Mode::Invite, Mode::Nearby];
+/// Links with a swarm of their own, from dial to end: one for each rendezvous and a few more.
+const GUESTS: usize = 16;
+
+const MODES: [Mode; 5] = [Mode::Device, Mode::Invite, Mode::Nearby, Mode::Account, Mode::Guest];
 
 /// The task. Everything it holds is bounded by [`Limits`].
 pub(crate) struct Task {
@@ -48,6 +52,7 @@ pub(crate) struct Task {
     local: Vec<u8>,
     links: Arc<Links>,
     running: JoinSet<()>,
+    guests: Arc<Semaphore>,
     connections: Connections,
     dials: Dials,
     nearby: Nearby,
@@ -76,6 +81,7 @@ impl Task {
             limits: config.limits,
             links,
             running: JoinSet::new(),
+            guests: Arc::new(Semaphore::new(GUESTS)),
             connections: Connections::default(),
             dials: Dials::new(times.clone()),
             times,
@@ -139,8 +145,25 @@ impl Task {
             return self.outbox.push_back(refuse("too many dials at once"));
         }
         let (peer, addresses) = address::parse_dial(transport, addresses);
+        if mode == Mode::Guest {
+            return self.send_guest(dial, peer, addresses);
+        }
         let existing = peer.and_then(|peer| self.connections.newest(&peer));
         self.dials.begin(Request { dial, mode, peer, addresses }, existing, Instant::now());
+    }
+
+    /// A link of its own swarm, which none of ours can be told from.
+    fn send_guest(&mut self, dial: u64, peer: Option<PeerId>, addresses: Vec<Multiaddr>) {
+        let Ok(place) = self.guests.clone().try_acquire_owned() else {
+            let error = DialError::Other("too many guests at once".into());
+            return self.outbox.push_back(NetEvent::DialFailed { dial, error });
+        };
+        let (links, events, times) = (self.links.clone(), self.events.clone(), self.times.clone());
+        let guest = Guest { dial, peer, addresses, links, events, times };
+        self.running.spawn(async move {
+            guest.run().await;
+            drop(place);
+        });
     }
 
     fn on_timeout(&mut self) {

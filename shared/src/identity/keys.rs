@@ -7,8 +7,8 @@ use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
 use super::{
-    AccountRecord, Bundle, Certificate, IdentityError, SignedBundle, SignedCertificate, SignedRecord, bundle,
-    certificate, record,
+    AccountRecord, Binding, Bundle, Certificate, IdentityError, SignedBundle, SignedCertificate, SignedClaim,
+    SignedRecord, bundle, certificate, name, record,
 };
 use crate::id::{AccountId, DeviceId};
 
@@ -133,6 +133,13 @@ impl AccountKey {
         let bytes = record.encode();
         SignedRecord { signature: sign(&self.0, record::DOMAIN, &bytes), bytes }
     }
+
+    /// Asks a rendezvous for a name. The binding must name this account.
+    pub fn sign_claim(&self, binding: &Binding) -> SignedClaim {
+        debug_assert!(binding.account == self.id(), "a claim names the account that signs it");
+        let bytes = binding.encode();
+        SignedClaim { signature: sign(&self.0, name::CLAIM_DOMAIN, &bytes), bytes }
+    }
 }
 
 /// A device's secret keys: Ed25519 for signatures, X25519 for sessions. A clone shares the one copy in memory.
@@ -229,7 +236,7 @@ pub fn verify(
 }
 
 /// Refuses X25519 keys whose shared secret everybody knows.
-pub(super) fn check_x25519(key: &[u8; 32]) -> Result<(), IdentityError> {
+pub(crate) fn check_x25519(key: &[u8; 32]) -> Result<(), IdentityError> {
     let mut masked = *key;
     if let Some(last) = masked.last_mut() {
         *last &= 0x7f;

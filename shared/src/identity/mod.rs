@@ -8,6 +8,7 @@ mod certificate;
 mod invite;
 mod keys;
 pub mod keystore;
+mod name;
 mod record;
 mod safety;
 mod signed;
@@ -16,7 +17,9 @@ pub use bundle::{Bundle, Prekey, SignedBundle, Ticket};
 pub use certificate::{Certificate, SignedCertificate};
 pub use ed25519_dalek::VerifyingKey;
 pub use invite::{Invite, InviteError};
+pub(crate) use keys::check_x25519;
 pub use keys::{AccountKey, DeviceKeys, WordsError, verify, verifying_key};
+pub use name::{Binding, SignedBinding, SignedClaim, Succession};
 pub use record::{AccountRecord, Profile, SignedRecord};
 pub use safety::{fingerprint, safety_number, safety_words, sas_commit};
 

@@ -1,4 +1,4 @@
-//! Three messages, and a session. A message that fails ends the handshake; nothing else has changed.
+//! Three messages (two from a guest), and a session. A message that fails ends the handshake; nothing else has changed.
 
 use std::fmt;
 
@@ -20,6 +20,7 @@ use crate::{
 
 const XK: &str = "Noise_XKpsk3_25519_ChaChaPoly_BLAKE2s";
 const XX: &str = "Noise_XXpsk3_25519_ChaChaPoly_BLAKE2s";
+const NK: &str = "Noise_NK_25519_ChaChaPoly_BLAKE2s";
 
 /// One side of a handshake.
 pub struct Handshake {
@@ -33,6 +34,8 @@ type Noise = Box<HandshakeState>;
 enum State {
     /// Initiator: message 2 is awaited.
     AwaitTwo { noise: Noise, kem: kem::Secret, token: Zeroizing<[u8; 16]>, certificate: Vec<u8> },
+    /// Initiator in [`Mode::Guest`]: message 2 is awaited, which is the last.
+    AwaitLast { noise: Noise },
     /// Responder: message 1 is awaited.
     AwaitOne { noise: Noise, rng: Box<ChaCha20Rng> },
     /// Responder: message 1 named an invite, and its token is awaited.
@@ -59,22 +62,24 @@ pub enum Step {
 pub struct Established {
     /// The session.
     pub session: Session,
-    /// Initiator: the last message, to be sent before anything of the session.
+    /// Initiator, and the responder to a guest: the last message, to be sent before anything of the session.
     pub send: Option<Vec<u8>>,
-    /// Responder: the initiator's certificate. Its signature and its session key have been checked; whether the
+    /// Responder, except to a guest: the initiator's certificate. Its signature and its session key have been checked; whether the
     /// account is welcome, and still stands by the device, has not.
     pub certificate: Option<SignedCertificate>,
     /// Responder: what that certificate says.
     pub peer: Option<Certificate>,
-    /// The other side's X25519 key. The initiator compares it with the certificate that comes as a frame.
-    pub remote_static: [u8; 32],
+    /// The other side's X25519 key; a guest has none. The initiator compares it with the certificate that comes as a
+    /// frame, or knows it from the address of a rendezvous.
+    pub remote_static: Option<[u8; 32]>,
 }
 
 impl Handshake {
     /// Begins one. Returns message 1.
     ///
     /// `remote_x25519` is needed in every mode but [`Mode::Nearby`], `invite` in [`Mode::Invite`] only. `certificate`
-    /// is [`SignedCertificate::encode`]d. The two transports are the layers below, as each side sees them.
+    /// is [`SignedCertificate::encode`]d. The two transports are the layers below, as each side sees them. Guests
+    /// begin with [`Self::initiate_as_guest`].
     #[expect(clippy::too_many_arguments, reason = "all that the handshake binds")]
     pub fn initiate(
         mode: Mode,
@@ -87,11 +92,13 @@ impl Handshake {
         rng: &mut impl CryptoRng,
     ) -> Result<(Self, Vec<u8>), NoiseError> {
         let prologue = prologue(mode, local_transport, remote_transport);
-        let builder = builder(mode, x25519, &prologue, rng)?;
+        let builder = builder(mode, &prologue, rng)?.local_private_key(x25519.as_slice())?;
         let noise = match (mode, &remote_x25519) {
-            (Mode::Device | Mode::Invite, Some(key)) => builder.remote_public_key(key)?,
+            (Mode::Device | Mode::Invite | Mode::Account, Some(key)) => builder.remote_public_key(key)?,
             (Mode::Nearby, _) => builder,
-            (Mode::Device | Mode::Invite, None) => return Err(NoiseError::OutOfStep),
+            (Mode::Device | Mode::Invite | Mode::Account, None) | (Mode::Guest, _) => {
+                return Err(NoiseError::OutOfStep);
+            }
         };
         let mut noise = Box::new(noise.build_initiator()?);
         let kem = kem::Secret::generate(rng);
@@ -101,12 +108,29 @@ impl Handshake {
                 payload.extend_from_slice(id.as_bytes());
                 Zeroizing::new(*token)
             }
-            (Mode::Device | Mode::Nearby, None) => Zeroizing::new([0; 16]),
-            (Mode::Invite, None) | (Mode::Device | Mode::Nearby, Some(_)) => return Err(NoiseError::OutOfStep),
+            (Mode::Device | Mode::Nearby | Mode::Account, None) => Zeroizing::new([0; 16]),
+            (Mode::Guest | Mode::Invite, None)
+            | (Mode::Device | Mode::Nearby | Mode::Account | Mode::Guest, Some(_)) => {
+                return Err(NoiseError::OutOfStep);
+            }
         };
         let message = write(&mut noise, &payload)?;
         let state = State::AwaitTwo { noise, kem, token, certificate: certificate.to_vec() };
         Ok((Self { mode, state }, message))
+    }
+
+    /// Begins one in [`Mode::Guest`], without a key or a name of our own. Returns message 1; message 2 ends it.
+    pub fn initiate_as_guest(
+        remote_x25519: &[u8; 32],
+        local_transport: &[u8],
+        remote_transport: &[u8],
+        rng: &mut impl CryptoRng,
+    ) -> Result<(Self, Vec<u8>), NoiseError> {
+        let prologue = prologue(Mode::Guest, local_transport, remote_transport);
+        let builder = builder(Mode::Guest, &prologue, rng)?.remote_public_key(remote_x25519)?;
+        let mut noise = Box::new(builder.build_initiator()?);
+        let message = write(&mut noise, &[])?;
+        Ok((Self { mode: Mode::Guest, state: State::AwaitLast { noise } }, message))
     }
 
     /// Waits for one.
@@ -118,7 +142,8 @@ impl Handshake {
         rng: &mut impl CryptoRng,
     ) -> Result<Self, NoiseError> {
         let prologue = prologue(mode, remote_transport, local_transport);
-        let noise = Box::new(builder(mode, x25519, &prologue, rng)?.build_responder()?);
+        let builder = builder(mode, &prologue, rng)?.local_private_key(x25519.as_slice())?;
+        let noise = Box::new(builder.build_responder()?);
         Ok(Self { mode, state: State::AwaitOne { noise, rng: Box::new(fork(rng)) } })
     }
 
@@ -130,7 +155,9 @@ impl Handshake {
     /// Takes the other side's next message. After an error the handshake is over.
     pub fn read(&mut self, message: &[u8]) -> Result<Step, NoiseError> {
         match std::mem::replace(&mut self.state, State::Over) {
+            State::AwaitOne { noise, .. } if self.mode == Mode::Guest => answer_guest(noise, message),
             State::AwaitOne { noise, rng } => self.read_one(noise, rng, message),
+            State::AwaitLast { noise } => read_last(noise, message),
             State::AwaitTwo { noise, kem, token, certificate } => read_two(noise, &kem, &token, &certificate, message),
             State::AwaitThree { noise } => read_three(noise, message),
             State::AwaitToken { .. } | State::Over => Err(NoiseError::OutOfStep),
@@ -141,7 +168,11 @@ impl Handshake {
     pub fn token(&mut self, token: &[u8; 16]) -> Result<Vec<u8>, NoiseError> {
         match std::mem::replace(&mut self.state, State::Over) {
             State::AwaitToken { noise, rng, kem_key } => self.write_two(noise, rng, &kem_key, token),
-            other @ (State::AwaitOne { .. } | State::AwaitTwo { .. } | State::AwaitThree { .. } | State::Over) => {
+            other @ (State::AwaitOne { .. }
+            | State::AwaitTwo { .. }
+            | State::AwaitLast { .. }
+            | State::AwaitThree { .. }
+            | State::Over) => {
                 self.state = other;
                 Err(NoiseError::OutOfStep)
             }
@@ -151,7 +182,7 @@ impl Handshake {
     fn read_one(&mut self, mut noise: Noise, rng: Box<ChaCha20Rng>, message: &[u8]) -> Result<Step, NoiseError> {
         let mut payload = read(&mut noise, message)?;
         let invite = match self.mode {
-            Mode::Device | Mode::Nearby => None,
+            Mode::Device | Mode::Nearby | Mode::Account | Mode::Guest => None,
             Mode::Invite => Some(split_invite(&mut payload)?),
         };
         if payload.len() != kem::KEY_BYTES {
@@ -199,10 +230,27 @@ fn read_three(mut noise: Noise, message: &[u8]) -> Result<Step, NoiseError> {
     let payload = read(&mut noise, message)?;
     let signed = SignedCertificate::decode(&payload)?;
     let certificate = signed.verify()?;
-    if remote_static(&noise)? != certificate.x25519 {
+    if remote_static(&noise) != Some(certificate.x25519) {
         return Err(NoiseError::WrongKey);
     }
     established(noise, None, Some((signed, certificate)))
+}
+
+/// A guest's message 1: the answer to it is the last message.
+fn answer_guest(mut noise: Noise, message: &[u8]) -> Result<Step, NoiseError> {
+    if !read(&mut noise, message)?.is_empty() {
+        return Err(NoiseError::Malformed);
+    }
+    let last = write(&mut noise, &[])?;
+    established(noise, Some(last), None)
+}
+
+/// A guest reads the answer.
+fn read_last(mut noise: Noise, message: &[u8]) -> Result<Step, NoiseError> {
+    if !read(&mut noise, message)?.is_empty() {
+        return Err(NoiseError::Malformed);
+    }
+    established(noise, None, None)
 }
 
 fn established(
@@ -210,24 +258,19 @@ fn established(
     send: Option<Vec<u8>>,
     peer: Option<(SignedCertificate, Certificate)>,
 ) -> Result<Step, NoiseError> {
-    let remote_static = remote_static(&noise)?;
+    let remote_static = remote_static(&noise);
     let session = Session::start(*noise)?;
     let (certificate, peer) = peer.unzip();
     Ok(Step::Done(Box::new(Established { session, send, certificate, peer, remote_static })))
 }
 
-fn builder<'a>(
-    mode: Mode,
-    x25519: &'a Zeroizing<[u8; 32]>,
-    prologue: &'a [u8],
-    rng: &mut impl CryptoRng,
-) -> Result<snow::Builder<'a>, NoiseError> {
+fn builder<'a>(mode: Mode, prologue: &'a [u8], rng: &mut impl CryptoRng) -> Result<snow::Builder<'a>, NoiseError> {
     let name = match mode {
-        Mode::Device | Mode::Invite => XK,
+        Mode::Device | Mode::Invite | Mode::Account => XK,
         Mode::Nearby => XX,
+        Mode::Guest => NK,
     };
-    let builder = snow::Builder::with_resolver(name.parse()?, resolver(rng));
-    Ok(builder.local_private_key(x25519.as_slice())?.prologue(prologue)?)
+    Ok(snow::Builder::with_resolver(name.parse()?, resolver(rng)).prologue(prologue)?)
 }
 
 /// Binds the layers: what runs below, which mode was asked for, and who called whom.
@@ -268,8 +311,8 @@ fn split_invite(payload: &mut Vec<u8>) -> Result<InviteId, NoiseError> {
     InviteId::from_slice(&payload.split_off(at)).ok_or(NoiseError::Malformed)
 }
 
-fn remote_static(noise: &HandshakeState) -> Result<[u8; 32], NoiseError> {
-    noise.get_remote_static().and_then(|key| key.try_into().ok()).ok_or(NoiseError::OutOfStep)
+fn remote_static(noise: &HandshakeState) -> Option<[u8; 32]> {
+    noise.get_remote_static().and_then(|key| key.try_into().ok())
 }
 
 impl fmt::Debug for Handshake {

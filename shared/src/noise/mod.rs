@@ -1,6 +1,7 @@
 //! Sessions between devices: all that touches snow and ML-KEM. Bytes in, bytes out; no clock, no network.
 //!
-//! `Noise_XKpsk3` to a device that is known or that an invite names, `Noise_XXpsk3` while both are in pairing mode.
+//! `Noise_XKpsk3` to a device that is known or that an invite names and to a rendezvous that knows the account,
+//! `Noise_XXpsk3` while both are in pairing mode, `Noise_NK` to a rendezvous that shall not know who calls.
 //! Message 1 carries an ephemeral ML-KEM-768 key, message 2 the ciphertext; the psk is made of the invite's token (or
 //! zeros) and the KEM's secret, before message 3, which carries the initiator's certificate.
 
@@ -24,6 +25,10 @@ pub enum Mode {
     Invite = 1,
     /// `XXpsk3`, only while both are in pairing mode.
     Nearby = 2,
+    /// `XKpsk3` to a rendezvous, which learns whose device calls.
+    Account = 8,
+    /// `NK` to a rendezvous, which learns nothing about who calls.
+    Guest = 9,
 }
 
 /// Bytes of a preamble.
@@ -65,7 +70,9 @@ pub fn parse_preamble(bytes: &[u8; PREAMBLE_BYTES]) -> Result<Mode, PreambleErro
         0 if [zero, nil] == [0, 0] => Ok(Mode::Device),
         1 if [zero, nil] == [0, 0] => Ok(Mode::Invite),
         2 if [zero, nil] == [0, 0] => Ok(Mode::Nearby),
-        0..=2 => Err(PreambleError::NotHobnob),
+        8 if [zero, nil] == [0, 0] => Ok(Mode::Account),
+        9 if [zero, nil] == [0, 0] => Ok(Mode::Guest),
+        0..=2 | 8 | 9 => Err(PreambleError::NotHobnob),
         mode => Err(PreambleError::Mode(mode)),
     }
 }

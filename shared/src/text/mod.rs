@@ -4,6 +4,9 @@
 //! terminal, and only there.
 
 pub mod display;
+mod username;
+
+pub use username::{Username, UsernameError};
 
 use std::fmt;
 

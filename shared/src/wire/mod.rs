@@ -1,10 +1,11 @@
-//! What travels: signed entries, and the frames of a session.
+//! What travels: signed entries, the frames of a session, and those of a rendezvous.
 
 pub mod body;
 pub mod entry;
 pub mod error;
 pub mod payload;
 pub mod peer;
+pub mod rendezvous;
 
 pub use body::{Body, EntryRef, kind};
 pub use entry::{Dep, EntryError, Header, SealedBody, SignedEntry, entry_id};
@@ -14,3 +15,4 @@ pub use payload::{
     PresenceState, Read, ReadItem, Typing, Want, WantRange,
 };
 pub use peer::Frame;
+pub use rendezvous::ServerFrame;

@@ -1,6 +1,8 @@
 //! Alice sends, Bob receives, Mallory lies; all of them from fixed seeds.
 #![allow(dead_code, unreachable_pub, missing_docs, clippy::unwrap_used, reason = "tests")]
 
+pub mod server;
+
 use hobnob_shared::{
     id::{ConversationId, EntryId, LogId, ShortHash},
     identity::{

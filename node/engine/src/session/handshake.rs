@@ -54,7 +54,7 @@ impl Sessions {
         }
     }
 
-    /// Somebody dialled us. Strangers share few places, and pairing is a mode of its own.
+    /// Somebody dialled us. Strangers share few places, pairing is a mode of its own, and we are no rendezvous.
     pub(crate) fn on_accepted(
         &mut self,
         link: LinkId,
@@ -64,7 +64,12 @@ impl Sessions {
         pairing: bool,
         step: &mut Step<'_>,
     ) {
-        if mode == Mode::Nearby && !pairing {
+        let is_taken = match mode {
+            Mode::Device | Mode::Invite => true,
+            Mode::Nearby => pairing,
+            Mode::Account | Mode::Guest => false,
+        };
+        if !is_taken {
             step.act(Action::Close(link));
             return;
         }
@@ -191,7 +196,7 @@ impl Sessions {
         }
         if let Some(session) = self.live.get_mut(&link) {
             session.stage = Stage::Open(Box::new(cipher));
-            session.remote_static = Some(remote_static);
+            session.remote_static = remote_static;
         }
         match (certificate, peer) {
             (Some(signed), Some(certificate)) => Arrived::Certified(Peer::new(certificate, signed)),

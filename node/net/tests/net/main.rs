@@ -18,4 +18,5 @@ mod dialling;
 mod hostile;
 mod lan;
 mod links;
+mod rendezvous;
 mod starting;

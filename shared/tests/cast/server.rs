@@ -1,0 +1,187 @@
+//! One of each frame between a node and Rosa, the rendezvous, from fixed seeds.
+
+use hobnob_shared::{
+    Sealed, Token,
+    id::{MailboxId, TopicId},
+    identity::{Binding, SignedBinding},
+    opaque::message::{
+        CredentialFinalization, CredentialRequest, CredentialResponse, RegistrationRequest, RegistrationResponse,
+        RegistrationUpload,
+    },
+    rendezvous::RegistrationCode,
+    text::Username,
+    wire::{
+        AccountPayload, Close, ErrorCode, Failure, Hello, ServerFrame,
+        rendezvous::{
+            BoxPut, KnockAck, KnockItem, KnockPut, Knocks, LoggedIn, LoginFinish, LoginGo, LoginStart, Mail, MailAck,
+            MailGet, MailItem, MailPut, MailWaiting, Name, NameGet, NameSet, PasswordChange, PresenceNote, PresencePut,
+            PresenceWatch, Proof, RegisterFinish, RegisterGo, RegisterStart, Registered, Registration, Status, Vault,
+            VaultPut,
+        },
+    },
+};
+
+use super::{NOON_MS, Person, alice};
+
+pub fn rosa() -> Person {
+    Person::new(3)
+}
+
+pub fn name(text: &str) -> Username {
+    Username::parse(text).unwrap()
+}
+
+pub fn binding() -> Binding {
+    Binding {
+        name: name("alice"),
+        server: *rosa().device.id().as_bytes(),
+        account: alice().account.id(),
+        seq: 1,
+        time_ms: NOON_MS,
+    }
+}
+
+pub fn signed_binding() -> SignedBinding {
+    alice().account.sign_claim(&binding()).grant(&rosa().device)
+}
+
+pub fn account() -> AccountPayload {
+    let alice = alice();
+    AccountPayload {
+        records: vec![alice.account.sign_record(&alice.record())],
+        certificates: vec![alice.signed_certificate()],
+        bundles: vec![],
+    }
+}
+
+pub fn sealed<const MAX: usize>(bytes: usize) -> Sealed<MAX> {
+    Sealed::new(vec![6; bytes]).unwrap()
+}
+
+pub fn register_finish(proof: Proof, vault_bytes: usize) -> ServerFrame {
+    ServerFrame::RegisterFinish(Box::new(RegisterFinish {
+        name: name("alice"),
+        upload: RegistrationUpload::new([3; 192]),
+        account: account(),
+        proof,
+        vault: sealed(vault_bytes),
+        vault_seq: 1,
+        claim: alice().account.sign_claim(&binding()),
+    }))
+}
+
+/// Every frame at least once, each with a name of its own.
+pub fn server_frames() -> Vec<(&'static str, ServerFrame)> {
+    let (mailbox, token) = (MailboxId::new([1; 16]), Token::new([2; 16]));
+    let vault_put = || VaultPut { seq: 8, expected: 7, vault: sealed(50) };
+    let code = RegistrationCode::parse(&"abcdefghijklm234567abcdefg".replace("fg", "fe")).unwrap();
+    vec![
+        ("hello", ServerFrame::Hello(Hello { features: vec!["x".into()], ..Hello::default() })),
+        ("close", ServerFrame::Close(Close { code: ErrorCode::Busy })),
+        ("ping", ServerFrame::Ping { nonce: 1 }),
+        ("error", ServerFrame::Error(Failure { code: ErrorCode::Stale { seq: 4 }, of: 9 })),
+        ("pong", ServerFrame::Pong { nonce: u64::MAX }),
+        (
+            "register-start",
+            ServerFrame::RegisterStart(RegisterStart {
+                name: name("alice"),
+                request: RegistrationRequest::new([1; 32]),
+            }),
+        ),
+        (
+            "register-go",
+            ServerFrame::RegisterGo(RegisterGo {
+                response: RegistrationResponse::new([2; 64]),
+                seq: 1,
+                time_ms: NOON_MS,
+            }),
+        ),
+        ("register-finish", register_finish(Proof::Pow { challenge: [4; 16], nonce: 99 }, 40)),
+        ("register-finish-code", register_finish(Proof::Code(code), 40)),
+        ("registered", ServerFrame::Registered(Registered { binding: signed_binding() })),
+        (
+            "login-start",
+            ServerFrame::LoginStart(LoginStart { name: name("alice"), request: CredentialRequest::new([1; 96]) }),
+        ),
+        ("login-go", ServerFrame::LoginGo(LoginGo { response: CredentialResponse::new([2; 320]) })),
+        ("login-finish", ServerFrame::LoginFinish(LoginFinish { finalization: CredentialFinalization::new([3; 64]) })),
+        (
+            "logged-in",
+            ServerFrame::LoggedIn(Box::new(LoggedIn {
+                id: alice().account.id(),
+                binding: signed_binding(),
+                vault: Vault { seq: 7, vault: sealed(40) },
+                account: account(),
+            })),
+        ),
+        (
+            "password-change",
+            ServerFrame::PasswordChange(PasswordChange {
+                upload: RegistrationUpload::new([3; 192]),
+                vault: vault_put(),
+            }),
+        ),
+        ("name-get", ServerFrame::NameGet(NameGet { name: name("bob_2") })),
+        ("name", ServerFrame::Name(Name { binding: signed_binding(), account: account() })),
+        ("name-set-visible", ServerFrame::NameSet(NameSet::Visible)),
+        ("name-set-hidden", ServerFrame::NameSet(NameSet::Hidden)),
+        ("name-set-release", ServerFrame::NameSet(NameSet::Release)),
+        ("done", ServerFrame::Done),
+        ("account-put", ServerFrame::AccountPut(account())),
+        ("vault-put", ServerFrame::VaultPut(vault_put())),
+        ("vault-get", ServerFrame::VaultGet),
+        ("vault", ServerFrame::Vault(Vault { seq: 7, vault: sealed(40) })),
+        ("box-put", ServerFrame::BoxPut(BoxPut { mailbox, token: Some(token.clone()) })),
+        ("box-delete", ServerFrame::BoxPut(BoxPut { mailbox, token: None })),
+        ("mail-put", ServerFrame::MailPut(MailPut { mailbox, token, envelope: sealed(60) })),
+        ("mail-get", ServerFrame::MailGet(MailGet { after: 7, max: 100 })),
+        (
+            "mail",
+            ServerFrame::Mail(Mail { items: vec![MailItem { number: 8, mailbox, envelope: sealed(60) }], more: true }),
+        ),
+        ("mail-ack", ServerFrame::MailAck(MailAck { through: vec![(mailbox, 8)] })),
+        ("mail-waiting", ServerFrame::MailWaiting(MailWaiting { envelopes: 3 })),
+        (
+            "knock-put",
+            ServerFrame::KnockPut(KnockPut {
+                account: alice().account.id(),
+                envelopes: vec![(alice().device.id(), sealed(70))],
+                proof: Proof::None,
+            }),
+        ),
+        ("knock-get", ServerFrame::KnockGet),
+        ("knocks", ServerFrame::Knocks(Knocks { items: vec![KnockItem { number: 2, envelope: sealed(70) }] })),
+        ("knock-ack", ServerFrame::KnockAck(KnockAck { numbers: vec![2] })),
+        (
+            "presence-put",
+            ServerFrame::PresencePut(PresencePut {
+                token: Token::new([5; 32]),
+                sealed: Some(sealed(80)),
+                ttl_secs: 120,
+            }),
+        ),
+        (
+            "presence-watch",
+            ServerFrame::PresenceWatch(PresenceWatch { topics: vec![TopicId::new([5; 32])], replace: true }),
+        ),
+        (
+            "presence-note",
+            ServerFrame::PresenceNote(PresenceNote { topic: TopicId::new([5; 32]), sealed: Some(sealed(80)) }),
+        ),
+        ("presence-gone", ServerFrame::PresenceNote(PresenceNote { topic: TopicId::new([5; 32]), sealed: None })),
+        ("status-get", ServerFrame::StatusGet),
+        (
+            "status",
+            ServerFrame::Status(Status {
+                versions: (1, 1),
+                software: "hobnob-rendezvous 0.1.0".into(),
+                time_ms: NOON_MS,
+                signing_key: *rosa().device.id().as_bytes(),
+                registration: Registration::Open { pow_bits: 20 },
+                knock_bits: 18,
+                challenge: [4; 16],
+                limits: [("mailbox_envelopes".to_owned(), 1000)].into(),
+            }),
+        ),
+    ]
+}
