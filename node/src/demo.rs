@@ -49,8 +49,14 @@ When you are done: /quit, then start hobnob and send a friend the link of /invit
 
 /// Runs the demo with the front end that fits `session`.
 pub(crate) fn run(session: &Session) -> Result<u8, Refusal> {
+    async_runtime()?.block_on(visit(session))
+}
+
+/// The same for somebody who comes from a chat, and goes back to it.
+pub(crate) async fn visit(session: &Session) -> Result<u8, Refusal> {
     let home = Home::new().map_err(|why| failed("make a temporary directory", &why))?;
-    let ended = async_runtime()?.block_on(play(&home, session));
+    let session = Session { is_demo: true, ..session.clone() };
+    let ended = play(&home, &session).await;
     home.remove().map_err(|why| failed("remove its temporary directory", &why))?;
     ended
 }

@@ -102,3 +102,20 @@ fn words_behind(screen: &str, words: &str) -> Vec<String> {
     let behind = screen.split(words).nth(1).unwrap_or_else(|| panic!("no {words:?} in {screen}"));
     behind.split_whitespace().take(3).map(|word| word.trim_end_matches('.').to_owned()).collect()
 }
+
+#[test]
+fn the_demo_interrupts_a_chat_and_comes_back_to_it() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (mut alice, mut bob) = friends(80, &dir);
+    alice.enters("/demo");
+    alice.sees("Hi! I am the echo of this demo");
+    alice.enters("@echo hello out there");
+    alice.sees("echo: hello out there");
+    alice.enters("/demo");
+    alice.sees("this is the demo already");
+    bob.enters("@alice where are you?");
+    alice.enters("/quit");
+    alice.sees("bob: where are you?");
+    alice.enters("@bob back again");
+    bob.sees("alice: back again");
+}

@@ -162,7 +162,7 @@ fn read_message() -> Result<String, Refusal> {
 }
 
 /// How a front end behaves, whichever node it talks to.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Session {
     pub(crate) config: Config,
     pub(crate) json: bool,
@@ -170,6 +170,8 @@ pub(crate) struct Session {
     pub(crate) yes: bool,
     pub(crate) execute: VecDeque<String>,
     pub(crate) password_file: Option<std::path::PathBuf>,
+    /// In here is the demo.
+    pub(crate) is_demo: bool,
 }
 
 fn session(common: &Common, config: &Config) -> Session {
@@ -181,13 +183,15 @@ fn session(common: &Common, config: &Config) -> Session {
         execute: common.execute.iter().cloned().collect(),
         // Standard input is read once: behind the password come commands.
         password_file: common.password_file.clone().filter(|file| file.as_os_str() != "-"),
+        is_demo: false,
     }
 }
 
 impl Session {
     /// How the REPL behaves.
     fn repl(&self) -> repl::Options {
-        repl::Options { plain: self.config.plain, color: self.config.color, yes: self.yes, no_input: self.no_input }
+        let Self { yes, no_input, is_demo, .. } = *self;
+        repl::Options { plain: self.config.plain, color: self.config.color, yes, no_input, is_demo }
     }
 
     /// A person sits at both ends.

@@ -1,12 +1,14 @@
 //! From a profile on disk to a running node, and from a running node to an exit code.
 
+use std::pin::Pin;
+
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{INTERRUPTED, Session, args::Common, exit_code, init, password_from, prompt};
 use crate::{
     api::{self, Code, Node, Refusal, StartOptions},
     config::Config,
-    logging,
+    demo, logging,
     profile::{self, OpenedProfile, Password, ProfileError},
     repl,
     script::{self, Options, Output, Source},
@@ -86,17 +88,9 @@ pub(crate) async fn front_end(
     mut signals: Signals,
 ) -> Result<u8, Refusal> {
     if source.is_none() && session.is_terminal() {
-        let exit = tokio::select! {
-            biased;
-            code = signals.end() => code,
-            exit = repl::run(node.clone(), session.repl()) => match exit {
-                repl::Exit::Left => 0,
-                repl::Exit::Interrupted => super::INTERRUPTED,
-                repl::Exit::Refused(code) => exit_code(code),
-            },
-        };
+        let exit = at_terminal(node, session, &mut signals).await;
         node.shutdown().await;
-        return Ok(exit);
+        return exit;
     }
     let source = match source {
         Some(source) => source,
@@ -117,6 +111,27 @@ pub(crate) async fn front_end(
         return Ok(exit_code(Code::Internal));
     }
     Ok(ended.stopped.unwrap_or_else(|| ended.code.map_or(0, exit_code)))
+}
+
+/// The REPL, and the demo in between as often as it is asked for.
+async fn at_terminal(node: &Node, session: &Session, signals: &mut Signals) -> Result<u8, Refusal> {
+    loop {
+        let exit = tokio::select! {
+            biased;
+            code = signals.end() => return Ok(code),
+            exit = repl::run(node.clone(), session.repl()) => exit,
+        };
+        match exit {
+            repl::Exit::Left => return Ok(0),
+            repl::Exit::Interrupted => return Ok(INTERRUPTED),
+            repl::Exit::Refused(code) => return Ok(exit_code(code)),
+            // It has a front end of its own, which is this function again.
+            repl::Exit::Demo => {
+                let visit: Pin<Box<dyn Future<Output = Result<u8, Refusal>> + '_>> = Box::pin(demo::visit(session));
+                visit.await?;
+            }
+        }
+    }
 }
 
 /// What ends the process from outside.

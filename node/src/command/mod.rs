@@ -67,6 +67,8 @@ pub enum Action {
 pub enum Local {
     /// Help about everything, a command or a topic.
     Help(Option<String>),
+    /// Leaves for a conversation with a node that answers, and comes back.
+    Demo,
     /// Leave.
     Quit,
     /// Makes it the current chat, then `Command::Open`.

@@ -225,6 +225,10 @@ impl Front {
                 let text = render::page(&command::help::help(about.as_deref())?, &self.look());
                 self.terminal.put(&text);
             }
+            Local::Demo if self.options.is_demo => {
+                return Err(Refusal::new(Code::Conflict, "this is the demo already: write to @echo; /quit ends it"));
+            }
+            Local::Demo => self.leaving = Some(super::Exit::Demo),
             Local::Quit => self.leaving = Some(super::Exit::Left),
             Local::Open(chat) => self.switch(chat).await?,
             Local::Next => self.open_next().await?,

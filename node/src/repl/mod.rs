@@ -35,6 +35,8 @@ pub struct Options {
     pub yes: bool,
     /// Whatever would ask fails instead.
     pub no_input: bool,
+    /// The node is the person's in a demo.
+    pub is_demo: bool,
 }
 
 /// How it ended.
@@ -42,6 +44,8 @@ pub struct Options {
 pub enum Exit {
     /// The person left.
     Left,
+    /// The person wants to see the demo, and then to come back.
+    Demo,
     /// The person pressed Ctrl-C twice.
     Interrupted,
     /// The node could not go on.

@@ -73,6 +73,9 @@ impl Script<'_> {
     async fn on_local(&mut self, name: &'static str, local: Local, origin: &Origin) -> Result<(), Refusal> {
         match local {
             Local::Help(about) => self.say(name, origin, "text", &command::help::help(about.as_deref())?),
+            Local::Demo => {
+                return Err(Refusal::new(Code::Unsupported, "/demo is for a terminal; start `hobnob demo` instead"));
+            }
             Local::Quit => self.quit(name, origin),
             Local::Open(chat) => self.open(name, chat, origin).await,
             Local::Next => self.next(name, origin).await?,

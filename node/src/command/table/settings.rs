@@ -60,6 +60,14 @@ pub(super) const HELP_ROWS: &[Spec] = &[
         ..ROW
     },
     Spec {
+        name: "demo",
+        usage: "/demo",
+        help: "try things on with a second node on this machine; /quit comes back",
+        more: "Nothing of your own profile is read or changed. What comes for you meanwhile waits.",
+        parse: |_| Ok(Action::Local(Local::Demo)),
+        ..ROW
+    },
+    Spec {
         name: "clear",
         usage: "/clear",
         help: "empty the screen, and nothing else",
