@@ -90,7 +90,7 @@ fn every_example_is_understood() {
 fn every_command_of_the_plan_is_there_and_no_dead_one() {
     let names: BTreeSet<&str> =
         all().flat_map(|spec| std::iter::once(spec.name).chain(spec.aliases.iter().copied())).collect();
-    let plan = "help h quit exit q whoami nick bio passwd recovery me add invite-link requests accept decline friends roster \
+    let plan = "help h demo quit exit q whoami nick bio passwd recovery me add invite-link requests accept decline friends roster \
                 remove rename verify introduce block unblock mute nearby msg m open query chats unread next reply edit del \
                 react fwd pin info expire history jump resync away back busy invisible status net peers connect ping outbox \
                 set alias theme notify clear version";
