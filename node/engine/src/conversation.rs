@@ -7,9 +7,14 @@ pub(crate) mod amend;
 pub(crate) mod apply;
 pub(crate) mod chat;
 mod command;
+pub(crate) mod cut;
 mod expiry;
+mod marks;
 
-use std::{collections::BTreeMap, ops::ControlFlow};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::ControlFlow,
+};
 
 use hobnob_shared::{
     id::{AccountId, ConversationId, DeviceId},
@@ -23,7 +28,10 @@ use crate::{
     log::row::ExpiringTable,
     row::{Slot, Table},
     step::{SessionId, Step},
-    sync::Link,
+    sync::{
+        Link,
+        partner::{Partner, links_of},
+    },
     tables::TableId,
     view::{Fault, Order},
     work::Now,
@@ -131,7 +139,12 @@ pub(crate) struct Conversations {
     by_account: BTreeMap<AccountId, u32>,
     by_id: BTreeMap<ConversationId, u32>,
     pub(crate) counters: Counters,
-    pub(crate) links: BTreeMap<SessionId, Link>,
+    /// Conversations that were read, for our other devices.
+    pub(crate) read: BTreeSet<u32>,
+    /// The other sides of the sessions over which conversations flow.
+    pub(crate) partners: BTreeMap<SessionId, Partner>,
+    /// Each conversation of each of them: with a friend one, with a device of ours all.
+    pub(crate) links: BTreeMap<(SessionId, u32), Link>,
     /// When the clocks were read last: deadlines on disk are in wall time.
     pub(crate) clocks: Option<Now>,
 }
@@ -198,7 +211,37 @@ impl Conversations {
         let mut chat = Chat::new(number, account, step);
         chat.set_writers(around, step);
         self.insert(chat);
+        let mine = self.partners.iter().filter(|(_, partner)| partner.mine).map(|(session, _)| *session);
+        for session in mine.collect::<Vec<_>>() {
+            self.connect(session, number, step);
+        }
         number
+    }
+
+    /// A conversation flows over a session from now on.
+    fn connect(&mut self, session: SessionId, number: u32, step: &mut Step<'_>) {
+        self.links.insert((session, number), Link::new());
+        self.start_round(session, number, step);
+    }
+
+    /// The conversation with this id.
+    pub(crate) fn number_of(&self, id: &ConversationId) -> Option<u32> {
+        self.by_id.get(id).copied()
+    }
+
+    /// The conversation with somebody whom another device of ours knows.
+    pub(crate) fn open_chat_with(&mut self, account: AccountId, around: &Around<'_>, step: &mut Step<'_>) {
+        if !self.by_account.contains_key(&account) {
+            self.open(account, around, step);
+        }
+    }
+
+    /// The conversation of our own devices, from when there is more than one of them.
+    pub(crate) fn open_own(&mut self, around: &Around<'_>, step: &mut Step<'_>) -> u32 {
+        match self.by_account.get(&around.me) {
+            Some(number) => *number,
+            None => self.open(around.me, around, step),
+        }
     }
 
     /// The devices of `account` changed: who may write, and who should store what we write.
@@ -214,21 +257,21 @@ impl Conversations {
         for number in numbers {
             if let Some(chat) = self.chats.get_mut(&number) {
                 chat.set_writers(around, step);
+                chat.enforce_cuts(&mut Env { counters: &mut self.counters, around, step })?;
             }
             for session in self.sessions_of(number).collect::<Vec<_>>() {
-                self.let_write(session);
-                self.start_round(session, step);
+                self.let_write(session, number);
+                self.start_round(session, number, step);
             }
         }
         Ok(())
     }
 
-    /// The device of a live session has shown its certificate, listed or not.
-    pub(crate) fn let_write(&mut self, session: SessionId) {
-        let Some(link) = self.links.get(&session) else { return };
-        let device = link.device;
-        if let Some(chat) = self.chats.get_mut(&link.chat) {
-            chat.add_writer(device, false);
+    /// The device of a friend's live session has shown its certificate, listed or not.
+    pub(crate) fn let_write(&mut self, session: SessionId, number: u32) {
+        let Some(partner) = self.partners.get(&session).filter(|partner| !partner.mine) else { return };
+        if let Some(chat) = self.chats.get_mut(&number) {
+            chat.add_writer(partner.device, false);
         }
     }
 
@@ -246,32 +289,43 @@ impl Conversations {
         around: &Around<'_>,
         step: &mut Step<'_>,
     ) -> Result<(), Fault> {
-        if account == step.me.account {
+        let mine = account == around.me;
+        self.partners.insert(session, Partner::new(device, mine, step.now.mono_ms));
+        if mine {
+            self.open_own(around, step);
+            for number in self.chats.keys().copied().collect::<Vec<_>>() {
+                self.connect(session, number, step);
+            }
             return Ok(());
         }
         self.on_friendship(account, around, step)?;
         let Some(number) = self.by_account.get(&account).copied() else { return Ok(()) };
-        self.links.insert(session, Link::new(device, number, step.now.mono_ms));
-        self.let_write(session);
-        self.start_round(session, step);
-        self.tell_read(session, around, step);
+        self.let_write(session, number);
+        self.connect(session, number, step);
+        self.tell_read(session, number, around, step);
         Ok(())
     }
 
     /// A session that [`Self::on_session_up`] named ended, or nothing may flow over it any more.
-    pub(crate) fn on_session_down(&mut self, session: SessionId, step: &mut Step<'_>) -> Result<(), Fault> {
-        let Some(link) = self.links.remove(&session) else { return Ok(()) };
-        if let Some(chat) = self.chats.get_mut(&link.chat) {
+    pub(crate) fn on_session_down(&mut self, session: SessionId, step: &mut Step<'_>) {
+        let Some(partner) = self.partners.remove(&session) else { return };
+        let connected: Vec<u32> = self.links.range(links_of(session)).map(|((_, number), _)| *number).collect();
+        for number in connected {
+            self.links.remove(&(session, number));
+            let Some(chat) = self.chats.get_mut(&number) else { continue };
+            let before = chat.wanted.len();
             chat.wanted.retain(|_, wanted| wanted.session != session);
+            if partner.mine && chat.wanted.len() == before {
+                continue;
+            }
+            // What it owed us, another one may have.
+            for other in self.sessions_of(number).collect::<Vec<_>>() {
+                self.start_round(other, number, step);
+            }
         }
-        // What it owed us, another one may have.
-        for other in self.sessions_of(link.chat).collect::<Vec<_>>() {
-            self.start_round(other, step);
-        }
-        Ok(())
     }
 
-    /// `Digest`, `Frontier`, `Want`, `Entries`, `Read` or `Typing`, over a session that is up.
+    /// `Digest`, `Digests`, `Frontier`, `Want`, `Entries`, `Read` or `Typing`, over a session that is up.
     #[expect(clippy::wildcard_enum_match_arm, reason = "the other frames go to other parts")]
     pub(crate) fn on_frame(
         &mut self,
@@ -280,8 +334,9 @@ impl Conversations {
         around: &Around<'_>,
         step: &mut Step<'_>,
     ) -> Result<(), Fault> {
-        let Some(link) = self.links.get(&session) else { return Ok(()) };
+        let Some(mine) = self.partners.get(&session).map(|partner| partner.mine) else { return Ok(()) };
         let conversation = match &frame {
+            Frame::Digests(digests) => return self.on_digests(session, digests, around, step),
             Frame::Digest(digest) => digest.conversation,
             Frame::Frontier(frontier) => frontier.conversation,
             Frame::Want(want) => want.conversation,
@@ -290,23 +345,27 @@ impl Conversations {
             Frame::Typing(typing) => typing.conversation,
             _ => return Ok(()),
         };
-        if self.by_id.get(&conversation) != Some(&link.chat) {
-            if matches!(frame, Frame::Entries(_)) {
+        let connected = self.number_of(&conversation).filter(|number| self.links.contains_key(&(session, *number)));
+        let Some(number) = connected else {
+            if matches!(frame, Frame::Entries(_)) && !mine {
                 // The same for conversations that are here and that are not: nobody learns which we have.
                 self.refuse(session, step);
             }
             return Ok(());
-        }
+        };
         match frame {
-            Frame::Digest(digest) => self.on_digest(session, &digest, around, step),
-            Frame::Frontier(frontier) => self.on_frontier(session, &frontier, around, step),
+            Frame::Digest(digest) => self.on_hash(session, number, &digest.hash, around, step),
+            Frame::Frontier(frontier) => self.on_frontier(session, number, &frontier, around, step),
             Frame::Want(want) => {
-                self.on_want(session, &want);
+                self.on_want(session, number, &want);
                 Ok(())
             }
-            Frame::Entries(entries) => self.on_entries(session, entries, around, step),
-            Frame::Read(read) => self.on_read(session, &read, around, step),
-            Frame::Typing(typing) => self.on_typing(session, typing.typing, around, step),
+            Frame::Entries(entries) => self.on_entries(session, number, entries, around, step),
+            Frame::Read(read) => self.on_read(session, number, &read, around, step),
+            Frame::Typing(typing) => {
+                self.on_typing(session, number, typing.typing, around, step);
+                Ok(())
+            }
             _ => Ok(()),
         }
     }
@@ -339,6 +398,8 @@ impl Conversations {
     /// The batch is over: what was written is pushed, and heads and counters go to their rows.
     pub(crate) fn flush(&mut self, around: &Around<'_>, step: &mut Step<'_>) -> Result<(), Fault> {
         self.retime_all(around, step)?;
+        self.settle_claims(around, step)?;
+        self.send_pages(around, step);
         self.push_all(step)?;
         self.send_receipts(step);
         self.ask_again(around, step);

@@ -4,7 +4,7 @@ mod place;
 mod request;
 mod view;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hobnob_shared::{
     id::{AccountId, DeviceId, InviteId},
@@ -17,8 +17,10 @@ pub(crate) use self::request::{RequestRow, Source};
 use crate::{
     account::{AccountRow, Accounts, Device},
     command::{Code, Refusal, Standing},
+    log::row::Rank,
     row::Table,
     settings::nearest,
+    share::Said,
     step::{News, Signal, Step},
     tables::TableId,
     view::{Fault, Order},
@@ -35,7 +37,7 @@ impl Table for Friends {
 }
 
 /// One person whom we added, or who was accepted.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(clippy::struct_excessive_bools, reason = "independent facts of one row")]
 pub(crate) struct FriendRow {
     pub(crate) handle: Handle,
@@ -60,10 +62,13 @@ pub(crate) struct FriendRow {
     /// Whom they introduced and we declined, latest last.
     #[serde(default)]
     pub(crate) declined: Vec<AccountId>,
+    /// What our devices told each other of them.
+    #[serde(default)]
+    pub(crate) said: Said,
 }
 
 /// An invite of somebody else that we are using.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct InviteUse {
     pub(crate) id: InviteId,
     pub(crate) token: Token,
@@ -76,7 +81,7 @@ pub(crate) struct InviteUse {
 }
 
 /// An invite's secret. Prints nothing; the database that holds it is encrypted.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct Token(pub(crate) ByteArray<16>);
 
@@ -99,6 +104,8 @@ pub(crate) struct People {
     accounts: BTreeMap<AccountId, AccountRow>,
     handles: BTreeMap<Handle, AccountId>,
     requests: BTreeMap<u64, RequestRow>,
+    /// Rows that may hold what our other devices do not know.
+    touched: BTreeSet<AccountId>,
 }
 
 impl FriendRow {
@@ -110,6 +117,12 @@ impl FriendRow {
     /// We want to be reached by them, and to reach them.
     pub(crate) fn is_wanted(&self) -> bool {
         self.we_accepted && !self.blocked && !self.removed
+    }
+
+    /// They are a friend no more.
+    pub(crate) fn end_friendship(&mut self) {
+        (self.removed, self.we_accepted, self.they_accepted, self.invite) = (true, false, false, None);
+        self.introductions.clear();
     }
 
     /// How it stands, in one word.
@@ -238,11 +251,26 @@ impl People {
 
     /// Somebody becomes wanted: by link, in pairing mode, or out of the inbox. Known facts about them stay.
     pub(crate) fn add(&mut self, account: AccountId, note: Note, they_accepted: bool, step: &mut Step<'_>) {
+        let row = self.row(account, step);
+        row.we_accepted = true;
+        row.they_accepted |= they_accepted;
+        row.removed = false;
+        row.note = note;
+        step.put::<Friends>(&account, row);
+        self.touched.insert(account);
+        if let Some(known) = self.accounts.get(&account) {
+            step.put::<Accounts>(&account, known);
+        }
+        step.signal(Signal::Devices(account));
+    }
+
+    /// Their row, made if there is none.
+    fn row(&mut self, account: AccountId, step: &Step<'_>) -> &mut FriendRow {
         let nick = self.nick(&account).cloned();
         let handle = self.friends.get(&account).map(|row| row.handle.clone());
         let handle = handle.unwrap_or_else(|| self.free_handle(&account, nick.as_ref()));
         self.handles.insert(handle.clone(), account);
-        let row = self.friends.entry(account).or_insert_with(|| FriendRow {
+        self.friends.entry(account).or_insert_with(|| FriendRow {
             handle,
             provisional: nick.is_none(),
             we_accepted: false,
@@ -252,22 +280,64 @@ impl People {
             verified: false,
             alarm: false,
             muted: false,
-            note: note.clone(),
+            note: Note::default(),
             invite: None,
             added_ms: step.now.wall_ms,
             last_seen_ms: None,
             introductions: Vec::new(),
             declined: Vec::new(),
-        });
-        row.we_accepted = true;
-        row.they_accepted |= they_accepted;
-        row.removed = false;
-        row.note = note;
+            said: Said::default(),
+        })
+    }
+
+    /// Another device of ours has a row of somebody: there is one here too.
+    pub(crate) fn expect(&mut self, account: AccountId, step: &mut Step<'_>) {
+        let row = self.row(account, step);
         step.put::<Friends>(&account, row);
-        if let Some(known) = self.accounts.get(&account) {
-            step.put::<Accounts>(&account, known);
+    }
+
+    /// Rows that may hold what our other devices do not know.
+    pub(crate) fn take_touched(&mut self) -> BTreeSet<AccountId> {
+        std::mem::take(&mut self.touched)
+    }
+
+    /// Everything is compared with what our other devices know.
+    pub(crate) fn touch_all(&mut self) {
+        self.touched = self.friends.keys().copied().collect();
+    }
+
+    /// Our devices agreed on a handle. Where they gave it to two people, the one who had it first keeps it, everywhere
+    /// the same. Who is called otherwise now.
+    pub(crate) fn give_handle(
+        &mut self,
+        account: &AccountId,
+        handle: &Handle,
+        rank: Rank,
+        step: &mut Step<'_>,
+    ) -> Vec<(Handle, Handle)> {
+        let mut renamed = Vec::new();
+        let holder = self.handles.get(handle).copied().filter(|holder| holder != account);
+        let holder_rank = holder.map(|holder| self.friends.get(&holder).and_then(FriendRow::handle_rank));
+        let keeps = holder_rank.is_some_and(|held| held.is_some_and(|held| held < rank));
+        let mut moves = Vec::new();
+        match holder {
+            Some(_) if keeps => moves.push((*account, self.free_variant(handle))),
+            Some(holder) => moves.extend([(holder, self.free_variant(handle)), (*account, handle.clone())]),
+            None => moves.push((*account, handle.clone())),
         }
-        step.signal(Signal::Devices(account));
+        for (who, to) in moves {
+            let from = self.handle(&who);
+            if self.rename(&who, &to, step).is_ok() && from != to {
+                renamed.push((from, to));
+            }
+        }
+        renamed
+    }
+
+    /// A handle that nobody has, with a number behind this one.
+    fn free_variant(&self, wish: &Handle) -> Handle {
+        let mut numbered = (2..).map(|number| wish.numbered(number));
+        numbered.find(|handle| !self.handles.contains_key(handle)).unwrap_or_else(|| wish.clone())
     }
 
     /// Changes a row, and writes it.
@@ -280,6 +350,7 @@ impl People {
         let row = self.friends.get_mut(account)?;
         let result = change(row);
         step.put::<Friends>(account, row);
+        self.touched.insert(*account);
         Some(result)
     }
 

@@ -10,7 +10,8 @@ use serde::{
 };
 
 use super::payload::{
-    AccountPayload, Close, Digest, Entries, Failure, Frontier, Hello, Introduce, Knock, Presence, Read, Typing, Want,
+    AccountPayload, Close, Digest, Digests, Entries, Failure, Frontier, Hello, Introduce, Knock, Presence, Read,
+    Typing, Want,
 };
 use crate::{
     codec::{self, DecodeError},
@@ -44,6 +45,8 @@ pub enum Frame {
     Want(Want),
     /// 16
     Entries(Entries),
+    /// 18: only between devices of one account.
+    Digests(Digests),
     /// 22
     Presence(Presence),
     /// 24
@@ -88,6 +91,7 @@ impl Frame {
             Self::Frontier(_) => 12,
             Self::Want(_) => 14,
             Self::Entries(_) => 16,
+            Self::Digests(_) => 18,
             Self::Presence(_) => 22,
             Self::Typing(_) => 24,
             Self::Read(_) => 26,
@@ -118,6 +122,7 @@ impl Frame {
             Self::Frontier(payload) => codec::encode(&(number, id, payload)),
             Self::Want(payload) => codec::encode(&(number, id, payload)),
             Self::Entries(payload) => codec::encode(&(number, id, payload)),
+            Self::Digests(payload) => codec::encode(&(number, id, payload)),
             Self::Presence(payload) => codec::encode(&(number, id, payload)),
             Self::Typing(payload) => codec::encode(&(number, id, payload)),
             Self::Read(payload) => codec::encode(&(number, id, payload)),
@@ -198,6 +203,7 @@ fn payload<'de, A: SeqAccess<'de>>(number: u16, seq: &mut A) -> Result<Frame, A:
         12 => Frame::Frontier(part(seq)?),
         14 => Frame::Want(part(seq)?),
         16 => Frame::Entries(part(seq)?),
+        18 => Frame::Digests(part(seq)?),
         22 => Frame::Presence(part(seq)?),
         24 => Frame::Typing(part(seq)?),
         26 => Frame::Read(part(seq)?),

@@ -285,7 +285,15 @@ impl Chat {
             env.counters.renew(env.step);
         }
         self.to_receipt.insert(number);
-        let came = if withheld { Came::Withheld } else { came };
+        let end = self.end_of(&header.log, &writer.device, writer.mine, env.around);
+        let came = match end {
+            Some(end) if header.seq > end => {
+                entry.body = None;
+                Came::Void
+            }
+            Some(_) | None if withheld => Came::Withheld,
+            Some(_) | None => came,
+        };
         let arrival = Arrival { entry, header, id, log: number, slot, messages_before, came, body: None };
         Ok(Taken::Stored(self.store(arrival, env)?.place))
     }
