@@ -113,7 +113,7 @@ impl Reach {
             let entry = self.spots.entry(spot).or_default();
             let idle = entry.due_ms.is_none() && !entry.busy && !sessions.has_device(&spot.0, &spot.1);
             if idle && reachable {
-                entry.due_ms = Some(step.now.mono_ms);
+                entry.due_ms = Some(soon(step));
             }
         }
     }
@@ -123,7 +123,7 @@ impl Reach {
         for (spot, it) in self.spots.range_mut((*account, [0; 32])..=(*account, [u8::MAX; 32])) {
             if !it.busy && !sessions.has_device(&spot.0, &spot.1) {
                 it.failures = 0;
-                it.due_ms = Some(it.last_ms.map_or(0, |last| last + FIRST_WAIT_MS).max(step.now.mono_ms));
+                it.due_ms = Some(it.last_ms.map_or(0, |last| last + FIRST_WAIT_MS).max(soon(step)));
             }
         }
     }
@@ -134,7 +134,7 @@ impl Reach {
         for (_, it) in self.spots.range_mut((*account, [0; 32])..=(*account, [u8::MAX; 32])) {
             it.failures = 0;
             it.asked = Some(address.to_owned());
-            it.due_ms = Some(step.now.mono_ms);
+            it.due_ms = Some(soon(step));
             any = true;
         }
         any
@@ -158,7 +158,7 @@ impl Reach {
             it.found = addresses.iter().take(MAX_FOUND).cloned().collect();
             if !it.busy && !sessions.has_device(&spot.0, &spot.1) {
                 it.failures = 0;
-                it.due_ms = Some(step.now.mono_ms);
+                it.due_ms = Some(soon(step));
             }
         }
         any
@@ -379,6 +379,11 @@ impl Target {
 fn keep_places(addresses: &mut Vec<String>) {
     let mut seen = BTreeSet::new();
     addresses.retain(|address| seen.insert(place(address).to_owned()));
+}
+
+/// The next moment: a deadline that is set while another is handled is never due already.
+fn soon(step: &Step<'_>) -> u64 {
+    step.now.mono_ms + 1
 }
 
 /// 1 s, 2 s, 4 s … 10 min, each shortened by up to a quarter, so that two nodes do not keep missing each other.
