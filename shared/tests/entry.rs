@@ -250,19 +250,19 @@ fn what_own_devices_say_fits_an_entry_at_its_limit() {
     };
     let setting = |n: usize| Body::Setting(Setting { key: "alias.x".into(), value: Some("v".repeat(n)) }).encode();
     let key = |n: usize| Body::Setting(Setting { key: "k".repeat(n), value: None }).encode();
-    let limits: [(usize, &dyn Fn(usize) -> (u16, Vec<u8>)); 4] = [
-        (MAX_LISTED_LOGS, &mark),
-        (MAX_LISTED_LOGS, &cut),
-        (MAX_SETTING_BYTES, &setting),
-        (MAX_SETTING_KEY_BYTES, &key),
-    ];
-    for (index, (limit, build)) in limits.into_iter().enumerate() {
-        let (kind, bytes) = build(limit);
-        assert!(bytes.len() + MAX_HEADER_BYTES < MAX_ENTRY_BYTES, "body {index}");
-        assert!(Body::decode(kind, &bytes).is_ok(), "body {index}");
-        let (kind, bytes) = build(limit + 1);
-        assert_eq!(Body::decode(kind, &bytes), Err(DecodeError::Malformed), "body {index}");
-    }
+    ends_at(MAX_LISTED_LOGS, mark);
+    ends_at(MAX_LISTED_LOGS, cut);
+    ends_at(MAX_SETTING_BYTES, setting);
+    ends_at(MAX_SETTING_KEY_BYTES, key);
+}
+
+/// A body with `limit` items fits an entry, and one with more is no body.
+fn ends_at(limit: usize, build: impl Fn(usize) -> (u16, Vec<u8>)) {
+    let (kind, bytes) = build(limit);
+    assert!(bytes.len() + MAX_HEADER_BYTES < MAX_ENTRY_BYTES, "kind {kind}");
+    assert!(Body::decode(kind, &bytes).is_ok(), "kind {kind}");
+    let (kind, bytes) = build(limit + 1);
+    assert_eq!(Body::decode(kind, &bytes), Err(DecodeError::Malformed), "kind {kind}");
 }
 
 #[test]

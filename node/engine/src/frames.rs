@@ -345,13 +345,12 @@ impl Parts {
         let account = session.account();
         if let (true, Mode::Invite, Some(account), Some(why)) =
             (session.initiator, session.mode, account, invite::refusal(code))
+            && !self.devices.on_refused(&account, why, step)
         {
-            if !self.devices.on_refused(&account, why, step) {
-                let chat = self.people.handle(&account);
-                self.people.bury_invite(&account, why, step);
-                step.event(Event::Warning { message: format!("{chat} could not be added: {why}"), chat: Some(chat) });
-                step.signal(Signal::Devices(account));
-            }
+            let chat = self.people.handle(&account);
+            self.people.bury_invite(&account, why, step);
+            step.event(Event::Warning { message: format!("{chat} could not be added: {why}"), chat: Some(chat) });
+            step.signal(Signal::Devices(account));
         }
         self.sessions.end(link, None, step);
     }

@@ -57,7 +57,7 @@ fn replies() -> Vec<(&'static str, Reply)> {
         ("whoami", Reply::WhoAmI(Box::new(me()))),
         ("invite-link", Reply::Invite { link: "hobnob:ra7d…".into(), local_only: true }),
         ("devices", Reply::Devices(vec![device(true), device(false)])),
-        ("device link LINK", Reply::Joined(Box::new(joined()))),
+        ("device", Reply::Joined(Box::new(joined()))),
         ("add", Reply::Friend(Box::new(friend(Standing::Pending)))),
         ("friends", Reply::Friends(vec![friend(Standing::Friend)])),
         ("requests", Reply::Requests(vec![request()])),
