@@ -14,6 +14,7 @@
 mod conversation;
 mod crash;
 mod demo;
+mod devices;
 mod driver;
 mod exit_codes;
 mod first_use;
