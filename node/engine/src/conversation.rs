@@ -7,6 +7,7 @@ pub(crate) mod amend;
 pub(crate) mod apply;
 pub(crate) mod chat;
 mod command;
+mod counters;
 pub(crate) mod cut;
 mod expiry;
 mod marks;
@@ -16,121 +17,27 @@ use std::{
     ops::ControlFlow,
 };
 
-use hobnob_shared::{
-    id::{AccountId, ConversationId, DeviceId},
-    wire::{Body, Close, ErrorCode, Frame},
-};
-use serde::{Deserialize, Serialize};
-
 use crate::{
     Around,
     conversation::chat::{Chat, ChatTable, Env},
     log::row::ExpiringTable,
-    row::{Slot, Table},
     step::{SessionId, Step},
     sync::{
         Link,
         partner::{Partner, links_of},
     },
-    tables::TableId,
     view::{Fault, Order},
     work::Now,
+};
+use hobnob_shared::{
+    id::{AccountId, ConversationId, DeviceId},
+    wire::{Body, Close, ErrorCode, Frame},
 };
 
 /// An expiry is looked at again at least this often, so that a clock that was set is noticed.
 const EXPIRY_CHECK_MS: u64 = 60_000;
 
-#[derive(Debug)]
-struct CounterTable;
-
-impl Table for CounterTable {
-    const ID: TableId = TableId::Profile;
-    type Key = Slot<32>;
-    type Value = CounterRow;
-}
-
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
-struct CounterRow {
-    incarnation: [u8; 8],
-    next_number: u64,
-    announced: u64,
-}
-
-/// What all conversations of the profile share.
-#[derive(Debug, Default)]
-pub(crate) struct Counters {
-    row: CounterRow,
-    dirty: bool,
-    /// Front ends that show messages as they come.
-    listening: u32,
-    /// When the first message disappears, in ms since the epoch.
-    next_expiry: Option<u64>,
-    /// A peer claimed to hold more of our log than we do, and was believed.
-    believed: bool,
-}
-
-impl Counters {
-    /// The incarnation of our own logs.
-    pub(crate) fn incarnation(&self) -> [u8; 8] {
-        self.row.incarnation
-    }
-
-    /// Our logs go on in new ones, in every conversation.
-    pub(crate) fn renew(&mut self, step: &mut Step<'_>) {
-        self.row.incarnation = step.random();
-        self.dirty = true;
-    }
-
-    /// A peer says that it holds more of our own log than we do. That is believed once: the entries themselves prove
-    /// it later, and a liar must not be able to use up incarnations.
-    pub(crate) fn renew_on_claim(&mut self, step: &mut Step<'_>) {
-        if !std::mem::replace(&mut self.believed, true) {
-            self.renew(step);
-        }
-    }
-
-    /// The number of the next message.
-    pub(crate) fn next_number(&mut self) -> u64 {
-        self.row.next_number += 1;
-        self.dirty = true;
-        self.row.next_number
-    }
-
-    /// A message with this number is shown now, if anybody listens.
-    pub(crate) fn announce(&mut self, number: u64) {
-        if self.listening > 0 {
-            self.row.announced = number;
-            self.dirty = true;
-        }
-    }
-
-    /// A message disappears then.
-    pub(crate) fn expect_expiry(&mut self, at_ms: u64) {
-        self.next_expiry = Some(self.next_expiry.map_or(at_ms, |next| next.min(at_ms)));
-    }
-
-    pub(crate) fn next_expiry(&self) -> Option<u64> {
-        self.next_expiry
-    }
-
-    pub(crate) fn set_next_expiry(&mut self, at_ms: Option<u64>) {
-        self.next_expiry = at_ms;
-    }
-
-    /// The last message number that a front end was told of.
-    pub(crate) fn announced(&self) -> u64 {
-        self.row.announced
-    }
-
-    /// A front end came or went. While one is there, everything counts as told.
-    pub(crate) fn listen(&mut self, listening: bool) {
-        self.listening = if listening { self.listening + 1 } else { self.listening.saturating_sub(1) };
-        if listening {
-            self.row.announced = self.row.next_number;
-            self.dirty = true;
-        }
-    }
-}
+pub(crate) use self::counters::Counters;
 
 /// All conversations of this node.
 #[derive(Debug, Default)]
@@ -153,14 +60,8 @@ impl Conversations {
     /// Heads, counters and receipts; never messages. `fresh`: the database is new, restored or repaired, so this
     /// device goes on in new incarnations.
     pub(crate) fn load(fresh: bool, around: &Around<'_>, step: &mut Step<'_>) -> Result<Self, Fault> {
-        let mut all = Self { clocks: Some(step.now), ..Self::default() };
-        match step.get::<CounterTable>(&Slot)? {
-            Some(row) => all.counters.row = row,
-            None => all.counters.renew(step),
-        }
-        if fresh {
-            all.counters.renew(step);
-        }
+        let counters = Counters::load(fresh, step)?;
+        let mut all = Self { clocks: Some(step.now), counters, ..Self::default() };
         let mut rows = Vec::new();
         step.scan::<ChatTable>(&[], Order::Ascending, |number, row| {
             rows.push((number, row));
@@ -172,7 +73,7 @@ impl Conversations {
             all.insert(chat);
         }
         step.range::<ExpiringTable>(&[], None, Order::Ascending, |key, ()| {
-            all.counters.next_expiry = Some(key.0);
+            all.counters.set_next_expiry(Some(key.0));
             ControlFlow::Break(())
         })?;
         all.save(step);
@@ -388,7 +289,7 @@ impl Conversations {
 
     /// When [`Self::on_timeout`] is wanted, in `mono_ms`.
     pub(crate) fn next_timeout(&self) -> Option<u64> {
-        let expiry = self.counters.next_expiry.zip(self.clocks).map(|(due, clocks)| {
+        let expiry = self.counters.next_expiry().zip(self.clocks).map(|(due, clocks)| {
             // One step forward at least, so that a long list of due messages leaves room for others.
             clocks.mono_ms + due.saturating_sub(clocks.wall_ms).clamp(1, EXPIRY_CHECK_MS)
         });
@@ -412,8 +313,6 @@ impl Conversations {
             chat.save(step);
             chat.moved = false;
         }
-        if std::mem::take(&mut self.counters.dirty) {
-            step.put::<CounterTable>(&Slot, &self.counters.row);
-        }
+        self.counters.save(step);
     }
 }

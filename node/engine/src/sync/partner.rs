@@ -132,3 +132,26 @@ fn share_account(session: SessionId, chat: &Chat, theirs: &ChatDigest, around: &
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_conversations_are_compared_a_page_at_a_time() {
+        let mut partner = Partner::new(DeviceId::new([1; 32]), true, 0);
+        (0..600).for_each(|chat| partner.announce(chat));
+        let pages: Vec<usize> = (1..=4)
+            .map(|nonce| {
+                let page = partner.next_page(nonce).len();
+                assert!(partner.next_page(nonce + 100).is_empty(), "the answers are not here yet");
+                partner.asked = None;
+                page
+            })
+            .collect();
+        assert_eq!(pages, [MAX_DIGESTS, MAX_DIGESTS, 600 - 2 * MAX_DIGESTS, 0]);
+        partner.announce(7);
+        partner.announce(7);
+        assert_eq!(partner.next_page(9), [7]);
+    }
+}
