@@ -299,6 +299,11 @@ impl AccountRow {
         self.newest.as_ref().is_some_and(|newest| newest.revoked.contains(id))
     }
 
+    /// How many devices the newest record revokes.
+    pub(crate) fn revoked(&self) -> usize {
+        self.newest.as_ref().map_or(0, |newest| newest.revoked.len())
+    }
+
     /// The device with this id, listed or revoked.
     pub(crate) fn any_device(&self, id: &DeviceId) -> Option<&Device> {
         self.device(id).or_else(|| self.former.iter().find(|device| device.id == *id))

@@ -7,7 +7,7 @@
 use hobnob_shared::{
     id::{AccountId, InviteId},
     identity::{AccountKey, Invite},
-    limits::MAX_DEVICES,
+    limits::{MAX_DEVICES, MAX_REVOKED},
     text::{Nickname, display},
     wire::ErrorCode,
 };
@@ -144,8 +144,8 @@ impl Parts {
     }
 
     fn certify(&mut self, id: InviteId, peer: &Peer, step: &mut Step<'_>) -> Result<Result<(), ErrorCode>, Fault> {
-        if self.own.devices().len() >= MAX_DEVICES {
-            return Ok(Err(ErrorCode::Quota));
+        if self.own.row().revokes(&peer.device) || self.own.devices().len() >= MAX_DEVICES {
+            return Ok(Err(ErrorCode::Denied));
         }
         let Some(open) = self.devices.open.take_if(|open| open.id == id) else { return Ok(Err(ErrorCode::Expired)) };
         if let Err(code) = invite::admit_device(&id, &peer.device, step)? {
@@ -260,6 +260,10 @@ impl Parts {
         if id == step.me.device {
             let message = "this is the device you are at; revoke it from another one that holds the account's key";
             return Err(Stop::refuse(Code::Conflict, message));
+        }
+        if self.own.row().revoked() >= MAX_REVOKED {
+            let message = format!("an account can revoke {MAX_REVOKED} devices, and has; nothing was changed");
+            return Err(Stop::refuse(Code::Limited, message));
         }
         self.conversations.cut_all(&id, &around!(self), step)?;
         let known = self.own.known();
