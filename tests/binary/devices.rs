@@ -2,7 +2,10 @@
 
 use serde_json::json;
 
-use crate::driver::{Home, Pair, Running, code, history, objects, stderr};
+use crate::{
+    driver::{Home, Pair, Running, code, history, objects, stderr},
+    pty::Terminal,
+};
 
 /// A link of Alice's for another machine.
 fn link(alice: &mut Running) -> String {
@@ -132,4 +135,40 @@ fn a_link_that_was_used_or_is_for_a_friend_leaves_no_profile_behind() {
         assert!(stderr(&made).contains(word), "{}", stderr(&made));
         assert_eq!(code(&home.execute(&["/whoami"])), 1, "there is a profile");
     }
+}
+
+#[test]
+fn at_a_terminal_the_password_is_asked_for_and_the_new_machine_says_whose_it_is() {
+    let home = Home::empty();
+    let password = home.file("password", "open sesame\n");
+    let mut init = home.command();
+    init.args(["init", "--name", "Alice", "--no-input", "--password-file"]).arg(&password);
+    assert_eq!(code(&init.output().unwrap()), 0);
+    let mut alice = Terminal::on(&home, &["--password-file", password.to_str().unwrap()]);
+    alice.wait("/help start");
+    alice.type_line("/device link");
+    alice.wait("password:");
+    alice.type_line("wrong");
+    alice.wait("the password is wrong");
+    alice.type_line("open sesame");
+    alice.wait("hobnob init --link");
+    alice.type_line("/devices");
+    alice.wait("this one");
+    alice.type_line("/device revoke phone");
+    alice.wait("[y/N]");
+    alice.type_line("n");
+    alice.wait("nothing was done");
+    alice.type_line("/quit");
+    assert_eq!(alice.ends_with(), 0);
+    assert!(!alice.seen().contains("sesame"), "a password was echoed");
+
+    let mut alice = home.start_with(&["--password-file", password.to_str().unwrap()]);
+    let link = link(&mut alice);
+    let other = Home::new("Somebody");
+    let mut terminal = Terminal::on(&other, &[]);
+    terminal.wait("/help start");
+    terminal.type_line(&format!("/device link {link}"));
+    terminal.wait("is a device of Alice");
+    assert_eq!(terminal.ends_with(), 0);
+    assert_eq!(other.start().ready["account"], alice.ready["account"]);
 }
