@@ -115,6 +115,15 @@ fn a_linked_device_gets_friends_history_and_what_comes_later() {
         let mine = |event: &Event| matches!(event, Event::DeviceAdded { .. });
         assert_eq!(world.nodes[ALICE].events.iter().filter(|event| mine(event)).count(), 1, "seed {seed}");
         assert_eq!(devices(&mut world, PHONE).len(), 2);
+        let told: Vec<_> = world.nodes[PHONE]
+            .events
+            .iter()
+            .filter_map(|event| match event {
+                Event::Message(message) => Some(message.text.as_str()),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(told, ["from the phone", "to both"], "seed {seed}: history is no news");
         // A friend who was never told: the phone has Carol too.
         send(&mut world, PHONE, &name(CAROL), "hello Carol");
         settle(&mut world, &vec![(ALICE, name(CAROL)), (PHONE, name(CAROL)), (CAROL, name(ALICE))]);
@@ -283,6 +292,31 @@ fn three_accounts_with_two_and_three_devices_lose_and_double_nothing() {
         }
         (0..6).for_each(|node| shown_once(&world, node));
     }
+}
+
+#[test]
+fn more_history_than_a_day_allows_comes_whole_from_an_own_device() {
+    let mut world = World::new(8, 4);
+    befriend(&mut world, ALICE, BOB);
+    let words = "x".repeat(2_200);
+    for round in 0..23 {
+        for _ in 0..100 {
+            send(&mut world, BOB, &name(ALICE), &words);
+        }
+        world.run_for(2_000);
+        if round == 18 {
+            world.run_for(24 * 60 * 60 * 1000);
+        }
+    }
+    add_device(&mut world, ALICE, PHONE);
+    world.part(BOB, PHONE);
+    let is_whole = |world: &mut World| {
+        let there = chat(world, PHONE, &name(BOB));
+        there.len() == 2_300 && there.iter().all(|message| message.text == words)
+    };
+    assert!(world.run_until(60_000, is_whole), "{}", chat(&mut world, PHONE, &name(BOB)).len());
+    let warned = |event: &Event| matches!(event, Event::Warning { .. });
+    assert!(!world.nodes[PHONE].events.iter().any(warned));
 }
 
 #[test]

@@ -132,8 +132,12 @@ impl Conversations {
 
     /// The conversation with somebody whom another device of ours knows.
     pub(crate) fn open_chat_with(&mut self, account: AccountId, around: &Around<'_>, step: &mut Step<'_>) {
-        if !self.by_account.contains_key(&account) {
-            self.open(account, around, step);
+        if self.by_account.contains_key(&account) {
+            return;
+        }
+        let number = self.open(account, around, step);
+        if let Some(chat) = self.chats.get_mut(&number) {
+            chat.change().importing = true;
         }
     }
 

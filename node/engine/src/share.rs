@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Parts, around,
+    command::Standing,
     event::Event,
     friend::FriendRow,
     invite,
@@ -215,7 +216,6 @@ impl Parts {
     }
 
     fn on_handle_said(&mut self, account: &AccountId, rank: Rank, handle: &Handle, step: &mut Step<'_>) {
-        let before = self.people.handle(account);
         let is_last = self.people.change(account, step, |row| take(&mut row.said.handle, rank, Some(handle.clone())));
         if is_last != Some(true) {
             return;
@@ -223,7 +223,6 @@ impl Parts {
         for (from, to) in self.people.give_handle(account, handle, rank, step) {
             step.event(Event::FriendRenamed { from, to });
         }
-        debug_assert!(self.people.find(&self.people.handle(account)).is_ok(), "{before:?} has a name still");
     }
 
     fn on_removal_said(&mut self, rank: Rank, account: &AccountId, step: &mut Step<'_>) -> Result<(), Fault> {
@@ -262,7 +261,7 @@ impl Parts {
         if is_mutual && !before.is_mutual() {
             step.signal(Signal::Friendship(*account));
             step.signal(Signal::News(*account, News::Added));
-        } else if row_is_gone(was, is) {
+        } else if was != Standing::Removed && is == Standing::Removed {
             step.event(Event::FriendRemoved(handle));
         } else if !is_same {
             step.signal(Signal::News(*account, News::Changed));
@@ -273,9 +272,4 @@ impl Parts {
     fn on_mark_said(&mut self, mark: &ReadMark, step: &mut Step<'_>) -> Result<(), Fault> {
         self.conversations.on_mark_said(mark, &around!(self), step)
     }
-}
-
-fn row_is_gone(was: crate::command::Standing, is: crate::command::Standing) -> bool {
-    use crate::command::Standing::Removed;
-    was != Removed && is == Removed
 }

@@ -49,6 +49,8 @@ pub(crate) struct Link {
     ranges: BTreeMap<u32, Vec<(u64, u64)>>,
     /// There may be something to send.
     stirred: bool,
+    /// Nothing was compared yet.
+    fresh: bool,
     last_receipt: Option<u64>,
     /// Logs with news for it.
     to_receipt: BTreeSet<u32>,
@@ -65,6 +67,7 @@ impl Link {
             cursors: BTreeMap::new(),
             ranges: BTreeMap::new(),
             stirred: true,
+            fresh: true,
             last_receipt: None,
             to_receipt: BTreeSet::new(),
             unreceipted_bytes: 0,
@@ -135,6 +138,9 @@ impl Conversations {
             }
         }
         partner.window.land_all(number);
+        if chat.row.importing {
+            chat.change().importing = false;
+        }
         Ok(())
     }
 
@@ -203,6 +209,8 @@ impl Conversations {
         let Some(chat) = self.chats.get_mut(&number) else { return Ok(()) };
         link.stirred = true;
         let now_ms = step.now.mono_ms;
+        // Another device of ours has counted what a friend sent.
+        chat.from_ours = self.partners.get(&session).is_some_and(|partner| partner.mine);
         let mut env = Env { counters: &mut self.counters, around, step };
         let mut touched = BTreeSet::new();
         for entry in batch.entries {
@@ -221,6 +229,7 @@ impl Conversations {
                 }
             }
         }
+        chat.from_ours = false;
         for log in touched {
             let id = chat.log_at(log).map(|log| log.row.id);
             id.into_iter().for_each(|id| chat.wanted_progress(id, now_ms));

@@ -164,6 +164,9 @@ impl Chat {
             // Withdrawn before it ever came here: nobody is told of it.
             return Ok(None);
         }
+        if came == Came::CaughtUp && self.row.importing {
+            return Ok(None);
+        }
         let message = self.show(place, &row, id, body, amended.as_ref(), env.around, env.step)?;
         env.step.event(Event::Message(Box::new(message.clone())));
         if !mine && self.typing_until.take().is_some() {

@@ -71,6 +71,9 @@ pub(crate) struct ChatRow {
     /// How far other devices of ours have read logs that are not here yet.
     #[serde(default)]
     pub(crate) marks: Vec<(LogId, u64)>,
+    /// Another device of ours had this before, and its past comes: what is fetched is history, and no news.
+    #[serde(default)]
+    pub(crate) importing: bool,
 }
 
 /// Who may write here, besides the logs that are there.
@@ -119,6 +122,8 @@ pub(crate) struct Chat {
     pub(crate) to_receipt: BTreeSet<u32>,
     /// The friend is typing until then.
     pub(crate) typing_until: Option<u64>,
+    /// What is taken now comes from another device of ours: no quota holds.
+    pub(crate) from_ours: bool,
     /// From where on messages follow a setting that came late in this batch.
     pub(crate) retime_from: Option<Rank>,
 }
@@ -140,6 +145,7 @@ impl Chat {
             timers: Vec::new(),
             cuts: Vec::new(),
             marks: Vec::new(),
+            importing: false,
         };
         Self { dirty: true, ..Self::with_row(number, row, step) }
     }
@@ -161,6 +167,7 @@ impl Chat {
             moved: false,
             to_receipt: BTreeSet::new(),
             typing_until: None,
+            from_ours: false,
             retime_from: None,
         }
     }

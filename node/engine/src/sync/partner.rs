@@ -9,7 +9,7 @@ use std::{collections::BTreeSet, ops::RangeInclusive};
 use hobnob_shared::{
     id::DeviceId,
     limits::MAX_DIGESTS,
-    wire::{ChatDigest, Digests, Frame},
+    wire::{ChatDigest, Digests, Frame, Want},
 };
 use rand_core::Rng as _;
 
@@ -72,17 +72,24 @@ impl Conversations {
             if page.is_empty() {
                 continue;
             }
-            let mut chats = Vec::with_capacity(page.len());
+            let (mut chats, mut wants) = (Vec::with_capacity(page.len()), Vec::new());
             for number in page {
                 let Some(chat) = self.chats.get_mut(&number) else { continue };
                 if let Some(link) = self.links.get_mut(&(*session, number)) {
                     link.told_all(chat);
+                    if std::mem::take(&mut link.fresh) {
+                        // Bodies that are over our quota may be there.
+                        wants.extend(chat.withheld_here(*session, step.now).map(|ranges| (chat.id, ranges)));
+                    }
                 }
                 // What was looked for over a session that broke may never have come.
                 chat.probes.clear();
                 chats.push(digest_of(chat, around));
             }
             step.send(*session, Frame::Digests(Digests { chats }));
+            for (conversation, ranges) in wants {
+                step.send(*session, Frame::Want(Want { conversation, ranges }));
+            }
             step.send(*session, Frame::Ping { nonce });
         }
     }
