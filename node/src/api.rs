@@ -14,9 +14,9 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use zeroize::Zeroizing;
 
 pub use hobnob_engine::command::{
-    self, Chat, Code, Command, Delivery, DeliveryState, Friend, InviteTerms, Message, MessageDetails, MessageKind,
-    MessageRef, NearbyPerson, Peer, Presence, Queued, Quote, Refusal, Reply, Request, RequestKind, Setting, Standing,
-    Unreached, Which, WhoAmI,
+    self, Chat, Code, Command, Delivery, DeliveryState, Friend, InviteTerms, Joined, Message, MessageDetails,
+    MessageKind, MessageRef, NearbyPerson, OwnDevice, Peer, Presence, Queued, Quote, Refusal, Reply, Request,
+    RequestKind, Setting, Standing, Unreached, Which, WhoAmI,
 };
 pub use hobnob_engine::event::{self, Change, Event};
 
@@ -206,6 +206,11 @@ impl Node {
     /// Seals the keystore under another password (`None`: under none).
     pub async fn change_password(&self, old: Option<Password>, new: Option<Password>) -> Result<(), ProfileError> {
         self.with_keyring(move |keyring| keyring.change_password(old.as_ref(), new.as_ref())).await
+    }
+
+    /// After [`Reply::Joined`]: the profile becomes that device. The node must be started again then.
+    pub async fn take_over(&self, password: Option<Password>, joined: Joined) -> Result<(), ProfileError> {
+        self.with_keyring(move |keyring| keyring.take_over(password.as_ref(), &joined)).await
     }
 
     /// Argon2id is slow on purpose, so it runs where it holds nobody up.

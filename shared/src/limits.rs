@@ -88,6 +88,10 @@ pub const MAX_KEYSTORE_BYTES: usize = 64 * 1024;
 /// Most items in one `Frontier` frame.
 pub const MAX_FRONTIER_ITEMS: usize = 4096;
 
+/// Most conversations in one `Digests` frame: 20 KiB, and what they may make the other side answer stays below what a
+/// writer's queue holds.
+pub const MAX_DIGESTS: usize = 256;
+
 /// Most ranges in one `Want` frame.
 pub const MAX_WANT_RANGES: usize = 4096;
 
@@ -99,6 +103,15 @@ pub const MAX_PARKED_ENTRIES: usize = 1000;
 
 /// Most bytes of parked entries, per conversation.
 pub const MAX_PARKED_BYTES: usize = 4 * 1024 * 1024;
+
+/// Most logs that one entry names: read marks, or the ends of a device's logs. 60 bytes each, so that they fit an entry.
+pub const MAX_LISTED_LOGS: usize = 500;
+
+/// Longest key of a setting, in bytes; an alias has 38.
+pub const MAX_SETTING_KEY_BYTES: usize = 64;
+
+/// Longest value of a setting or alias, in bytes.
+pub const MAX_SETTING_BYTES: usize = 1024;
 
 /// Most branches of one log that are kept; a log with more is frozen.
 pub const MAX_BRANCHES: usize = 4;
@@ -177,9 +190,6 @@ pub const MAX_CONTACTS: usize = 4096;
 
 /// Most settings in a vault.
 pub const MAX_SETTINGS: usize = 256;
-
-/// Longest name of a setting in a vault, in bytes.
-pub const MAX_SETTING_BYTES: usize = 64;
 
 /// Most zero bits that a node works for: 26 take a core half a minute; a rendezvous that asks for more wants it idle.
 pub const MAX_POW_BITS: u8 = 26;

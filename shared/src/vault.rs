@@ -20,8 +20,8 @@ use crate::{
     id::AccountId,
     identity::{AccountKey, SignedCertificate, SignedRecord},
     limits::{
-        MAX_ADDRESS_BYTES, MAX_ADDRESSES, MAX_CONTACTS, MAX_DEVICES, MAX_SETTING_BYTES, MAX_SETTINGS, MAX_VAULT_BYTES,
-        VAULT_STEP_BYTES,
+        MAX_ADDRESS_BYTES, MAX_ADDRESSES, MAX_CONTACTS, MAX_DEVICES, MAX_SETTING_KEY_BYTES, MAX_SETTINGS,
+        MAX_VAULT_BYTES, VAULT_STEP_BYTES,
     },
     opaque::ExportKey,
     sealing,
@@ -128,7 +128,7 @@ struct ContentMap {
     #[serde(rename = "f", deserialize_with = "bounded::list::<_, _, MAX_CONTACTS>")]
     contacts: Vec<Contact>,
     #[serde(rename = "s", deserialize_with = "bounded::list::<_, _, MAX_SETTINGS>")]
-    settings: Vec<(Short<MAX_SETTING_BYTES>, ByteBuf)>,
+    settings: Vec<(Short<MAX_SETTING_KEY_BYTES>, ByteBuf)>,
     #[serde(flatten)]
     rest: Rest,
 }

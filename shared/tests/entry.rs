@@ -7,11 +7,17 @@ use cast::{alice, bob, mallory, message};
 use curve::{IDENTITY, L, MIXED_ORDER_KEYS, SMALL_ORDER_KEYS};
 use hobnob_shared::{
     codec::{self, DecodeError},
-    id::{ConversationId, EntryId, LogId, ShortHash},
+    id::{AccountId, ConversationId, DeviceId, EntryId, LogId, ShortHash},
     identity::{IdentityError, verify, verifying_key},
-    limits::{MAX_DEPS, MAX_ENTRY_BYTES, MAX_HEADER_BYTES, MAX_REACTION_BYTES, MAX_TEXT_BYTES},
-    text::{MessageText, Reaction},
-    wire::{Body, Dep, EntryError, EntryRef, Frame, Header, SignedEntry, entry::Draft, entry_id, kind},
+    limits::{
+        MAX_DEPS, MAX_ENTRY_BYTES, MAX_HEADER_BYTES, MAX_LISTED_LOGS, MAX_REACTION_BYTES, MAX_SETTING_BYTES,
+        MAX_SETTING_KEY_BYTES, MAX_TEXT_BYTES,
+    },
+    text::{Handle, MessageText, Note, Reaction},
+    wire::{
+        Body, Dep, DeviceCut, EntryError, EntryRef, Frame, FriendPut, FrontierItem, Header, ReadItem, ReadMark,
+        Setting, SignedEntry, entry::Draft, entry_id, kind,
+    },
 };
 use proptest::prelude::*;
 
@@ -234,6 +240,32 @@ fn texts_at_the_limit_pass_and_one_more_byte_does_not() {
 }
 
 #[test]
+fn what_own_devices_say_fits_an_entry_at_its_limit() {
+    let (log, conversation) = (LogId::new([9; 24]), ConversationId::new([9; 32]));
+    let mark =
+        |n: usize| Body::ReadMark(ReadMark { conversation, items: vec![ReadItem { log, seq: u64::MAX }; n] }).encode();
+    let cut = |n: usize| {
+        let head = FrontierItem { log, seq: u64::MAX, head: ShortHash::new([9; 16]) };
+        Body::DeviceCut(DeviceCut { device: alice().device.id(), heads: vec![head; n] }).encode()
+    };
+    let setting = |n: usize| Body::Setting(Setting { key: "alias.x".into(), value: Some("v".repeat(n)) }).encode();
+    let key = |n: usize| Body::Setting(Setting { key: "k".repeat(n), value: None }).encode();
+    ends_at(MAX_LISTED_LOGS, mark);
+    ends_at(MAX_LISTED_LOGS, cut);
+    ends_at(MAX_SETTING_BYTES, setting);
+    ends_at(MAX_SETTING_KEY_BYTES, key);
+}
+
+/// A body with `limit` items fits an entry, and one with more is no body.
+fn ends_at(limit: usize, build: impl Fn(usize) -> (u16, Vec<u8>)) {
+    let (kind, bytes) = build(limit);
+    assert!(bytes.len() + MAX_HEADER_BYTES < MAX_ENTRY_BYTES, "kind {kind}");
+    assert!(Body::decode(kind, &bytes).is_ok(), "kind {kind}");
+    let (kind, bytes) = build(limit + 1);
+    assert_eq!(Body::decode(kind, &bytes), Err(DecodeError::Malformed), "kind {kind}");
+}
+
+#[test]
 fn unknown_kinds_and_keys_are_kept() {
     let body = [0xa2, 0x61, b't', 0x61, b'x', 0x63, b'n', b'e', b'w', 0x05];
     assert_eq!(Body::decode(kind::TEXT, &body).unwrap(), message("x"));
@@ -262,6 +294,21 @@ pub(crate) fn any_ref() -> impl Strategy<Value = EntryRef> {
     })
 }
 
+fn any_put() -> impl Strategy<Value = FriendPut> {
+    let flag = || any::<Option<bool>>();
+    (any::<[u8; 32]>(), flag(), flag(), flag(), flag(), any::<bool>()).prop_map(
+        |(account, accepted, verified, blocked, muted, named)| FriendPut {
+            handle: named.then(|| Handle::parse("bob").unwrap()),
+            accepted,
+            verified,
+            blocked,
+            muted,
+            note: named.then(|| Note::parse("hello").unwrap()),
+            ..FriendPut::new(AccountId::new(account))
+        },
+    )
+}
+
 fn any_body() -> impl Strategy<Value = Body> {
     let text = "\\PC{1,40}".prop_filter_map("blank", |text| MessageText::parse(text).ok());
     let emoji = proptest::option::of(Just(Reaction::parse("👍").unwrap()));
@@ -274,6 +321,18 @@ fn any_body() -> impl Strategy<Value = Body> {
         (any_ref(), any::<bool>()).prop_map(|(target, pinned)| Body::Pin { target, pinned }),
         any::<Option<u64>>().prop_map(|after_secs| Body::Timer { after_secs }),
         any::<[u8; 32]>().prop_map(|salt| Body::FriendAccept { salt }),
+        any_put().prop_map(Body::FriendPut),
+        any::<[u8; 32]>().prop_map(|account| Body::FriendRemove(AccountId::new(account))),
+        (any::<[u8; 32]>(), any_ref()).prop_map(|(chat, at)| Body::ReadMark(ReadMark {
+            conversation: ConversationId::new(chat),
+            items: vec![ReadItem { log: at.log, seq: at.seq }],
+        })),
+        ("[a-z.]{1,64}", proptest::option::of("\\PC{0,40}"))
+            .prop_map(|(key, value)| Body::Setting(Setting { key, value })),
+        (any::<[u8; 32]>(), any_ref()).prop_map(|(device, at)| Body::DeviceCut(DeviceCut {
+            device: DeviceId::new(device),
+            heads: vec![FrontierItem { log: at.log, seq: at.seq, head: at.hash }],
+        })),
     ]
 }
 

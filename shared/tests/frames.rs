@@ -8,13 +8,13 @@ use hobnob_shared::{
     codec::{self, DecodeError},
     id::{ConversationId, LogId, ShortHash},
     limits::{
-        MAX_BATCH_ENTRIES, MAX_DEVICES, MAX_FEATURE_BYTES, MAX_FEATURES, MAX_FRAME_BYTES, MAX_FRONTIER_ITEMS,
-        MAX_RECORDS, MAX_WANT_RANGES,
+        MAX_BATCH_ENTRIES, MAX_DEVICES, MAX_DIGESTS, MAX_FEATURE_BYTES, MAX_FEATURES, MAX_FRAME_BYTES,
+        MAX_FRONTIER_ITEMS, MAX_RECORDS, MAX_REVOKED, MAX_WANT_RANGES,
     },
     text::Note,
     wire::{
-        AccountPayload, Close, Digest, Entries, ErrorCode, Failure, Frame, Frontier, FrontierItem, Hello, Introduce,
-        Knock, Presence, PresenceState, Read, ReadItem, SignedEntry, Typing, Want, WantRange,
+        AccountPayload, ChatDigest, Close, Digest, Digests, Entries, ErrorCode, Failure, Frame, Frontier, FrontierItem,
+        Hello, Introduce, Knock, Presence, PresenceState, Read, ReadItem, SignedEntry, Typing, Want, WantRange,
     },
 };
 use proptest::prelude::*;
@@ -50,6 +50,9 @@ fn all() -> Vec<Frame> {
             conversation,
             entries: vec![alice().write("hi").entry, SignedEntry { body: None, ..alice().write("hi").entry }],
             more: false,
+        }),
+        Frame::Digests(Digests {
+            chats: vec![ChatDigest { conversation, hash: [8; 32], account: Some((1, [7; 32])) }],
         }),
         Frame::Presence(Presence { state: PresenceState::Busy, text: note() }),
         Frame::Typing(Typing { conversation, typing: true }),
@@ -138,7 +141,7 @@ fn lists_at_the_limit_pass_and_one_more_item_does_not() {
     let conversation = ConversationId::new([3; 32]);
     let log = LogId::new([4; 24]);
     let tiny = SignedEntry { header: vec![], signature: [0; 64], body: None };
-    let limits: [(usize, &dyn Fn(usize) -> Frame); 7] = [
+    let limits: [(usize, &dyn Fn(usize) -> Frame); 9] = [
         (MAX_FRONTIER_ITEMS, &|n| {
             let item = FrontierItem { log, seq: 1, head: ShortHash::new([1; 16]) };
             Frame::Frontier(Frontier { conversation, full: true, items: vec![item; n] })
@@ -149,7 +152,15 @@ fn lists_at_the_limit_pass_and_one_more_item_does_not() {
         (MAX_RECORDS, &|n| {
             Frame::Account(AccountPayload { records: vec![account().records[0].clone(); n], ..Default::default() })
         }),
+        (MAX_DIGESTS, &|n| {
+            let chat = ChatDigest { conversation, hash: [1; 32], account: None };
+            Frame::Digests(Digests { chats: vec![chat; n] })
+        }),
         (MAX_DEVICES, &|n| {
+            let bundles = vec![account().bundles[0].clone(); n];
+            Frame::Account(AccountPayload { bundles, ..Default::default() })
+        }),
+        (MAX_DEVICES + MAX_REVOKED, &|n| {
             let certificates = vec![account().certificates[0].clone(); n];
             Frame::Account(AccountPayload { certificates, ..Default::default() })
         }),
@@ -195,7 +206,7 @@ proptest! {
     }
 
     #[test]
-    fn mutated_frames_never_panic(which in 0_usize..19, at in any::<prop::sample::Index>(), byte in any::<u8>()) {
+    fn mutated_frames_never_panic(which in 0_usize..20, at in any::<prop::sample::Index>(), byte in any::<u8>()) {
         static FRAMES: std::sync::LazyLock<Vec<Frame>> = std::sync::LazyLock::new(all);
         let mut bytes = FRAMES[which].encode(1);
         let at = at.index(bytes.len());

@@ -31,7 +31,7 @@ fn secrets() -> Secrets {
 }
 
 fn sealed(password: Option<&Password>) -> Vec<u8> {
-    seal(&secrets(), &alice().account, password, CHEAP, &mut rng(10)).unwrap()
+    seal(&secrets(), Some(&alice().account), password, CHEAP, &mut rng(10)).unwrap()
 }
 
 #[test]
@@ -46,6 +46,14 @@ fn the_right_password_opens_both_boxes() {
     assert_eq!(opened.salt.as_bytes(), secrets().salt.as_bytes());
     assert_eq!((opened.certificate, opened.record), (secrets().certificate, secrets().record));
     assert_eq!(open_account(&file, Some(&password)).unwrap().id(), alice().account.id());
+}
+
+#[test]
+fn a_linked_device_has_no_account_key() {
+    let password = password("correct horse");
+    let file = seal(&secrets(), None, Some(&password), CHEAP, &mut rng(10)).unwrap();
+    assert_eq!(open(&file, Some(&password)).unwrap().device_keys.id(), alice().device.id());
+    assert_eq!(open_account(&file, Some(&password)).unwrap_err(), KeystoreError::NoAccountKey);
 }
 
 #[test]
@@ -134,7 +142,7 @@ fn nothing_secret_or_personal_is_readable() {
 fn new_files_cost_a_guesser_64_mib_and_three_passes() {
     assert_eq!(Params::DEFAULT, Params { memory_kib: 65_536, passes: 3, lanes: 1 });
     let password = password("correct horse");
-    let file = seal(&secrets(), &alice().account, Some(&password), Params::DEFAULT, &mut rng(12)).unwrap();
+    let file = seal(&secrets(), Some(&alice().account), Some(&password), Params::DEFAULT, &mut rng(12)).unwrap();
     assert_eq!(file[9..21], [0, 1, 0, 0, 0, 0, 0, 3, 0, 0, 0, 1]);
     assert!(open(&file, Some(&password)).is_ok());
 }
@@ -156,8 +164,8 @@ fn random_files_never_panic() {
 fn two_seals_have_nothing_in_common() {
     let password = password("x");
     let mut rng = rng(11);
-    let one = seal(&secrets(), &alice().account, Some(&password), CHEAP, &mut rng).unwrap();
-    let two = seal(&secrets(), &alice().account, Some(&password), CHEAP, &mut rng).unwrap();
+    let one = seal(&secrets(), Some(&alice().account), Some(&password), CHEAP, &mut rng).unwrap();
+    let two = seal(&secrets(), Some(&alice().account), Some(&password), CHEAP, &mut rng).unwrap();
     assert_ne!(one[21..37], two[21..37]);
     assert_ne!(one[93..], two[93..]);
 }

@@ -33,12 +33,12 @@ use hobnob_shared::{
     noise::{Established, Handshake, Mode, Step},
     opaque::{ClientLogin, Parties, ServerSetup, message::RegistrationUpload},
     presence::PresenceTicket,
-    text::{MessageText, Note, Reaction},
+    text::{Handle, MessageText, Note, Reaction},
     vault::VaultKey,
     wire::{
-        AccountPayload, Body, Close, Digest, Entries, EntryRef, ErrorCode, Failure, Frame, Frontier, FrontierItem,
-        Header, Hello, Introduce, Knock, Presence, PresenceState, Read, ReadItem, ServerFrame, SignedEntry, Typing,
-        Want, WantRange,
+        AccountPayload, Body, ChatDigest, Close, DeviceCut, Digest, Digests, Entries, EntryRef, ErrorCode, Failure,
+        Frame, FriendPut, Frontier, FrontierItem, Header, Hello, Introduce, Knock, Presence, PresenceState, Read,
+        ReadItem, ReadMark, ServerFrame, Setting, SignedEntry, Typing, Want, WantRange,
     },
 };
 use serde_bytes::ByteBuf;
@@ -87,6 +87,36 @@ fn bodies() -> Vec<(&'static str, Body)> {
         ("timer", Body::Timer { after_secs: Some(86_400) }),
         ("timer-none", Body::Timer { after_secs: None }),
         ("friend-accept", Body::FriendAccept { salt: [5; 32] }),
+        ("friend-put", Body::FriendPut(FriendPut::new(bob().account.id()))),
+        (
+            "friend-put-full",
+            Body::FriendPut(FriendPut {
+                account: bob().account.id(),
+                handle: Some(Handle::parse("bob").unwrap()),
+                accepted: Some(true),
+                verified: Some(true),
+                blocked: Some(false),
+                muted: Some(true),
+                note: Some(Note::parse("see you at noon").unwrap()),
+            }),
+        ),
+        ("friend-remove", Body::FriendRemove(bob().account.id())),
+        (
+            "read-mark",
+            Body::ReadMark(ReadMark {
+                conversation: conversation(),
+                items: vec![ReadItem { log: alice().log(), seq: 999 }],
+            }),
+        ),
+        ("setting", Body::Setting(Setting { key: "theme".into(), value: Some("light".into()) })),
+        ("setting-none", Body::Setting(Setting { key: "alias.hi".into(), value: None })),
+        (
+            "device-cut",
+            Body::DeviceCut(DeviceCut {
+                device: alice().device.id(),
+                heads: vec![FrontierItem { log: alice().log(), seq: 1000, head: ShortHash::new([1; 16]) }],
+            }),
+        ),
     ]
 }
 
@@ -121,6 +151,15 @@ fn frames() -> Vec<(&'static str, Frame)> {
         (
             "entries",
             Frame::Entries(Entries { conversation, entries: vec![alice().write("hello").entry, withheld], more: true }),
+        ),
+        (
+            "digests",
+            Frame::Digests(Digests {
+                chats: vec![
+                    ChatDigest { conversation, hash: [8; 32], account: Some((2, second_record().hash())) },
+                    ChatDigest { conversation, hash: [8; 32], account: None },
+                ],
+            }),
         ),
         ("presence", Frame::Presence(Presence { state: PresenceState::Away, text: note() })),
         ("typing", Frame::Typing(Typing { conversation, typing: true })),
@@ -158,7 +197,7 @@ fn keystore(password: Option<&Password>) -> Vec<u8> {
         certificate: alice.signed_certificate(),
         record: alice.account.sign_record(&alice.record()),
     };
-    keystore::seal(&secrets, &alice.account, password, CHEAP, &mut rng).unwrap()
+    keystore::seal(&secrets, Some(&alice.account), password, CHEAP, &mut rng).unwrap()
 }
 
 fn done(step: Step) -> Established {

@@ -17,6 +17,7 @@ mod conversation;
 mod crash;
 mod damage;
 mod demo;
+mod devices;
 mod driver;
 mod exit_codes;
 mod first_use;

@@ -2,6 +2,7 @@
 
 pub mod bare;
 pub mod cast;
+pub mod devices;
 pub mod disk;
 pub mod fill;
 pub mod lan;

@@ -10,7 +10,7 @@ use std::{
 
 use hobnob_engine::{
     Engine, Start,
-    command::{Command, Refusal, Reply},
+    command::{Command, Joined, Refusal, Reply},
     event::Event,
     work::{Action, DialError, DialId, Input, LinkId, Mode, Now, Records, Ticket, TransportId, Work},
 };
@@ -222,6 +222,17 @@ impl World {
         if self.nodes[node].listens {
             self.ask(node, Command::Listen { listening: true });
         }
+    }
+
+    /// What a front end does with the answer to a link: the keystore holds the new identity, and the node starts again.
+    pub fn become_device(&mut self, node: NodeIndex, joined: &Joined) {
+        self.crash(node);
+        let mut identity = (self.nodes[node].identity)();
+        identity.account = joined.account;
+        identity.certificate = joined.certificate.clone();
+        identity.record = joined.record.clone();
+        self.nodes[node].identity = Box::new(move || identity.clone());
+        self.start(node);
     }
 
     /// Ends a node at once. Its disk stays; links break for the others.

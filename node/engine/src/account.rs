@@ -5,7 +5,7 @@
 use hobnob_shared::{
     id::{AccountId, DeviceId},
     identity::{Bundle, SignedBundle, SignedCertificate, SignedRecord},
-    limits::{MAX_ADDRESSES, MAX_DEVICES, MAX_RECORDS},
+    limits::{MAX_ADDRESSES, MAX_DEVICES, MAX_RECORDS, MAX_REVOKED},
     text::{Nickname, Note},
     wire::AccountPayload,
 };
@@ -44,6 +44,9 @@ pub(crate) struct AccountRow {
     /// Of our own account only: it was restored from recovery words, so friends may know a history that we do not.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) restored: bool,
+    /// Devices that were revoked: what they wrote before is still theirs.
+    #[serde(default)]
+    pub(crate) former: Vec<Device>,
 }
 
 /// What the newest record of a chain says.
@@ -72,6 +75,9 @@ pub(crate) struct Device {
     addresses: Vec<String>,
     /// Reached there, the latest first.
     learned: Vec<String>,
+    /// When a session with it ended last, in ms since the epoch. Only kept of our own devices.
+    #[serde(default)]
+    pub(crate) seen_ms: Option<u64>,
 }
 
 /// What records did to a chain.
@@ -151,31 +157,37 @@ impl AccountRow {
     /// After the person has compared keys: the history that came last counts.
     pub(crate) fn settle_rival(&mut self, account: &AccountId) {
         let rival = std::mem::take(&mut self.rival);
-        let mut fresh = Self { devices: self.devices.clone(), ..Self::default() };
+        let (devices, former) = (self.devices.clone(), self.former.clone());
+        let mut fresh = Self { devices, former, ..Self::default() };
         fresh.learn_records(account, &rival);
         if fresh.newest.as_ref().map(|newest| newest.seq) >= self.newest.as_ref().map(|newest| newest.seq) {
             *self = fresh;
         }
     }
 
-    /// Devices that the newest record does not list any more are gone.
+    /// Devices that the newest record does not list any more are gone; those that it revokes are remembered.
     fn prune(&mut self) {
         let Some(newest) = &self.newest else { return };
-        self.devices.retain(|device| newest.lists(&device.certificate, &device.id));
+        for device in std::mem::take(&mut self.devices) {
+            if newest.lists(&device.certificate, &device.id) {
+                self.devices.push(device);
+            } else if newest.revoked.contains(&device.id) {
+                self.former.push(device);
+            }
+        }
     }
 
-    /// Takes a certificate that the newest record lists. Its name when the device is new.
+    /// Takes the certificate of a device that the newest record lists or revokes. Its name when it is listed and new.
     pub(crate) fn learn_certificate(&mut self, account: &AccountId, signed: &SignedCertificate) -> Option<Nickname> {
-        if self.devices.iter().any(|device| device.certificate == *signed) || self.devices.len() >= MAX_DEVICES {
+        if self.devices.iter().chain(&self.former).any(|device| device.certificate == *signed) {
             return None;
         }
         let certificate = signed.verify().ok()?;
-        let listed = self.newest.as_ref().is_some_and(|newest| newest.lists(signed, &certificate.device));
-        if certificate.account != *account || !listed {
-            return None;
-        }
+        let newest = self.newest.as_ref().filter(|_| certificate.account == *account)?;
+        let is_listed = newest.lists(signed, &certificate.device) && self.devices.len() < MAX_DEVICES;
+        let is_former = newest.revoked.contains(&certificate.device) && self.former.len() < MAX_REVOKED;
         let name = certificate.name.clone();
-        self.devices.push(Device {
+        let device = Device {
             id: certificate.device,
             x25519: ByteArray::new(certificate.x25519),
             name: certificate.name,
@@ -185,8 +197,14 @@ impl AccountRow {
             transport: Vec::new(),
             addresses: Vec::new(),
             learned: Vec::new(),
-        });
-        Some(name)
+            seen_ms: None,
+        };
+        if is_listed {
+            self.devices.push(device);
+        } else if is_former {
+            self.former.push(device);
+        }
+        is_listed.then_some(name)
     }
 
     /// Takes a bundle of a certified device when it is newer. `true` when it was.
@@ -207,7 +225,8 @@ impl AccountRow {
             .map(|records| AccountPayload { records: records.to_vec(), ..AccountPayload::default() })
             .collect();
         let mut last = payloads.pop().unwrap_or_default();
-        last.certificates = self.devices.iter().map(|device| device.certificate.clone()).collect();
+        let certified = self.devices.iter().chain(&self.former);
+        last.certificates = certified.map(|device| device.certificate.clone()).collect();
         last.bundles = self.devices.iter().filter_map(|device| device.bundle.clone()).collect();
         payloads.push(last);
         payloads
@@ -220,6 +239,16 @@ impl AccountRow {
         let mut payload = self.payloads(self.known()).pop().unwrap_or_default();
         payload.records = newest;
         payload
+    }
+
+    /// What another device of our own account lacks that knows this record: as [`Self::payloads`], and each frame says
+    /// whose it is.
+    pub(crate) fn shared(&self, known: Option<(u64, [u8; 32])>) -> Vec<AccountPayload> {
+        let mut payloads = self.payloads(known);
+        for payload in payloads.iter_mut().filter(|payload| payload.records.is_empty()) {
+            payload.records.extend(self.chain.last().cloned());
+        }
+        payloads
     }
 
     /// The records that the other side lacks: all of them when it knows none, or one that is not in our chain.
@@ -243,6 +272,21 @@ impl AccountRow {
         self.newest.as_ref().map(|newest| (newest.seq, newest.hash.into_array()))
     }
 
+    /// Number of the newest record, and the hash of all that is known: two nodes with the same know the same.
+    pub(crate) fn digest(&self) -> Option<(u64, [u8; 32])> {
+        let newest = self.newest.as_ref()?;
+        let mut hasher = blake3::Hasher::new_derive_key("hobnob/known-account/1");
+        hasher.update(newest.hash.as_slice());
+        let mut devices: Vec<_> = self.devices.iter().map(|device| (device.id, device.bundle_seq)).collect();
+        devices.extend(self.former.iter().map(|device| (device.id, u64::MAX)));
+        devices.sort_unstable();
+        for (id, bundle_seq) in devices {
+            hasher.update(id.as_bytes());
+            hasher.update(&bundle_seq.to_be_bytes());
+        }
+        Some((newest.seq, *hasher.finalize().as_bytes()))
+    }
+
     /// The newest record itself.
     pub(crate) fn newest_record(&self) -> Option<&SignedRecord> {
         self.chain.last()
@@ -251,6 +295,21 @@ impl AccountRow {
     /// The device with this id, if the account lists it.
     pub(crate) fn device(&self, id: &DeviceId) -> Option<&Device> {
         self.devices.iter().find(|device| device.id == *id)
+    }
+
+    /// Whether the newest record revokes this device.
+    pub(crate) fn revokes(&self, id: &DeviceId) -> bool {
+        self.newest.as_ref().is_some_and(|newest| newest.revoked.contains(id))
+    }
+
+    /// How many devices the newest record revokes.
+    pub(crate) fn revoked(&self) -> usize {
+        self.newest.as_ref().map_or(0, |newest| newest.revoked.len())
+    }
+
+    /// The device with this id, listed or revoked.
+    pub(crate) fn any_device(&self, id: &DeviceId) -> Option<&Device> {
+        self.device(id).or_else(|| self.former.iter().find(|device| device.id == *id))
     }
 
     /// The device with this Noise key.

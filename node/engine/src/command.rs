@@ -6,8 +6,8 @@ use hobnob_shared::{
 };
 
 pub use crate::reply::{
-    Chat, Delivery, DeliveryState, Friend, From, Message, MessageDetails, MessageKind, NearbyPerson, Peer, Queued,
-    Quote, Reply, Request, RequestKind, Setting, Standing, Unreached, WhoAmI,
+    Chat, Delivery, DeliveryState, Friend, From, Joined, Message, MessageDetails, MessageKind, NearbyPerson, OwnDevice,
+    Peer, Queued, Quote, Reply, Request, RequestKind, Setting, Standing, Unreached, WhoAmI,
 };
 
 /// Which message is meant.
@@ -73,6 +73,22 @@ pub enum Command {
     SetPresence {
         presence: Option<Presence>,
         text: Option<Note>,
+    },
+
+    // Devices
+    Devices,
+    /// Makes a link that turns another machine into a device of this account, good for ten minutes.
+    LinkDevice {
+        key: AccountKey,
+    },
+    /// Has this machine, without friends and history, become a device of the account that the link is of (waits up to
+    /// 30 s). After the answer the node must be started again with what it holds.
+    JoinAccount {
+        invite: Box<Invite>,
+    },
+    RevokeDevice {
+        name: String,
+        key: AccountKey,
     },
 
     // Friends
@@ -231,6 +247,65 @@ pub enum Command {
     Listen {
         listening: bool,
     },
+}
+
+impl Command {
+    /// Whether it changes nothing that is kept. Opening a chat counts: its messages are shown, only that they were read
+    /// may not be kept.
+    pub fn only_reads(&self) -> bool {
+        match self {
+            Self::WhoAmI
+            | Self::Devices
+            | Self::Requests
+            | Self::Friends
+            | Self::Info { .. }
+            | Self::Chats
+            | Self::Unread
+            | Self::Next
+            | Self::Open { .. }
+            | Self::History { .. }
+            | Self::Jump { .. }
+            | Self::Net
+            | Self::Peers
+            | Self::Outbox
+            | Self::Settings { .. } => true,
+            Self::Nearby { on } => on.is_none(),
+            Self::SetProfile { .. }
+            | Self::LinkDevice { .. }
+            | Self::JoinAccount { .. }
+            | Self::RevokeDevice { .. }
+            | Self::SetPresence { .. }
+            | Self::CreateInvite(_)
+            | Self::Add { .. }
+            | Self::AddNearby { .. }
+            | Self::Accept { .. }
+            | Self::Decline { .. }
+            | Self::Remove { .. }
+            | Self::Rename { .. }
+            | Self::Verify { .. }
+            | Self::Introduce { .. }
+            | Self::Block { .. }
+            | Self::Unblock { .. }
+            | Self::Mute { .. }
+            | Self::Connect { .. }
+            | Self::ConnectNearby { .. }
+            | Self::Send { .. }
+            | Self::Edit { .. }
+            | Self::Delete { .. }
+            | Self::React { .. }
+            | Self::Forward { .. }
+            | Self::Pin { .. }
+            | Self::Expire { .. }
+            | Self::MarkRead { .. }
+            | Self::Typing { .. }
+            | Self::Resync { .. }
+            | Self::Ping { .. }
+            | Self::OutboxRetry
+            | Self::OutboxCancel { .. }
+            | Self::Set { .. }
+            | Self::Listen { .. } => false,
+        }
+    }
 }
 
 /// The name of an error: the exit code, and `code` in JSON.

@@ -24,7 +24,13 @@ type Done = Result<(), Stop>;
 
 impl Parts {
     pub(crate) fn on_command(&mut self, ticket: Ticket, command: Command, step: &mut Step<'_>) -> Result<(), Fault> {
-        match self.command(ticket, command, step) {
+        let answer = match self.check_device(&command, step) {
+            Ok(()) => self.command(ticket, command, step),
+            Err(refusal) => Err(refusal.into()),
+        };
+        self.settle(step)?;
+        self.share(step)?;
+        match answer {
             Ok(Some(reply)) => step.reply(ticket, Ok(reply)),
             Ok(None) => {}
             Err(Stop::Refusal(refusal)) => step.reply(ticket, Err(refusal)),
@@ -37,6 +43,10 @@ impl Parts {
         match command {
             Command::WhoAmI => answer(self.who_am_i(step)),
             Command::SetProfile { nick, bio, key } => done(self.set_profile(nick, bio, &key, step)),
+            Command::Devices => answer(self.list_devices(step)),
+            Command::LinkDevice { key } => self.open_link(key, step),
+            Command::JoinAccount { invite } => self.join(ticket, *invite, step),
+            Command::RevokeDevice { name, key } => self.revoke_device(&name, &key, step),
             Command::SetPresence { presence, text } => {
                 self.presence.set(presence, text, &self.people, &self.sessions, step);
                 answer(Reply::Done)
@@ -131,6 +141,11 @@ impl Parts {
 
     fn add(&mut self, invite: Invite, note: Note, step: &mut Step<'_>) -> Answer {
         let account = invite.account;
+        if invite.links_device() {
+            let message = "this link makes a machine a device of the account that it is of; use it with \
+                           hobnob -P NAME init --link LINK, or ask for a link of /invite-link";
+            return Err(Stop::refuse(Code::Conflict, message));
+        }
         if account == step.me.account {
             return Err(Stop::refuse(Code::Conflict, "this is an invite of your own; give it to somebody else"));
         }
@@ -221,10 +236,7 @@ impl Parts {
         if self.people.standing(&account) == Some(Standing::Removed) {
             return Err(Stop::refuse(Code::Conflict, format!("{handle} is removed already; history stays")));
         }
-        self.people.change(&account, step, |row| {
-            (row.removed, row.we_accepted, row.they_accepted, row.invite) = (true, false, false, None);
-            row.introductions.clear();
-        });
+        self.people.change(&account, step, crate::friend::FriendRow::end_friendship);
         invite::revoke(&account, step)?;
         step.signal(Signal::Estranged(account));
         step.event(Event::FriendRemoved(handle));
@@ -341,13 +353,13 @@ impl Parts {
             listen: self.own.listening().to_vec(),
             sessions: self.sessions.all_up().count(),
             pairing: self.nearby.is_on(),
-            unreached: self.reach.unreached(&self.people, &self.sessions, step),
+            unreached: self.reach.unreached(&around!(self), &self.sessions, step),
         }
     }
 
     fn peers(&self, step: &Step<'_>) -> Reply {
         let view = self.sessions.all_up().map(|(_, session, peer)| Peer {
-            handle: self.people.handle(&peer.account),
+            handle: around!(self).handle(&peer.account),
             device: peer.device,
             device_name: peer.name.clone(),
             address: session.address.clone(),
@@ -370,7 +382,7 @@ impl Parts {
     }
 
     fn outbox(&self, step: &Step<'_>) -> Answer {
-        let unreached = self.reach.unreached(&self.people, &self.sessions, step);
+        let unreached = self.reach.unreached(&around!(self), &self.sessions, step);
         self.conversations.outbox(&unreached, &around!(self), step)
     }
 

@@ -7,122 +7,37 @@ pub(crate) mod amend;
 pub(crate) mod apply;
 pub(crate) mod chat;
 mod command;
+mod counters;
+pub(crate) mod cut;
 mod expiry;
+mod marks;
 
-use std::{collections::BTreeMap, ops::ControlFlow};
-
-use hobnob_shared::{
-    id::{AccountId, ConversationId, DeviceId},
-    wire::{Body, Close, ErrorCode, Frame},
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::ControlFlow,
 };
-use serde::{Deserialize, Serialize};
 
 use crate::{
     Around,
     conversation::chat::{Chat, ChatTable, Env},
     log::row::ExpiringTable,
-    row::{Slot, Table},
     step::{SessionId, Step},
-    sync::Link,
-    tables::TableId,
+    sync::{
+        Link,
+        partner::{Partner, links_of},
+    },
     view::{Fault, Order},
     work::Now,
+};
+use hobnob_shared::{
+    id::{AccountId, ConversationId, DeviceId},
+    wire::{Body, Close, ErrorCode, Frame},
 };
 
 /// An expiry is looked at again at least this often, so that a clock that was set is noticed.
 const EXPIRY_CHECK_MS: u64 = 60_000;
 
-#[derive(Debug)]
-struct CounterTable;
-
-impl Table for CounterTable {
-    const ID: TableId = TableId::Profile;
-    type Key = Slot<32>;
-    type Value = CounterRow;
-}
-
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
-struct CounterRow {
-    incarnation: [u8; 8],
-    next_number: u64,
-    announced: u64,
-}
-
-/// What all conversations of the profile share.
-#[derive(Debug, Default)]
-pub(crate) struct Counters {
-    row: CounterRow,
-    dirty: bool,
-    /// Front ends that show messages as they come.
-    listening: u32,
-    /// When the first message disappears, in ms since the epoch.
-    next_expiry: Option<u64>,
-    /// A peer claimed to hold more of our log than we do, and was believed.
-    believed: bool,
-}
-
-impl Counters {
-    /// The incarnation of our own logs.
-    pub(crate) fn incarnation(&self) -> [u8; 8] {
-        self.row.incarnation
-    }
-
-    /// Our logs go on in new ones, in every conversation.
-    pub(crate) fn renew(&mut self, step: &mut Step<'_>) {
-        self.row.incarnation = step.random();
-        self.dirty = true;
-    }
-
-    /// A peer says that it holds more of our own log than we do. That is believed once: the entries themselves prove
-    /// it later, and a liar must not be able to use up incarnations.
-    pub(crate) fn renew_on_claim(&mut self, step: &mut Step<'_>) {
-        if !std::mem::replace(&mut self.believed, true) {
-            self.renew(step);
-        }
-    }
-
-    /// The number of the next message.
-    pub(crate) fn next_number(&mut self) -> u64 {
-        self.row.next_number += 1;
-        self.dirty = true;
-        self.row.next_number
-    }
-
-    /// A message with this number is shown now, if anybody listens.
-    pub(crate) fn announce(&mut self, number: u64) {
-        if self.listening > 0 {
-            self.row.announced = number;
-            self.dirty = true;
-        }
-    }
-
-    /// A message disappears then.
-    pub(crate) fn expect_expiry(&mut self, at_ms: u64) {
-        self.next_expiry = Some(self.next_expiry.map_or(at_ms, |next| next.min(at_ms)));
-    }
-
-    pub(crate) fn next_expiry(&self) -> Option<u64> {
-        self.next_expiry
-    }
-
-    pub(crate) fn set_next_expiry(&mut self, at_ms: Option<u64>) {
-        self.next_expiry = at_ms;
-    }
-
-    /// The last message number that a front end was told of.
-    pub(crate) fn announced(&self) -> u64 {
-        self.row.announced
-    }
-
-    /// A front end came or went. While one is there, everything counts as told.
-    pub(crate) fn listen(&mut self, listening: bool) {
-        self.listening = if listening { self.listening + 1 } else { self.listening.saturating_sub(1) };
-        if listening {
-            self.row.announced = self.row.next_number;
-            self.dirty = true;
-        }
-    }
-}
+pub(crate) use self::counters::Counters;
 
 /// All conversations of this node.
 #[derive(Debug, Default)]
@@ -131,7 +46,12 @@ pub(crate) struct Conversations {
     by_account: BTreeMap<AccountId, u32>,
     by_id: BTreeMap<ConversationId, u32>,
     pub(crate) counters: Counters,
-    pub(crate) links: BTreeMap<SessionId, Link>,
+    /// Conversations that were read, for our other devices.
+    pub(crate) read: BTreeSet<u32>,
+    /// The other sides of the sessions over which conversations flow.
+    pub(crate) partners: BTreeMap<SessionId, Partner>,
+    /// Each conversation of each of them: with a friend one, with a device of ours all.
+    pub(crate) links: BTreeMap<(SessionId, u32), Link>,
     /// When the clocks were read last: deadlines on disk are in wall time.
     pub(crate) clocks: Option<Now>,
 }
@@ -140,14 +60,8 @@ impl Conversations {
     /// Heads, counters and receipts; never messages. `fresh`: the database is new, restored or repaired, so this
     /// device goes on in new incarnations.
     pub(crate) fn load(fresh: bool, around: &Around<'_>, step: &mut Step<'_>) -> Result<Self, Fault> {
-        let mut all = Self { clocks: Some(step.now), ..Self::default() };
-        match step.get::<CounterTable>(&Slot)? {
-            Some(row) => all.counters.row = row,
-            None => all.counters.renew(step),
-        }
-        if fresh {
-            all.counters.renew(step);
-        }
+        let counters = Counters::load(fresh, step)?;
+        let mut all = Self { clocks: Some(step.now), counters, ..Self::default() };
         let mut rows = Vec::new();
         step.scan::<ChatTable>(&[], Order::Ascending, |number, row| {
             rows.push((number, row));
@@ -159,7 +73,7 @@ impl Conversations {
             all.insert(chat);
         }
         step.range::<ExpiringTable>(&[], None, Order::Ascending, |key, ()| {
-            all.counters.next_expiry = Some(key.0);
+            all.counters.set_next_expiry(Some(key.0));
             ControlFlow::Break(())
         })?;
         all.save(step);
@@ -198,7 +112,41 @@ impl Conversations {
         let mut chat = Chat::new(number, account, step);
         chat.set_writers(around, step);
         self.insert(chat);
+        let mine = self.partners.iter().filter(|(_, partner)| partner.mine).map(|(session, _)| *session);
+        for session in mine.collect::<Vec<_>>() {
+            self.connect(session, number, step);
+        }
         number
+    }
+
+    /// A conversation flows over a session from now on.
+    fn connect(&mut self, session: SessionId, number: u32, step: &mut Step<'_>) {
+        self.links.insert((session, number), Link::new());
+        self.start_round(session, number, step);
+    }
+
+    /// The conversation with this id.
+    pub(crate) fn number_of(&self, id: &ConversationId) -> Option<u32> {
+        self.by_id.get(id).copied()
+    }
+
+    /// The conversation with somebody whom another device of ours knows.
+    pub(crate) fn open_chat_with(&mut self, account: AccountId, around: &Around<'_>, step: &mut Step<'_>) {
+        if self.by_account.contains_key(&account) {
+            return;
+        }
+        let number = self.open(account, around, step);
+        if let Some(chat) = self.chats.get_mut(&number) {
+            chat.change().importing = true;
+        }
+    }
+
+    /// The conversation of our own devices, from when there is more than one of them.
+    pub(crate) fn open_own(&mut self, around: &Around<'_>, step: &mut Step<'_>) -> u32 {
+        match self.by_account.get(&around.me) {
+            Some(number) => *number,
+            None => self.open(around.me, around, step),
+        }
     }
 
     /// The devices of `account` changed: who may write, and who should store what we write.
@@ -214,21 +162,21 @@ impl Conversations {
         for number in numbers {
             if let Some(chat) = self.chats.get_mut(&number) {
                 chat.set_writers(around, step);
+                chat.enforce_cuts(&mut Env { counters: &mut self.counters, around, step })?;
             }
             for session in self.sessions_of(number).collect::<Vec<_>>() {
-                self.let_write(session);
-                self.start_round(session, step);
+                self.let_write(session, number);
+                self.start_round(session, number, step);
             }
         }
         Ok(())
     }
 
-    /// The device of a live session has shown its certificate, listed or not.
-    pub(crate) fn let_write(&mut self, session: SessionId) {
-        let Some(link) = self.links.get(&session) else { return };
-        let device = link.device;
-        if let Some(chat) = self.chats.get_mut(&link.chat) {
-            chat.add_writer(device, false);
+    /// The device of a friend's live session has shown its certificate, listed or not.
+    pub(crate) fn let_write(&mut self, session: SessionId, number: u32) {
+        let Some(partner) = self.partners.get(&session).filter(|partner| !partner.mine) else { return };
+        if let Some(chat) = self.chats.get_mut(&number) {
+            chat.add_writer(partner.device, false);
         }
     }
 
@@ -246,32 +194,43 @@ impl Conversations {
         around: &Around<'_>,
         step: &mut Step<'_>,
     ) -> Result<(), Fault> {
-        if account == step.me.account {
+        let mine = account == around.me;
+        self.partners.insert(session, Partner::new(device, mine, step.now.mono_ms));
+        if mine {
+            self.open_own(around, step);
+            for number in self.chats.keys().copied().collect::<Vec<_>>() {
+                self.connect(session, number, step);
+            }
             return Ok(());
         }
         self.on_friendship(account, around, step)?;
         let Some(number) = self.by_account.get(&account).copied() else { return Ok(()) };
-        self.links.insert(session, Link::new(device, number, step.now.mono_ms));
-        self.let_write(session);
-        self.start_round(session, step);
-        self.tell_read(session, around, step);
+        self.let_write(session, number);
+        self.connect(session, number, step);
+        self.tell_read(session, number, around, step);
         Ok(())
     }
 
     /// A session that [`Self::on_session_up`] named ended, or nothing may flow over it any more.
-    pub(crate) fn on_session_down(&mut self, session: SessionId, step: &mut Step<'_>) -> Result<(), Fault> {
-        let Some(link) = self.links.remove(&session) else { return Ok(()) };
-        if let Some(chat) = self.chats.get_mut(&link.chat) {
+    pub(crate) fn on_session_down(&mut self, session: SessionId, step: &mut Step<'_>) {
+        let Some(partner) = self.partners.remove(&session) else { return };
+        let connected: Vec<u32> = self.links.range(links_of(session)).map(|((_, number), _)| *number).collect();
+        for number in connected {
+            self.links.remove(&(session, number));
+            let Some(chat) = self.chats.get_mut(&number) else { continue };
+            let before = chat.wanted.len();
             chat.wanted.retain(|_, wanted| wanted.session != session);
+            if partner.mine && chat.wanted.len() == before {
+                continue;
+            }
+            // What it owed us, another one may have.
+            for other in self.sessions_of(number).collect::<Vec<_>>() {
+                self.start_round(other, number, step);
+            }
         }
-        // What it owed us, another one may have.
-        for other in self.sessions_of(link.chat).collect::<Vec<_>>() {
-            self.start_round(other, step);
-        }
-        Ok(())
     }
 
-    /// `Digest`, `Frontier`, `Want`, `Entries`, `Read` or `Typing`, over a session that is up.
+    /// `Digest`, `Digests`, `Frontier`, `Want`, `Entries`, `Read` or `Typing`, over a session that is up.
     #[expect(clippy::wildcard_enum_match_arm, reason = "the other frames go to other parts")]
     pub(crate) fn on_frame(
         &mut self,
@@ -280,8 +239,9 @@ impl Conversations {
         around: &Around<'_>,
         step: &mut Step<'_>,
     ) -> Result<(), Fault> {
-        let Some(link) = self.links.get(&session) else { return Ok(()) };
+        let Some(mine) = self.partners.get(&session).map(|partner| partner.mine) else { return Ok(()) };
         let conversation = match &frame {
+            Frame::Digests(digests) => return self.on_digests(session, digests, around, step),
             Frame::Digest(digest) => digest.conversation,
             Frame::Frontier(frontier) => frontier.conversation,
             Frame::Want(want) => want.conversation,
@@ -290,23 +250,27 @@ impl Conversations {
             Frame::Typing(typing) => typing.conversation,
             _ => return Ok(()),
         };
-        if self.by_id.get(&conversation) != Some(&link.chat) {
-            if matches!(frame, Frame::Entries(_)) {
+        let connected = self.number_of(&conversation).filter(|number| self.links.contains_key(&(session, *number)));
+        let Some(number) = connected else {
+            if matches!(frame, Frame::Entries(_)) && !mine {
                 // The same for conversations that are here and that are not: nobody learns which we have.
                 self.refuse(session, step);
             }
             return Ok(());
-        }
+        };
         match frame {
-            Frame::Digest(digest) => self.on_digest(session, &digest, around, step),
-            Frame::Frontier(frontier) => self.on_frontier(session, &frontier, around, step),
+            Frame::Digest(digest) => self.on_hash(session, number, &digest.hash, around, step),
+            Frame::Frontier(frontier) => self.on_frontier(session, number, &frontier, around, step),
             Frame::Want(want) => {
-                self.on_want(session, &want);
+                self.on_want(session, number, &want);
                 Ok(())
             }
-            Frame::Entries(entries) => self.on_entries(session, entries, around, step),
-            Frame::Read(read) => self.on_read(session, &read, around, step),
-            Frame::Typing(typing) => self.on_typing(session, typing.typing, around, step),
+            Frame::Entries(entries) => self.on_entries(session, number, entries, around, step),
+            Frame::Read(read) => self.on_read(session, number, &read, around, step),
+            Frame::Typing(typing) => {
+                self.on_typing(session, number, typing.typing, around, step);
+                Ok(())
+            }
             _ => Ok(()),
         }
     }
@@ -329,7 +293,7 @@ impl Conversations {
 
     /// When [`Self::on_timeout`] is wanted, in `mono_ms`.
     pub(crate) fn next_timeout(&self) -> Option<u64> {
-        let expiry = self.counters.next_expiry.zip(self.clocks).map(|(due, clocks)| {
+        let expiry = self.counters.next_expiry().zip(self.clocks).map(|(due, clocks)| {
             // One step forward at least, so that a long list of due messages leaves room for others.
             clocks.mono_ms + due.saturating_sub(clocks.wall_ms).clamp(1, EXPIRY_CHECK_MS)
         });
@@ -339,6 +303,8 @@ impl Conversations {
     /// The batch is over: what was written is pushed, and heads and counters go to their rows.
     pub(crate) fn flush(&mut self, around: &Around<'_>, step: &mut Step<'_>) -> Result<(), Fault> {
         self.retime_all(around, step)?;
+        self.settle_claims(around, step)?;
+        self.send_pages(around, step);
         self.push_all(step)?;
         self.send_receipts(step);
         self.ask_again(around, step);
@@ -351,8 +317,6 @@ impl Conversations {
             chat.save(step);
             chat.moved = false;
         }
-        if std::mem::take(&mut self.counters.dirty) {
-            step.put::<CounterTable>(&Slot, &self.counters.row);
-        }
+        self.counters.save(step);
     }
 }

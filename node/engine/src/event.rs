@@ -2,7 +2,7 @@
 
 use hobnob_shared::{
     id::EntryId,
-    text::{Handle, Note},
+    text::{Handle, Nickname, Note},
 };
 
 use crate::command::{Delivery, Friend, Message, NearbyPerson, Presence, Request};
@@ -54,6 +54,20 @@ pub enum Event {
     FriendNewDevice {
         chat: Handle,
         device_name: String,
+    },
+    /// A machine became a device of our account.
+    DeviceAdded {
+        name: Nickname,
+    },
+    /// A device of our account does not count any more; `current`: it is this one.
+    DeviceRevoked {
+        name: Nickname,
+        current: bool,
+    },
+    /// Another device of ours was shown messages of this chat; so many are unread now.
+    ReadElsewhere {
+        chat: Handle,
+        unread: u64,
     },
     PresenceChanged {
         chat: Handle,

@@ -2,6 +2,7 @@
 
 use hobnob_shared::{
     id::AccountId,
+    identity::SignedCertificate,
     text::Note,
     wire::{AccountPayload, Close, ErrorCode, Failure, Frame, Knock},
 };
@@ -44,19 +45,30 @@ impl Parts {
     /// a word why.
     fn on_certified(&mut self, link: SessionId, peer: Peer, step: &mut Step<'_>) -> Result<(), Fault> {
         let account = peer.account;
+        let known = around!(self).account(&account);
+        if let Some(known) = known.filter(|known| known.revokes(&peer.device)) {
+            let proof = known.shared(None);
+            self.turn_away(link, &proof, step);
+            return Ok(());
+        }
+        let is_ours = account == step.me.account;
         let refused = match self.sessions.get(link).map(|session| (session.mode, session.invite)) {
             None => return Ok(()),
-            _ if self.people.friend(&account).is_some_and(|row| row.blocked) => Some(None),
-            Some((Mode::Device, _)) => (!self.people.is_expected(&account)).then_some(None),
+            _ if self.own.is_revoked(step) || self.people.friend(&account).is_some_and(|row| row.blocked) => Some(None),
+            Some((Mode::Device, _)) => (!is_ours && !self.people.is_expected(&account)).then_some(None),
+            Some((Mode::Invite, Some(id))) if invite::links_device(&id, step)? => {
+                return self.on_link_used(link, id, &peer, step);
+            }
+            Some((Mode::Invite, Some(_))) if is_ours => Some(Some(ErrorCode::Conflict)),
             Some((Mode::Invite, Some(id))) => invite::admit(&id, &account, step)?.err().map(Some),
             Some((Mode::Invite, None)) => Some(None),
-            Some((Mode::Nearby, _)) => (!self.nearby.has_room()).then_some(None),
+            Some((Mode::Nearby, _)) => (is_ours || !self.nearby.has_room()).then_some(None),
             Some((Mode::Account | Mode::Guest, _)) => Some(None),
         };
         match refused {
             Some(code) => self.sessions.end(link, code, step),
             None if self.sessions.certify(link, peer, step) => {
-                let known = self.people.account(&account).and_then(AccountRow::known);
+                let known = around!(self).account(&account).and_then(AccountRow::known);
                 self.sessions.greet(link, known, step);
             }
             None => {}
@@ -64,9 +76,17 @@ impl Parts {
         Ok(())
     }
 
+    /// A device that its own account revoked gets the proof of that, and nothing else.
+    pub(crate) fn turn_away(&mut self, link: SessionId, proof: &[AccountPayload], step: &mut Step<'_>) {
+        for payload in proof {
+            step.send(link, Frame::Account(payload.clone()));
+        }
+        self.sessions.end(link, Some(ErrorCode::Denied), step);
+    }
+
     fn on_open(&mut self, link: SessionId, step: &mut Step<'_>) {
         let account = self.sessions.get(link).and_then(crate::session::Session::account);
-        let known = account.and_then(|account| self.people.account(&account)?.known());
+        let known = account.and_then(|account| around!(self).account(&account)?.known());
         self.sessions.greet(link, known, step);
     }
 
@@ -97,6 +117,7 @@ impl Parts {
             Frame::Pong { nonce } => {
                 self.pings.on_pong(link, nonce, step);
                 self.introductions.on_pong(link, nonce, &mut self.people, step);
+                self.conversations.on_pong(link, nonce);
             }
             Frame::Error(Failure { code, of }) => tracing::debug!(link = link.0, ?code, of, "a frame was refused"),
             Frame::Account(payload) => self.on_account(link, &payload, step)?,
@@ -106,6 +127,7 @@ impl Parts {
                 }
             }
             frame @ (Frame::Digest(_)
+            | Frame::Digests(_)
             | Frame::Frontier(_)
             | Frame::Want(_)
             | Frame::Entries(_)
@@ -164,15 +186,21 @@ impl Parts {
         }
     }
 
-    /// The other side's own account, or, after a restore, what it knows of ours.
+    /// The other side's own account; what it knows of ours; or what another device of ours knows of a friend.
     fn on_account(&mut self, link: SessionId, payload: &AccountPayload, step: &mut Step<'_>) -> Result<(), Fault> {
         let first = payload.records.first().and_then(|record| record.verify().ok());
-        if first.is_some_and(|record| record.account == step.me.account) {
-            self.on_own_account(link, payload, step);
-            return Ok(());
-        }
+        let about = first.map(|record| record.account);
         let certified = self.sessions.get(link).and_then(|session| session.peer.clone());
-        let peer = match certified.or_else(|| self.sessions.certificate_in(link, payload)) {
+        let peer = certified.or_else(|| self.sessions.certificate_in(link, payload));
+        let peer = match peer {
+            Some(peer) if peer.account == step.me.account => {
+                self.on_account_of_ours(link, &peer, about, payload, step);
+                return Ok(());
+            }
+            _ if about == Some(step.me.account) => {
+                self.on_own_account(link, payload, step);
+                return Ok(());
+            }
             Some(peer) => peer,
             // Many records come in several frames; the last one holds the certificate.
             None => return Ok(()),
@@ -180,10 +208,13 @@ impl Parts {
         if !self.sessions.certify(link, peer.clone(), step) {
             return Ok(());
         }
-        self.learn_account(&peer, payload, step);
+        if self.learn_account(&peer.account, payload, Some(&peer.certificate), step) {
+            self.pass_on(&peer.account, step);
+        }
         if payload.certificates.contains(&peer.certificate) {
             self.sessions.on_account_seen(link, step);
         }
+        self.on_joined(link, &peer, step)?;
         // A device that its own account's record does not list, or that is behind it: restored, perhaps, from words or
         // an old copy. It may go on from what we know.
         let is_restored = |known: &&AccountRow| {
@@ -197,49 +228,100 @@ impl Parts {
         Ok(())
     }
 
-    fn learn_account(&mut self, peer: &Peer, payload: &AccountPayload, step: &mut Step<'_>) {
-        let account = peer.account;
-        let had_devices = !self.people.devices(&account).is_empty();
-        let (chain, added, moved) = self.people.learn(&account, step, |known| {
-            let chain = known.learn_records(&account, &payload.records);
-            let certificates = payload.certificates.iter().chain([&peer.certificate]);
-            let added: Vec<_> = certificates.filter_map(|signed| known.learn_certificate(&account, signed)).collect();
-            let moved = payload.bundles.iter().filter(|bundle| known.learn_bundle(bundle)).count() > 0;
+    /// Another device of ours shows our account, or what it knows of a friend.
+    fn on_account_of_ours(
+        &mut self,
+        link: SessionId,
+        peer: &Peer,
+        about: Option<AccountId>,
+        payload: &AccountPayload,
+        step: &mut Step<'_>,
+    ) {
+        if let Some(friend) = about.filter(|account| *account != step.me.account) {
+            if self.own.lists(&peer.device) && self.people.friend(&friend).is_some() {
+                self.learn_account(&friend, payload, None, step);
+            }
+            return;
+        }
+        if !self.sessions.certify(link, peer.clone(), step) {
+            return;
+        }
+        self.on_own_account(link, payload, step);
+        if payload.certificates.contains(&peer.certificate) {
+            self.sessions.on_account_seen(link, step);
+        }
+    }
+
+    /// Takes what was signed by or for an account. `true` when there was news in it.
+    fn learn_account(
+        &mut self,
+        account: &AccountId,
+        payload: &AccountPayload,
+        shown: Option<&SignedCertificate>,
+        step: &mut Step<'_>,
+    ) -> bool {
+        let had_devices = !self.people.devices(account).is_empty();
+        let (chain, added, moved) = self.people.learn(account, step, |known| {
+            let former = known.former.len();
+            let chain = known.learn_records(account, &payload.records);
+            let certificates = payload.certificates.iter().chain(shown);
+            let added: Vec<_> = certificates.filter_map(|signed| known.learn_certificate(account, signed)).collect();
+            let mut moved = payload.bundles.iter().filter(|bundle| known.learn_bundle(bundle)).count() > 0;
+            moved |= known.former.len() > former;
             let changed = chain == Chain::Grown || chain == Chain::Forked || !added.is_empty() || moved;
             (changed, (chain, added, moved))
         });
         if chain == Chain::Forked {
-            self.raise_alarm(peer, step);
+            self.raise_alarm(account, step);
         }
-        if let Some((from, to)) = self.people.name_properly(&account, step) {
+        if let Some((from, to)) = self.people.name_properly(account, step) {
             step.event(Event::FriendRenamed { from, to });
         }
-        for name in added.iter().filter(|_| had_devices && self.people.friend(&account).is_some()) {
-            let (chat, device_name) = (self.people.handle(&account), name.as_str().to_owned());
+        for name in added.iter().filter(|_| had_devices && self.people.friend(account).is_some()) {
+            let (chat, device_name) = (self.people.handle(account), name.as_str().to_owned());
             step.event(Event::FriendNewDevice { chat, device_name });
         }
-        if chain == Chain::Grown && self.people.friend(&account).is_some() {
-            step.signal(Signal::News(account, News::Changed));
+        if chain == Chain::Grown && self.people.friend(account).is_some() {
+            step.signal(Signal::News(*account, News::Changed));
         }
-        if chain == Chain::Grown || !added.is_empty() || moved {
-            step.signal(Signal::Devices(account));
+        let is_news = chain == Chain::Grown || !added.is_empty() || moved;
+        if is_news {
+            step.signal(Signal::Devices(*account));
+        }
+        is_news
+    }
+
+    /// A friend told us news of their account: our other devices that are here hear it too.
+    fn pass_on(&self, account: &AccountId, step: &mut Step<'_>) {
+        let Some(known) = self.people.account(account).filter(|_| self.people.friend(account).is_some()) else {
+            return;
+        };
+        for link in self.sessions.of(&step.me.account) {
+            for payload in known.shared(None) {
+                step.send(*link, Frame::Account(payload));
+            }
         }
     }
 
     /// Two histories of one account: nothing flows until the person has decided.
-    fn raise_alarm(&mut self, peer: &Peer, step: &mut Step<'_>) {
-        let raised = self.people.change(&peer.account, step, |row| !std::mem::replace(&mut row.alarm, true));
+    fn raise_alarm(&mut self, account: &AccountId, step: &mut Step<'_>) {
+        let raised = self.people.change(account, step, |row| !std::mem::replace(&mut row.alarm, true));
         if raised == Some(true) {
-            step.signal(Signal::Estranged(peer.account));
-            step.signal(Signal::News(peer.account, News::KeyChanged));
+            step.signal(Signal::Estranged(*account));
+            step.signal(Signal::News(*account, News::KeyChanged));
         }
     }
 
     fn on_own_account(&mut self, link: SessionId, payload: &AccountPayload, step: &mut Step<'_>) {
         let account = self.sessions.get(link).and_then(crate::session::Session::account);
-        let chat = account.map(|account| self.people.handle(&account));
+        let chat = account.filter(|account| *account != step.me.account).map(|account| self.people.handle(&account));
+        let (known, before) = (self.own.known(), self.own.devices().to_vec());
         match self.own.adopt(payload, step) {
             Adopted::Nothing => {}
+            Adopted::Moved => {
+                self.tell_devices(&before, step);
+                step.signal(Signal::Devices(step.me.account));
+            }
             Adopted::Unable => {
                 let message =
                     "this friend knows a newer record of your account than this node has, so they take it for \
@@ -248,10 +330,14 @@ impl Parts {
                         .to_owned();
                 step.event(Event::Warning { chat, message });
             }
+            Adopted::Revoked => self.on_revoked(step),
             Adopted::WentOn => {
+                self.tell_devices(&before, step);
                 step.signal(Signal::Devices(step.me.account));
-                let payloads = self.own.payloads(payload.records.last().map(|record| (0, record.hash())));
-                self.tell_everybody(&payloads, step);
+                // After a restore what we had told nobody is gone, and what they told us is where we went on.
+                let told = known.filter(|(_, hash)| self.own.row().holds(hash));
+                let told = told.or_else(|| payload.records.last().map(|record| (0, record.hash())));
+                self.tell_everybody(&self.own.payloads(told), step);
             }
         }
     }
@@ -271,6 +357,7 @@ impl Parts {
         let account = session.account();
         if let (true, Mode::Invite, Some(account), Some(why)) =
             (session.initiator, session.mode, account, invite::refusal(code))
+            && !self.devices.on_refused(&account, why, step)
         {
             let chat = self.people.handle(&account);
             self.people.bury_invite(&account, why, step);

@@ -1,14 +1,15 @@
 //! People: who is a friend, who waits, who is blocked, how we call them, and what is known of their accounts.
 
+mod name;
 mod place;
 mod request;
 mod view;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hobnob_shared::{
     id::{AccountId, DeviceId, InviteId},
-    text::{Handle, Nickname, Note, display},
+    text::{Handle, Nickname, Note},
 };
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteArray;
@@ -18,7 +19,7 @@ use crate::{
     account::{AccountRow, Accounts, Device},
     command::{Code, Refusal, Standing},
     row::Table,
-    settings::nearest,
+    share::Said,
     step::{News, Signal, Step},
     tables::TableId,
     view::{Fault, Order},
@@ -35,7 +36,7 @@ impl Table for Friends {
 }
 
 /// One person whom we added, or who was accepted.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(clippy::struct_excessive_bools, reason = "independent facts of one row")]
 pub(crate) struct FriendRow {
     pub(crate) handle: Handle,
@@ -60,10 +61,13 @@ pub(crate) struct FriendRow {
     /// Whom they introduced and we declined, latest last.
     #[serde(default)]
     pub(crate) declined: Vec<AccountId>,
+    /// What our devices told each other of them.
+    #[serde(default)]
+    pub(crate) said: Said,
 }
 
 /// An invite of somebody else that we are using.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct InviteUse {
     pub(crate) id: InviteId,
     pub(crate) token: Token,
@@ -76,7 +80,7 @@ pub(crate) struct InviteUse {
 }
 
 /// An invite's secret. Prints nothing; the database that holds it is encrypted.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct Token(pub(crate) ByteArray<16>);
 
@@ -99,6 +103,8 @@ pub(crate) struct People {
     accounts: BTreeMap<AccountId, AccountRow>,
     handles: BTreeMap<Handle, AccountId>,
     requests: BTreeMap<u64, RequestRow>,
+    /// Rows that may hold what our other devices do not know.
+    touched: BTreeSet<AccountId>,
 }
 
 impl FriendRow {
@@ -110,6 +116,12 @@ impl FriendRow {
     /// We want to be reached by them, and to reach them.
     pub(crate) fn is_wanted(&self) -> bool {
         self.we_accepted && !self.blocked && !self.removed
+    }
+
+    /// They are a friend no more.
+    pub(crate) fn end_friendship(&mut self) {
+        (self.removed, self.we_accepted, self.they_accepted, self.invite) = (true, false, false, None);
+        self.introductions.clear();
     }
 
     /// How it stands, in one word.
@@ -139,31 +151,6 @@ impl People {
         people.accounts.remove(&step.me.account);
         people.load_requests(step)?;
         Ok(people)
-    }
-
-    /// Who is called this, or words that help.
-    pub(crate) fn find(&self, handle: &Handle) -> Result<AccountId, Refusal> {
-        let lower = || Handle::parse(handle.as_str().to_lowercase()).ok();
-        let found = self.handles.get(handle).or_else(|| self.handles.get(&lower()?));
-        found.copied().ok_or_else(|| self.not_found(handle))
-    }
-
-    fn not_found(&self, handle: &Handle) -> Refusal {
-        let name = display::line(&handle.to_string());
-        let names = self.handles.keys().map(Handle::as_str);
-        let hint = match nearest(handle.as_str(), names) {
-            Some(near) => format!("did you mean @{near}? /friends lists them"),
-            None if self.handles.is_empty() => {
-                "you have no friends here yet; /invite-link makes a link for one".to_owned()
-            }
-            None => "/friends lists them".to_owned(),
-        };
-        Refusal::new(Code::NotFound, format!("no friend is called {name}; {hint}"))
-    }
-
-    /// How we call them. Somebody without a row is called by their fingerprint.
-    pub(crate) fn handle(&self, account: &AccountId) -> Handle {
-        self.friends.get(account).map_or_else(|| Handle::made_up(account), |row| row.handle.clone())
     }
 
     /// Their row.
@@ -238,11 +225,26 @@ impl People {
 
     /// Somebody becomes wanted: by link, in pairing mode, or out of the inbox. Known facts about them stay.
     pub(crate) fn add(&mut self, account: AccountId, note: Note, they_accepted: bool, step: &mut Step<'_>) {
+        let row = self.row(account, step);
+        row.we_accepted = true;
+        row.they_accepted |= they_accepted;
+        row.removed = false;
+        row.note = note;
+        step.put::<Friends>(&account, row);
+        self.touched.insert(account);
+        if let Some(known) = self.accounts.get(&account) {
+            step.put::<Accounts>(&account, known);
+        }
+        step.signal(Signal::Devices(account));
+    }
+
+    /// Their row, made if there is none.
+    fn row(&mut self, account: AccountId, step: &Step<'_>) -> &mut FriendRow {
         let nick = self.nick(&account).cloned();
         let handle = self.friends.get(&account).map(|row| row.handle.clone());
         let handle = handle.unwrap_or_else(|| self.free_handle(&account, nick.as_ref()));
         self.handles.insert(handle.clone(), account);
-        let row = self.friends.entry(account).or_insert_with(|| FriendRow {
+        self.friends.entry(account).or_insert_with(|| FriendRow {
             handle,
             provisional: nick.is_none(),
             we_accepted: false,
@@ -252,22 +254,30 @@ impl People {
             verified: false,
             alarm: false,
             muted: false,
-            note: note.clone(),
+            note: Note::default(),
             invite: None,
             added_ms: step.now.wall_ms,
             last_seen_ms: None,
             introductions: Vec::new(),
             declined: Vec::new(),
-        });
-        row.we_accepted = true;
-        row.they_accepted |= they_accepted;
-        row.removed = false;
-        row.note = note;
+            said: Said::default(),
+        })
+    }
+
+    /// Another device of ours has a row of somebody: there is one here too.
+    pub(crate) fn expect(&mut self, account: AccountId, step: &mut Step<'_>) {
+        let row = self.row(account, step);
         step.put::<Friends>(&account, row);
-        if let Some(known) = self.accounts.get(&account) {
-            step.put::<Accounts>(&account, known);
-        }
-        step.signal(Signal::Devices(account));
+    }
+
+    /// Rows that may hold what our other devices do not know.
+    pub(crate) fn take_touched(&mut self) -> BTreeSet<AccountId> {
+        std::mem::take(&mut self.touched)
+    }
+
+    /// Everything is compared with what our other devices know.
+    pub(crate) fn touch_all(&mut self) {
+        self.touched = self.friends.keys().copied().collect();
     }
 
     /// Changes a row, and writes it.
@@ -280,6 +290,7 @@ impl People {
         let row = self.friends.get_mut(account)?;
         let result = change(row);
         step.put::<Friends>(account, row);
+        self.touched.insert(*account);
         Some(result)
     }
 
@@ -340,41 +351,5 @@ impl People {
 
     fn is_stranger(&self, account: &AccountId) -> bool {
         !self.friends.contains_key(account) && self.request_of(account).is_none()
-    }
-
-    /// Gives them another name of ours.
-    pub(crate) fn rename(&mut self, account: &AccountId, to: &Handle, step: &mut Step<'_>) -> Result<(), Refusal> {
-        match self.handles.get(to) {
-            Some(holder) if holder != account => {
-                let message = format!("{to} is already a friend's name; choose another, or /rename {to} first");
-                return Err(Refusal::new(Code::Conflict, message));
-            }
-            _ => {}
-        }
-        let from = self.handle(account);
-        self.handles.remove(&from);
-        self.handles.insert(to.clone(), *account);
-        self.change(account, step, |row| {
-            row.handle = to.clone();
-            row.provisional = false;
-        });
-        Ok(())
-    }
-
-    /// Now that we know how they call themselves: from which handle to which, if the old one was made up.
-    pub(crate) fn name_properly(&mut self, account: &AccountId, step: &mut Step<'_>) -> Option<(Handle, Handle)> {
-        let nick = self.nick(account)?.clone();
-        let from = self.friends.get(account).filter(|row| row.provisional)?.handle.clone();
-        let to = self.free_handle(account, Some(&nick));
-        self.rename(account, &to, step).ok()?;
-        Some((from, to))
-    }
-
-    /// A handle that nobody has: from their own name, or made up.
-    fn free_handle(&self, account: &AccountId, nick: Option<&Nickname>) -> Handle {
-        let wish = nick.map_or_else(|| Handle::made_up(account), Handle::from_nickname);
-        let numbered = (2..).map(|number| wish.numbered(number));
-        let is_free = |handle: &Handle| self.handles.get(handle).is_none_or(|holder| holder == account);
-        std::iter::once(wish.clone()).chain(numbered).find(is_free).unwrap_or(wish)
     }
 }

@@ -5,7 +5,7 @@
 use std::{collections::BTreeMap, ops::ControlFlow};
 
 use hobnob_shared::{
-    id::{AccountId, InviteId},
+    id::{AccountId, DeviceId, InviteId},
     identity::Invite,
     limits::MAX_ADDRESSES,
     wire::ErrorCode,
@@ -55,11 +55,37 @@ pub(crate) struct InviteRow {
     used: Vec<AccountId>,
     /// Accounts that the person declined, removed or blocked.
     declined: Vec<AccountId>,
+    /// It makes a machine a device of ours.
+    #[serde(default)]
+    links_device: bool,
+    /// The machine that used it; no other one may.
+    #[serde(default)]
+    linked: Option<DeviceId>,
 }
+
+/// For how long a link for a device of ours is good, in seconds: for as long as it takes to carry it to the other
+/// machine, for the account's key is unsealed meanwhile.
+pub(crate) const LINK_SECS: u64 = 600;
 
 /// Makes a link.
 pub(crate) fn create(terms: &InviteTerms, own: &Own, step: &mut Step<'_>) -> Result<Reply, crate::step::Stop> {
     check(terms)?;
+    let flags = if terms.auto_accept { Invite::ACCEPTED_AT_ONCE } else { 0 };
+    Ok(make(terms, flags, own, step)?.1)
+}
+
+/// Makes a link for another device of ours.
+pub(crate) fn create_for_device(own: &Own, step: &mut Step<'_>) -> Result<(InviteId, Reply), crate::step::Stop> {
+    let terms = InviteTerms { uses: 1, lifetime_secs: LINK_SECS, auto_accept: false };
+    make(&terms, Invite::LINKS_DEVICE, own, step)
+}
+
+fn make(
+    terms: &InviteTerms,
+    flags: u8,
+    own: &Own,
+    step: &mut Step<'_>,
+) -> Result<(InviteId, Reply), crate::step::Stop> {
     let mut addresses = own.listening().to_vec();
     addresses.sort_by_key(|address| is_local(address)); // what leads here from everywhere first
     addresses.truncate(MAX_ADDRESSES);
@@ -81,6 +107,8 @@ pub(crate) fn create(terms: &InviteTerms, own: &Own, step: &mut Step<'_>) -> Res
             auto_accept: terms.auto_accept,
             used: Vec::new(),
             declined: Vec::new(),
+            links_device: flags & Invite::LINKS_DEVICE != 0,
+            linked: None,
         },
     );
     let local_only = addresses.iter().all(|address| is_local(address));
@@ -92,9 +120,32 @@ pub(crate) fn create(terms: &InviteTerms, own: &Own, step: &mut Step<'_>) -> Res
         id,
         token: Zeroizing::new(token),
         expiry_ms,
-        flags: if terms.auto_accept { Invite::ACCEPTED_AT_ONCE } else { 0 },
+        flags,
     };
-    Ok(Reply::Invite { link: invite.to_string(), local_only })
+    Ok((id, Reply::Invite { link: invite.to_string(), local_only }))
+}
+
+/// Whether this invite is for a device of ours.
+pub(crate) fn links_device(id: &InviteId, step: &Step<'_>) -> Result<bool, Fault> {
+    Ok(step.get::<Given>(id)?.is_some_and(|row| row.links_device))
+}
+
+/// A machine that wants to be a device of ours proved that it has the link. Binds the link to it.
+pub(crate) fn admit_device(
+    id: &InviteId,
+    device: &DeviceId,
+    step: &mut Step<'_>,
+) -> Result<Result<(), ErrorCode>, Fault> {
+    let Some(mut row) = step.get::<Given>(id)? else { return Ok(Err(ErrorCode::NotFound)) };
+    if row.linked.is_some_and(|linked| linked != *device) {
+        return Ok(Err(ErrorCode::Conflict));
+    }
+    if row.expiry_ms < step.now.wall_ms {
+        return Ok(Err(ErrorCode::Expired));
+    }
+    row.linked = Some(*device);
+    step.put::<Given>(id, &row);
+    Ok(Ok(()))
 }
 
 fn check(terms: &InviteTerms) -> Result<(), Refusal> {

@@ -14,6 +14,7 @@ pub mod work;
 mod account;
 mod commands;
 mod conversation;
+mod devices;
 mod frames;
 mod friend;
 mod introduce;
@@ -23,11 +24,13 @@ mod message;
 mod nearby;
 mod outbox;
 mod own;
+mod place;
 mod presence;
 mod reach;
 mod row;
 mod session;
 mod settings;
+mod share;
 mod signals;
 mod step;
 mod sync;
@@ -36,12 +39,16 @@ mod testing;
 mod timer;
 mod verify;
 
-use hobnob_shared::identity::{AccountKey, Identity};
+use hobnob_shared::{
+    id::{AccountId, DeviceId},
+    identity::{AccountKey, Identity},
+};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng as _;
 
 use crate::{
     conversation::Conversations,
+    devices::Devices,
     friend::People,
     introduce::Introductions,
     nearby::Nearby,
@@ -50,6 +57,7 @@ use crate::{
     reach::Reach,
     session::{Pings, Sessions},
     settings::Settings,
+    share::Share,
     step::{Core, Me, Step},
     verify::Verifications,
     view::{Fault, View},
@@ -81,7 +89,11 @@ pub struct Engine {
 /// The parts, side by side. `commands.rs`, `frames.rs` and `signals.rs` route between them.
 #[derive(Debug)]
 struct Parts {
+    /// Who we are: it is known without a step.
+    me: (AccountId, DeviceId),
     own: Own,
+    devices: Devices,
+    share: Share,
     settings: Settings,
     people: People,
     sessions: Sessions,
@@ -97,6 +109,8 @@ struct Parts {
 /// What every part may look at while it acts.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Around<'a> {
+    pub(crate) me: AccountId,
+    pub(crate) device: DeviceId,
     pub(crate) own: &'a Own,
     pub(crate) settings: &'a Settings,
     pub(crate) people: &'a People,
@@ -107,6 +121,8 @@ pub(crate) struct Around<'a> {
 macro_rules! around {
     ($parts:expr) => {
         $crate::Around {
+            me: $parts.me.0,
+            device: $parts.me.1,
             own: &$parts.own,
             settings: &$parts.settings,
             people: &$parts.people,
@@ -134,11 +150,16 @@ impl Engine {
         let people = People::load(&mut step)?;
         let presence = Presences::load(&mut step)?;
         let sessions = Sessions::new(&mut step);
-        let reach = Reach::load(&people, &sessions, &mut step);
-        let around = Around { own: &own, settings: &settings, people: &people, presence: &presence };
+        let me = (step.me.account, step.me.device);
+        let around =
+            Around { me: me.0, device: me.1, own: &own, settings: &settings, people: &people, presence: &presence };
+        let reach = Reach::load(&around, &sessions, &mut step);
         let conversations = Conversations::load(fresh_incarnation, &around, &mut step)?;
         let parts = Parts {
+            me,
             own,
+            devices: Devices::default(),
+            share: Share::default(),
             settings,
             people,
             sessions,
@@ -166,6 +187,7 @@ impl Engine {
     /// Ends a batch: pushes what was written, and seals what is to be sent. Before the commit.
     pub fn flush(&mut self, now: Now, view: &dyn View, work: &mut Work) -> Result<(), Fault> {
         let mut step = Step::new(&mut self.core, now, view, work);
+        self.parts.share(&mut step)?;
         self.parts.conversations.flush(&around!(self.parts), &mut step)?;
         self.parts.settle(&mut step)?;
         self.parts.sessions.seal(&mut step);
@@ -199,7 +221,7 @@ impl Parts {
                 Ok(())
             }
             Input::DialFailed(dial, error) => {
-                self.reach.on_failed(dial, &error, &self.people, step);
+                self.reach.on_failed(dial, &error, &around!(self), step);
                 Ok(())
             }
             Input::Listening(addresses) => self.on_listening(addresses, step),

@@ -49,6 +49,7 @@ impl Log {
             branches: Vec::new(),
             frozen: false,
             read: 0,
+            shared_read: 0,
             quota: Quota::default(),
             withheld: Vec::new(),
             withdrawn: Vec::new(),

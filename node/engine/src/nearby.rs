@@ -8,6 +8,7 @@ use hobnob_shared::{
 };
 
 use crate::{
+    Around,
     command::{Code, NearbyPerson, Refusal, Reply},
     event::Event,
     friend::People,
@@ -57,7 +58,7 @@ impl Nearby {
     }
 
     /// Turns it on (again: for another ten minutes) or off.
-    pub(crate) fn set(&mut self, on: bool, people: &People, reach: &mut Reach, step: &mut Step<'_>) {
+    pub(crate) fn set(&mut self, on: bool, around: &Around<'_>, reach: &mut Reach, step: &mut Step<'_>) {
         let was_on = self.is_on();
         self.ends_ms = on.then_some(step.now.mono_ms + PAIRING_MS);
         if was_on == on {
@@ -70,20 +71,26 @@ impl Nearby {
             return;
         }
         for (transport, addresses) in &self.seen {
-            if !people.has_transport(transport) {
+            if !around.has_transport(transport) {
                 reach.dial_nearby(Some(transport.clone()), addresses.clone(), None, step);
             }
         }
     }
 
     /// Tries those again who are there and did not answer.
-    pub(crate) fn look_again(&mut self, people: &People, sessions: &Sessions, reach: &mut Reach, step: &mut Step<'_>) {
+    pub(crate) fn look_again(
+        &mut self,
+        around: &Around<'_>,
+        sessions: &Sessions,
+        reach: &mut Reach,
+        step: &mut Step<'_>,
+    ) {
         if self.again_ms.is_none_or(|at| at > step.now.mono_ms) {
             return;
         }
         self.again_ms = self.is_on().then_some(step.now.mono_ms + AGAIN_MS);
         for (transport, addresses) in self.seen.iter().filter(|_| self.is_on()) {
-            if !people.has_transport(transport) && !sessions.has_transport(transport) {
+            if !around.has_transport(transport) && !sessions.has_transport(transport) {
                 reach.dial_nearby(Some(transport.clone()), addresses.clone(), None, step);
             }
         }

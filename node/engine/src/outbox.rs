@@ -199,7 +199,7 @@ impl Conversations {
     /// Every message that waits, with the reason.
     pub(crate) fn outbox(&self, unreached: &[Unreached], around: &Around<'_>, step: &Step<'_>) -> Answer {
         let mut queued = Vec::new();
-        for chat in self.chats.values() {
+        for chat in self.chats.values().filter(|chat| !chat.is_own(around)) {
             let why = self.why(chat, unreached, around);
             for (place, row) in chat.queued_places(MAX_LISTED - queued.len().min(MAX_LISTED), around, step)? {
                 let message = chat.message(place, &row, around, step)?;
@@ -219,7 +219,7 @@ impl Conversations {
         if let Err(refusal) = around.people.may_write(account) {
             return refusal.message;
         }
-        let sessions = self.sessions_of(chat.number).count();
+        let sessions = self.friends_of(chat.number).count();
         if sessions > 0 && around.people.devices(account).len() > sessions {
             return format!("another device of {handle} is not reachable");
         }

@@ -3,7 +3,8 @@
 use std::fmt;
 
 use hobnob_shared::{
-    identity::{AccountKey, AccountRecord, Bundle, Profile, SignedRecord},
+    id::DeviceId,
+    identity::{AccountKey, AccountRecord, Bundle, Certificate, Profile, SignedRecord},
     limits::{MAX_ADDRESSES, MAX_DEVICES},
     text::{Nickname, Note},
     wire::AccountPayload,
@@ -12,6 +13,7 @@ use hobnob_shared::{
 use crate::{
     account::{AccountRow, Accounts, Chain, Device},
     command::{Code, Refusal},
+    session::Peer,
     step::Step,
     view::Fault,
 };
@@ -80,7 +82,7 @@ impl Own {
         self.row.newest.as_ref().map(|newest| newest.bio.clone()).unwrap_or_default()
     }
 
-    /// Our account's devices: this one, and after a restore those that friends still know.
+    /// Our account's devices, this one too.
     pub(crate) fn devices(&self) -> &[Device] {
         &self.row.devices
     }
@@ -140,33 +142,104 @@ impl Own {
         key: &AccountKey,
         step: &mut Step<'_>,
     ) -> Result<(), Refusal> {
-        if key.id() != step.me.account {
-            return Err(Refusal::new(Code::Login, "that is the key of another account; nothing was changed"));
-        }
+        self.check_key(key, step)?;
         let profile = Profile { nick: nick.unwrap_or_else(|| self.nick(step)), bio: bio.unwrap_or_else(|| self.bio()) };
-        self.extend(key, profile, None, step);
+        self.extend(key, |record| record.profile = profile, step);
         Ok(())
     }
 
+    pub(crate) fn check_key(&self, key: &AccountKey, step: &Step<'_>) -> Result<(), Refusal> {
+        if key.id() == step.me.account {
+            return Ok(());
+        }
+        Err(Refusal::new(Code::Login, "that is the key of another account; nothing was changed"))
+    }
+
     /// Signs and takes the record after our newest.
-    fn extend(&mut self, key: &AccountKey, profile: Profile, device: Option<[u8; 32]>, step: &mut Step<'_>) {
-        let Some(Ok(newest)) = self.row.newest_record().map(|record| (record.verify()).map(|it| (it, record.hash())))
+    fn extend(&mut self, key: &AccountKey, change: impl FnOnce(&mut AccountRecord), step: &mut Step<'_>) {
+        let Some(Ok((mut record, hash))) =
+            self.row.newest_record().map(|signed| signed.verify().map(|record| (record, signed.hash())))
         else {
             debug_assert!(false, "our own record was verified when it was taken");
             return;
         };
-        let (AccountRecord { seq, account, mut devices, revoked, .. }, hash) = newest;
-        if let Some(device) = device.filter(|device| !devices.contains(device)) {
-            if devices.len() >= MAX_DEVICES {
-                devices.remove(0);
-            }
-            devices.push(device);
-        }
-        let next = AccountRecord { seq: seq + 1, prev: Some(hash), account, devices, revoked, profile };
-        let signed = key.sign_record(&next);
-        self.row.learn_records(&account, std::slice::from_ref(&signed));
+        record.seq += 1;
+        record.prev = Some(hash);
+        change(&mut record);
+        let account = record.account;
+        self.row.learn_records(&account, &[key.sign_record(&record)]);
         self.row.learn_certificate(&account, &step.me.certificate);
         step.put::<Accounts>(&account, &self.row);
+    }
+
+    /// Makes a machine one of our devices: its certificate, and the record that lists it. The name that it got.
+    pub(crate) fn certify(&mut self, key: &AccountKey, peer: &Peer, step: &mut Step<'_>) -> Nickname {
+        let name = self.free_name(&peer.name);
+        let certificate = key.sign_certificate(&Certificate {
+            account: step.me.account,
+            device: peer.device,
+            x25519: peer.x25519,
+            name: name.clone(),
+            added_ms: step.now.wall_ms,
+        });
+        self.extend(key, |record| record.devices.push(certificate.hash()), step);
+        self.row.learn_certificate(&step.me.account, &certificate);
+        step.put::<Accounts>(&step.me.account, &self.row);
+        name
+    }
+
+    /// A device does not count any more: the record that says so.
+    pub(crate) fn revoke(&mut self, key: &AccountKey, device: &DeviceId, step: &mut Step<'_>) {
+        let Some(hash) = self.row.device(device).map(|device| device.certificate.hash()) else { return };
+        let revoke = |record: &mut AccountRecord| {
+            record.devices.retain(|listed| *listed != hash);
+            record.revoked.push((*device, record.seq));
+        };
+        self.extend(key, revoke, step);
+    }
+
+    /// A name that no other device of ours has or had: this one, or with a number behind it.
+    fn free_name(&self, wish: &Nickname) -> Nickname {
+        let is_free = |name: &Nickname| {
+            self.row.devices.iter().chain(&self.row.former).all(|device| device.name.as_str() != name.as_str())
+        };
+        let numbered = (2..100_u32).filter_map(|number| Nickname::parse(format!("{}-{number}", wish.as_str())).ok());
+        std::iter::once(wish.clone()).chain(numbered).find(is_free).unwrap_or_else(|| wish.clone())
+    }
+
+    /// Whether another device than this one is ours.
+    pub(crate) fn has_others(&self, step: &Step<'_>) -> bool {
+        self.row.devices.iter().any(|device| device.id != step.me.device)
+    }
+
+    /// Whether this is another device of ours, listed and not revoked.
+    pub(crate) fn lists(&self, device: &DeviceId) -> bool {
+        self.row.device(device).is_some()
+    }
+
+    /// Whether this device was revoked by its account.
+    pub(crate) fn is_revoked(&self, step: &Step<'_>) -> bool {
+        self.row.revokes(&step.me.device)
+    }
+
+    /// Everything known of our account.
+    pub(crate) fn row(&self) -> &AccountRow {
+        &self.row
+    }
+
+    /// A device of ours answered there.
+    pub(crate) fn learn_address(&mut self, x25519: &[u8; 32], address: &str, step: &mut Step<'_>) {
+        if self.row.device_mut(x25519).is_some_and(|device| device.learn_address(address)) {
+            step.put::<Accounts>(&step.me.account, &self.row);
+        }
+    }
+
+    /// The session with a device of ours ended.
+    pub(crate) fn saw(&mut self, device: &DeviceId, step: &mut Step<'_>) {
+        if let Some(device) = self.row.devices.iter_mut().find(|known| known.id == *device) {
+            device.seen_ms = Some(step.now.wall_ms);
+            step.put::<Accounts>(&step.me.account, &self.row);
+        }
     }
 
     /// What somebody lacks who knows this record of ours. A restored account that is told of a record it does not know
@@ -204,8 +277,9 @@ impl Own {
         self.row.known()
     }
 
-    /// A friend shows records of our own account: what this node has forgotten, restored from an old copy, or never
-    /// knew, restored from recovery words. We go on from them, if they still name this device or we can sign that.
+    /// Somebody shows records of our own account: what another device of ours changed, what this node has forgotten,
+    /// restored from an old copy, or never knew, restored from recovery words. We go on from them, if they still name
+    /// this device or we can sign that.
     pub(crate) fn adopt(&mut self, payload: &AccountPayload, step: &mut Step<'_>) -> Adopted {
         let account = step.me.account;
         let mut theirs = self.row.clone();
@@ -214,30 +288,65 @@ impl Own {
             theirs = AccountRow::default();
             chain = theirs.learn_records(&account, &payload.records);
         }
-        let is_longer = theirs.known().map(|(seq, _)| seq) >= self.row.known().map(|(seq, _)| seq);
-        if chain != Chain::Grown || !is_longer {
-            return Adopted::Nothing;
+        if chain != Chain::Grown || !self.goes_before(&theirs) {
+            return self.learn_devices(payload, step);
         }
         for certificate in payload.certificates.iter().chain([&step.me.certificate]) {
             theirs.learn_certificate(&account, certificate);
         }
         let is_listed = theirs.device(&step.me.device).is_some();
-        if !is_listed && self.account_key.is_none() {
+        let is_revoked = theirs.revokes(&step.me.device);
+        if !is_listed && !is_revoked && self.account_key.is_none() {
             return Adopted::Unable;
         }
         let ours = self.bundle();
         theirs.restored = self.row.restored;
         self.row = theirs;
-        if !is_listed && let Some(key) = self.account_key.take() {
+        if !is_listed
+            && !is_revoked
+            && let Some(key) = self.account_key.take()
+        {
             let profile = Profile { nick: self.nick(step), bio: self.bio() };
-            self.extend(&key, profile, Some(step.me.certificate.hash()), step);
+            let hash = step.me.certificate.hash();
+            let go_on = |record: &mut AccountRecord| {
+                record.profile = profile;
+                if record.devices.len() >= MAX_DEVICES {
+                    record.devices.remove(0);
+                }
+                record.devices.push(hash);
+            };
+            self.extend(&key, go_on, step);
             self.account_key = Some(key);
         }
-        for bundle in &ours.bundles {
+        for bundle in payload.bundles.iter().chain(&ours.bundles) {
             self.row.learn_bundle(bundle);
         }
         step.put::<Accounts>(&account, &self.row);
-        Adopted::WentOn
+        if is_revoked { Adopted::Revoked } else { Adopted::WentOn }
+    }
+
+    /// Whether another history than ours counts: the longer one; of two that are equally long the same one everywhere,
+    /// or the other one if ours has only just been restored.
+    fn goes_before(&self, theirs: &AccountRow) -> bool {
+        let (Some((their_seq, their_hash)), Some((seq, hash))) = (theirs.known(), self.row.known()) else {
+            return theirs.known().is_some();
+        };
+        let is_restored = self.account_key.is_some() && !theirs.holds(&hash);
+        their_seq > seq || their_seq == seq && (is_restored || their_hash < hash)
+    }
+
+    /// Nothing new in the records: certificates and bundles of our devices may be.
+    fn learn_devices(&mut self, payload: &AccountPayload, step: &mut Step<'_>) -> Adopted {
+        let (devices, former) = (self.row.devices.len(), self.row.former.len());
+        for certificate in &payload.certificates {
+            self.row.learn_certificate(&step.me.account, certificate);
+        }
+        let moved = payload.bundles.iter().filter(|bundle| self.row.learn_bundle(bundle)).count() > 0;
+        if moved || (devices, former) != (self.row.devices.len(), self.row.former.len()) {
+            step.put::<Accounts>(&step.me.account, &self.row);
+            return Adopted::Moved;
+        }
+        Adopted::Nothing
     }
 }
 
@@ -251,13 +360,17 @@ fn is_over(step: &mut Step<'_>) -> bool {
     is_over
 }
 
-/// What came of a friend's word about our own account.
+/// What came of somebody's word about our own account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Adopted {
     /// It is no news.
     Nothing,
+    /// Our devices, or where they are.
+    Moved,
     /// It is newer than ours, and we lack the account's key to go on from it.
     Unable,
+    /// It says that this device does not count any more.
+    Revoked,
     /// We went on from it; this device is listed.
     WentOn,
 }

@@ -15,9 +15,10 @@ use rand_core::Rng as _;
 use self::address::place;
 pub(crate) use self::address::{is_local, is_loopback, parse as parse_address};
 use crate::{
+    Around,
     command::Unreached,
     event::Event,
-    friend::{People, Token},
+    friend::Token,
     session::Sessions,
     step::Step,
     work::{Action, DialError, DialId, Mode, TransportId},
@@ -88,12 +89,12 @@ struct Try {
 
 impl Reach {
     /// Everybody who is wanted, shortly.
-    pub(crate) fn load(people: &People, sessions: &Sessions, step: &mut Step<'_>) -> Self {
+    pub(crate) fn load(around: &Around<'_>, sessions: &Sessions, step: &mut Step<'_>) -> Self {
         let mut reach =
             Self { spots: BTreeMap::new(), dials: BTreeMap::new(), next_dial: u64::from(step.rng.next_u32()) << 16 };
-        let accounts: Vec<_> = people.friends().map(|(account, _)| *account).collect();
+        let accounts: Vec<_> = around.people.friends().map(|(account, _)| *account).chain([around.me]).collect();
         for account in accounts {
-            reach.refresh(&account, people, sessions, step);
+            reach.refresh(&account, around, sessions, step);
         }
         for (index, spot) in reach.spots.values_mut().filter(|spot| spot.due_ms.is_some()).enumerate() {
             spot.due_ms = Some(step.now.mono_ms + index as u64 * START_GAP_MS);
@@ -102,17 +103,17 @@ impl Reach {
     }
 
     /// The devices of this account, or whether we want it, changed.
-    pub(crate) fn refresh(&mut self, account: &AccountId, people: &People, sessions: &Sessions, step: &Step<'_>) {
-        let wanted = people.targets(account);
+    pub(crate) fn refresh(&mut self, account: &AccountId, around: &Around<'_>, sessions: &Sessions, step: &Step<'_>) {
+        let wanted = around.targets(account);
         let is_wanted = |spot: &Spot| wanted.iter().any(|target| target.spot().as_ref() == Some(spot));
         self.spots.retain(|spot, _| spot.0 != *account || is_wanted(spot));
         for target in wanted {
             let Some(spot) = target.spot() else { continue };
-            let reachable = !people.where_is(&spot.0, &spot.1).1.is_empty();
+            let reachable = !around.where_is(&spot.0, &spot.1).1.is_empty();
             let entry = self.spots.entry(spot).or_default();
             let idle = entry.due_ms.is_none() && !entry.busy && !sessions.has_device(&spot.0, &spot.1);
             if idle && reachable {
-                entry.due_ms = Some(step.now.mono_ms);
+                entry.due_ms = Some(soon(step));
             }
         }
     }
@@ -122,7 +123,7 @@ impl Reach {
         for (spot, it) in self.spots.range_mut((*account, [0; 32])..=(*account, [u8::MAX; 32])) {
             if !it.busy && !sessions.has_device(&spot.0, &spot.1) {
                 it.failures = 0;
-                it.due_ms = Some(it.last_ms.map_or(0, |last| last + FIRST_WAIT_MS).max(step.now.mono_ms));
+                it.due_ms = Some(it.last_ms.map_or(0, |last| last + FIRST_WAIT_MS).max(soon(step)));
             }
         }
     }
@@ -133,7 +134,7 @@ impl Reach {
         for (_, it) in self.spots.range_mut((*account, [0; 32])..=(*account, [u8::MAX; 32])) {
             it.failures = 0;
             it.asked = Some(address.to_owned());
-            it.due_ms = Some(step.now.mono_ms);
+            it.due_ms = Some(soon(step));
             any = true;
         }
         any
@@ -144,28 +145,33 @@ impl Reach {
         &mut self,
         transport: &TransportId,
         addresses: &[String],
-        people: &People,
+        around: &Around<'_>,
         sessions: &Sessions,
         step: &Step<'_>,
     ) -> bool {
         let mut any = false;
         for (spot, it) in &mut self.spots {
-            if people.where_is(&spot.0, &spot.1).0.as_ref() != Some(transport) {
+            if around.where_is(&spot.0, &spot.1).0.as_ref() != Some(transport) {
                 continue;
             }
             any = true;
             it.found = addresses.iter().take(MAX_FOUND).cloned().collect();
             if !it.busy && !sessions.has_device(&spot.0, &spot.1) {
                 it.failures = 0;
-                it.due_ms = Some(step.now.mono_ms);
+                it.due_ms = Some(soon(step));
             }
         }
         any
     }
 
     /// Another session with this device is wanted, though there is one.
-    pub(crate) fn renew(&mut self, account: AccountId, x25519: [u8; 32], people: &People, step: &mut Step<'_>) {
-        self.dial_spot((account, x25519), people, step);
+    pub(crate) fn renew(&mut self, account: AccountId, x25519: [u8; 32], around: &Around<'_>, step: &mut Step<'_>) {
+        self.dial_spot((account, x25519), around, step);
+    }
+
+    /// Dials the device that a link of our own account leads to.
+    pub(crate) fn dial_link(&mut self, target: Target, addresses: Vec<String>, step: &mut Step<'_>) {
+        self.dial(target, None, addresses, None, step);
     }
 
     /// Dials whoever is at this address or transport, in pairing mode.
@@ -180,11 +186,11 @@ impl Reach {
     }
 
     /// Dials what is due, and gives up attempts of which nothing is heard.
-    pub(crate) fn on_timeout(&mut self, people: &People, sessions: &Sessions, step: &mut Step<'_>) {
+    pub(crate) fn on_timeout(&mut self, around: &Around<'_>, sessions: &Sessions, step: &mut Step<'_>) {
         let now = step.now.mono_ms;
         let lost = self.dials.iter().filter(|(_, it)| it.since_ms + LOST_DIAL_MS <= now);
         for dial in lost.map(|(dial, _)| *dial).collect::<Vec<_>>() {
-            self.on_failed(dial, &DialError::TimedOut, people, step);
+            self.on_failed(dial, &DialError::TimedOut, around, step);
         }
         let due = self.spots.iter().filter(|(_, it)| it.due_ms.is_some_and(|due| due <= now));
         for spot in due.map(|(spot, _)| *spot).collect::<Vec<_>>() {
@@ -193,7 +199,7 @@ impl Reach {
                 it.due_ms = None;
             }
             if asked || !sessions.has_device(&spot.0, &spot.1) {
-                self.dial_spot(spot, people, step);
+                self.dial_spot(spot, around, step);
             }
         }
     }
@@ -204,10 +210,10 @@ impl Reach {
         due.chain(self.dials.values().map(|it| it.since_ms + LOST_DIAL_MS)).min()
     }
 
-    fn dial_spot(&mut self, spot: Spot, people: &People, step: &mut Step<'_>) {
-        let target = people.targets(&spot.0).into_iter().find(|target| target.spot() == Some(spot));
+    fn dial_spot(&mut self, spot: Spot, around: &Around<'_>, step: &mut Step<'_>) {
+        let target = around.targets(&spot.0).into_iter().find(|target| target.spot() == Some(spot));
         let (Some(target), Some(it)) = (target, self.spots.get_mut(&spot)) else { return };
-        let (transport, known) = people.where_is(&spot.0, &spot.1);
+        let (transport, known) = around.where_is(&spot.0, &spot.1);
         let asked = it.asked.take();
         let mut addresses: Vec<_> = asked.iter().chain(&it.found).cloned().collect();
         addresses.extend(known.into_iter().filter(|address| !it.found.contains(address)));
@@ -241,15 +247,15 @@ impl Reach {
     }
 
     /// Nobody answered.
-    pub(crate) fn on_failed(&mut self, dial: DialId, error: &DialError, people: &People, step: &mut Step<'_>) {
+    pub(crate) fn on_failed(&mut self, dial: DialId, error: &DialError, around: &Around<'_>, step: &mut Step<'_>) {
         let Some(Dialling { attempt, .. }) = self.dials.remove(&dial) else { return };
         let advice = format!("{error}; check the address, and that the other side is running");
-        attempt.report(&advice, people, step);
+        attempt.report(&advice, around, step);
         self.on_unreached(&attempt.target, &error.to_string(), step);
     }
 
     /// Somebody answered, and the handshake came to nothing.
-    pub(crate) fn on_refused(&mut self, attempt: &Attempt, people: &People, step: &mut Step<'_>) {
+    pub(crate) fn on_refused(&mut self, attempt: &Attempt, around: &Around<'_>, step: &mut Step<'_>) {
         let (why, advice) = match attempt.target {
             Target::Nearby => ("", "whoever answers there is not in pairing mode; /nearby on there, then try again"),
             Target::Device { .. } | Target::Invite { .. } => (
@@ -257,7 +263,7 @@ impl Reach {
                 "whoever answers there does not accept you; is it the right machine, and are you still friends there?",
             ),
         };
-        attempt.report(advice, people, step);
+        attempt.report(advice, around, step);
         self.on_unreached(&attempt.target, why, step);
     }
 
@@ -287,29 +293,31 @@ impl Reach {
     }
 
     /// Everybody who is not reached, and what is being done about it.
-    pub(crate) fn unreached(&self, people: &People, sessions: &Sessions, step: &Step<'_>) -> Vec<Unreached> {
-        let missing = self.spots.iter().filter(|(spot, _)| !sessions.has_device(&spot.0, &spot.1));
+    pub(crate) fn unreached(&self, around: &Around<'_>, sessions: &Sessions, step: &Step<'_>) -> Vec<Unreached> {
+        // What is known of our own devices is in /devices.
+        let friends = self.spots.iter().filter(|(spot, _)| spot.0 != around.me);
+        let missing = friends.filter(|(spot, _)| !sessions.has_device(&spot.0, &spot.1));
         let view = missing.map(|(spot, it)| {
-            let mut addresses = people.where_is(&spot.0, &spot.1).1;
+            let mut addresses = around.where_is(&spot.0, &spot.1).1;
             addresses.extend(it.found.iter().cloned());
             keep_places(&mut addresses);
-            let refused = people.refused_invite(&spot.0).and_then(|invite| invite.dead.clone());
+            let refused = around.people.refused_invite(&spot.0).and_then(|invite| invite.dead.clone());
             let nowhere = || addresses.is_empty().then(|| "no address is known; try /connect".to_owned());
             Unreached {
-                handle: people.handle(&spot.0),
+                handle: around.handle(&spot.0),
                 last_error: refused.or_else(|| it.last_error.clone()).or_else(nowhere),
                 addresses,
                 retry_ms: it.due_ms.map(|due| due.saturating_sub(step.now.mono_ms)),
             }
         });
-        view.chain(self.refused(people, sessions)).collect()
+        view.chain(self.refused(around, sessions)).collect()
     }
 
     /// Whose invite was refused, and of whom no device is known: nothing more is tried, and the person is told why.
-    fn refused(&self, people: &People, sessions: &Sessions) -> impl Iterator<Item = Unreached> {
+    fn refused<'a>(&'a self, around: &'a Around<'_>, sessions: &'a Sessions) -> impl Iterator<Item = Unreached> + 'a {
         let is_tried = |account: &AccountId| self.spots.keys().any(|spot| spot.0 == *account);
-        people.friends().filter_map(move |(account, row)| {
-            let invite = people.refused_invite(account)?;
+        around.people.friends().filter_map(move |(account, row)| {
+            let invite = around.people.refused_invite(account)?;
             (row.is_wanted() && !is_tried(account) && sessions.of(account).is_empty()).then(|| Unreached {
                 handle: row.handle.clone(),
                 last_error: invite.dead.clone(),
@@ -322,9 +330,9 @@ impl Reach {
 
 impl Attempt {
     /// Tells the person who named the address.
-    fn report(&self, why: &str, people: &People, step: &mut Step<'_>) {
+    fn report(&self, why: &str, around: &Around<'_>, step: &mut Step<'_>) {
         if let Some(address) = &self.asked {
-            let chat = self.target.account().map(|account| people.handle(&account));
+            let chat = self.target.account().map(|account| around.handle(&account));
             let message = format!("nobody was reached at {}: {why}", display::line(address));
             step.event(Event::Warning { chat, message });
         }
@@ -371,6 +379,11 @@ impl Target {
 fn keep_places(addresses: &mut Vec<String>) {
     let mut seen = BTreeSet::new();
     addresses.retain(|address| seen.insert(place(address).to_owned()));
+}
+
+/// The next moment: a deadline that is set while another is handled is never due already.
+fn soon(step: &Step<'_>) -> u64 {
+    step.now.mono_ms + 1
 }
 
 /// 1 s, 2 s, 4 s … 10 min, each shortened by up to a quarter, so that two nodes do not keep missing each other.

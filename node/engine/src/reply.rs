@@ -4,6 +4,7 @@
 
 use hobnob_shared::{
     id::{AccountId, DeviceId, EntryId},
+    identity::{SignedCertificate, SignedRecord},
     text::{Handle, Nickname, Note, Reaction},
 };
 
@@ -294,6 +295,38 @@ pub struct WhoAmI {
     pub presence_text: Note,
 }
 
+/// A device of our account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnDevice {
+    /// How it is called.
+    pub name: Nickname,
+    /// Which one.
+    pub device: DeviceId,
+    /// When it became one, in ms since the epoch.
+    pub added_ms: u64,
+    /// It is this one.
+    pub current: bool,
+    /// A session with it is up.
+    pub connected: bool,
+    /// When a session with it ended last, in ms since the epoch.
+    pub last_seen_ms: Option<u64>,
+}
+
+/// What this machine has become: what its keystore is to hold from now on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Joined {
+    /// Whose device it is.
+    pub account: AccountId,
+    /// How they call themselves.
+    pub nick: Nickname,
+    /// How this device is called now.
+    pub device_name: Nickname,
+    /// The account's word for this device.
+    pub certificate: SignedCertificate,
+    /// The account's newest record.
+    pub record: SignedRecord,
+}
+
 /// The answer to a [`Command`](crate::command::Command).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "named after what it answers")]
@@ -306,6 +339,8 @@ pub enum Reply {
         link: String,
         local_only: bool,
     },
+    Devices(Vec<OwnDevice>),
+    Joined(Box<Joined>),
     Friend(Box<Friend>),
     Friends(Vec<Friend>),
     Requests(Vec<Request>),

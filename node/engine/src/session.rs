@@ -228,6 +228,11 @@ impl Sessions {
         self.live.get_mut(&link).is_some_and(|session| !std::mem::replace(&mut session.prompted, true))
     }
 
+    /// All links.
+    pub(crate) fn all_links(&self) -> Vec<SessionId> {
+        self.live.keys().copied().collect()
+    }
+
     /// All links whose other end is this account, up or not.
     pub(crate) fn links_of(&self, account: &AccountId) -> Vec<SessionId> {
         let is_theirs = |session: &Session| {

@@ -1,20 +1,24 @@
 //! Settings and aliases: one table of what can be set, with its default and its help.
 
-use std::{collections::BTreeMap, ops::ControlFlow};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::ControlFlow,
+};
 
-use hobnob_shared::text::display;
+use hobnob_shared::{limits::MAX_SETTING_BYTES, text::display, wire};
 
 use crate::{
     command::{Code, Refusal, Setting},
     event::Event,
-    row::Table,
+    log::row::Rank,
+    row::{Slot, Table},
     step::Step,
     tables::TableId,
     view::{Fault, Order},
 };
 
-/// Longest value of a setting or alias, in bytes.
-const MAX_VALUE_BYTES: usize = 1024;
+/// Most settings of our other devices that are remembered.
+const MAX_SAID: usize = 1_000;
 /// Most aliases.
 const MAX_ALIASES: usize = 200;
 /// What stands before the name of an alias in its key.
@@ -91,10 +95,23 @@ impl Table for Rows {
     type Value = String;
 }
 
+/// What our devices told each other last: key → value.
+#[derive(Debug)]
+struct SaidRow;
+
+impl Table for SaidRow {
+    const ID: TableId = TableId::Profile;
+    type Key = Slot<3>;
+    type Value = BTreeMap<String, (Rank, Option<String>)>;
+}
+
 /// What the person has set.
 #[derive(Debug, Default)]
 pub(crate) struct Settings {
     set: BTreeMap<String, String>,
+    said: BTreeMap<String, (Rank, Option<String>)>,
+    /// Keys that may hold what our other devices do not know.
+    touched: BTreeSet<String>,
 }
 
 impl Settings {
@@ -104,7 +121,45 @@ impl Settings {
             set.insert(key, value);
             ControlFlow::Continue(())
         })?;
-        Ok(Self { set })
+        let said = step.get::<SaidRow>(&Slot)?.unwrap_or_default();
+        Ok(Self { set, said, touched: BTreeSet::new() })
+    }
+
+    /// What our other devices do not know.
+    pub(crate) fn take_touched(&mut self) -> Vec<(String, Option<String>)> {
+        let touched = std::mem::take(&mut self.touched);
+        let now = touched.into_iter().map(|key| (self.set.get(&key).cloned(), key));
+        let unsaid = now.filter(|(value, key)| self.said.get(key).and_then(|(_, said)| said.clone()) != *value);
+        unsaid.map(|(value, key)| (key, value)).collect()
+    }
+
+    /// Everything is compared with what our other devices know.
+    pub(crate) fn touch_all(&mut self) {
+        self.touched.extend(self.set.keys().chain(self.said.keys()).cloned());
+    }
+
+    /// A device of ours set something. What a later version sets is kept for it, and does nothing here.
+    pub(crate) fn on_said(&mut self, rank: Rank, setting: &wire::Setting, step: &mut Step<'_>) {
+        let wire::Setting { key, value } = setting;
+        let is_last = self.said.get(key).is_none_or(|(known, _)| *known < rank);
+        if !is_last || !self.said.contains_key(key) && self.said.len() >= MAX_SAID {
+            return;
+        }
+        self.said.insert(key.clone(), (rank, value.clone()));
+        step.put::<SaidRow>(&Slot, &self.said);
+        let is_known = key.starts_with(ALIAS) || check(key, value.as_deref()).is_ok();
+        if is_known && self.set.get(key) != value.as_ref() {
+            self.put(key, value.as_deref(), step);
+        }
+    }
+
+    /// This machine becomes a device of another account, whose settings come.
+    pub(crate) fn forget_all(&mut self, step: &mut Step<'_>) {
+        for key in std::mem::take(&mut self.set).keys() {
+            step.delete::<Rows>(key);
+        }
+        self.said.clear();
+        step.delete::<SaidRow>(&Slot);
     }
 
     /// Whether a switch is on. A key that is not in the table is off.
@@ -140,6 +195,12 @@ impl Settings {
             Some(name) => self.check_alias(name, value)?,
             None => check(key, value)?,
         }
+        self.put(key, value, step);
+        self.touched.insert(key.to_owned());
+        Ok(())
+    }
+
+    fn put(&mut self, key: &str, value: Option<&str>, step: &mut Step<'_>) {
         match value {
             Some(value) => {
                 self.set.insert(key.to_owned(), value.to_owned());
@@ -151,7 +212,6 @@ impl Settings {
             }
         }
         step.event(Event::SettingChanged { key: key.to_owned(), value: value.map(str::to_owned) });
-        Ok(())
     }
 
     fn check_alias(&self, name: &str, value: Option<&str>) -> Result<(), Refusal> {
@@ -163,8 +223,8 @@ impl Settings {
             let message = format!("{shown} cannot name an alias; use up to 32 letters, digits and -");
             return Err(Refusal::new(Code::Usage, message));
         }
-        if value.is_some_and(|value| value.len() > MAX_VALUE_BYTES) {
-            return Err(Refusal::new(Code::Limited, format!("an alias holds at most {MAX_VALUE_BYTES} bytes")));
+        if value.is_some_and(|value| value.len() > MAX_SETTING_BYTES) {
+            return Err(Refusal::new(Code::Limited, format!("an alias holds at most {MAX_SETTING_BYTES} bytes")));
         }
         let aliases = self.set.keys().filter(|key| key.starts_with(ALIAS)).count();
         if value.is_some() && aliases >= MAX_ALIASES {

@@ -29,20 +29,24 @@ impl Parts {
                 Ok(())
             }
             Signal::Friendship(account) => self.on_friendship(&account, step),
-            Signal::Estranged(account) => self.on_estranged(&account, step),
+            Signal::Estranged(account) => {
+                self.on_estranged(&account, step);
+                Ok(())
+            }
             Signal::Up(link) => self.on_up(link, step),
             Signal::Down { session, account, device, was_up, syncing } => {
                 self.on_down(session, account, device, was_up, syncing, step)
             }
             Signal::Unreached(target) => {
-                self.reach.on_refused(&target, &self.people, step);
+                self.reach.on_refused(&target, &around!(self), step);
                 Ok(())
             }
             Signal::Renew(account, x25519) => {
-                self.reach.renew(account, x25519, &self.people, step);
+                self.reach.renew(account, x25519, &around!(self), step);
                 Ok(())
             }
             Signal::Devices(account) => self.on_devices(&account, step),
+            Signal::Said(rank, body) => self.on_said(rank, &body, step),
             Signal::News(account, news) => {
                 self.tell_news(&account, news, step);
                 Ok(())
@@ -55,7 +59,9 @@ impl Parts {
         let (initiator, mode, address) = (*initiator, *mode, address.clone());
         let Some(peer) = self.sessions.peer(link).cloned() else { return Ok(()) };
         self.reach.on_up(peer.account, peer.x25519);
-        if initiator {
+        if initiator && peer.account == step.me.account {
+            self.own.learn_address(&peer.x25519, &address, step);
+        } else if initiator {
             self.people.learn_address(&peer.account, &peer.x25519, &address, step);
         }
         if mode == Mode::Nearby {
@@ -66,18 +72,20 @@ impl Parts {
     }
 
     /// Conversations flow over a session as soon as it is up, both accepted, nothing is in doubt, and the device is one
-    /// of the account's.
+    /// of the account's: a friend's, or ours.
     fn open_sync(&mut self, link: SessionId, step: &mut Step<'_>) -> Result<(), Fault> {
         let Some(peer) = self.sessions.peer(link).cloned() else { return Ok(()) };
-        if !self.people.syncs(&peer.account) || !self.people.lists(&peer.account, &peer.device) {
+        if !around!(self).syncs(&peer.account, &peer.device) {
             return Ok(());
         }
         match self.sessions.get_mut(link) {
             Some(session) if !session.syncing => session.syncing = true,
             _ => return Ok(()),
         }
-        self.presence.tell(link, step);
-        self.introductions.send(link, &peer.account, &self.people, step);
+        if peer.account != step.me.account {
+            self.presence.tell(link, step);
+            self.introductions.send(link, &peer.account, &self.people, step);
+        }
         self.conversations.on_session_up(link, peer.account, peer.device, &around!(self), step)
     }
 
@@ -97,12 +105,15 @@ impl Parts {
         let heir = self.sessions.of(&account).first().copied().filter(|_| self.people.syncs(&account));
         self.presence.on_gone(link, heir, &self.people, step);
         if syncing {
-            self.conversations.on_session_down(link, step)?;
+            self.conversations.on_session_down(link, step);
         }
         if was_up {
             let seen = step.now.wall_ms;
             self.people.change(&account, step, |row| row.last_seen_ms = Some(seen));
-            let x25519 = self.people.devices(&account).iter().find(|it| it.id == device).map(|it| it.x25519);
+            if account == step.me.account {
+                self.own.saw(&device, step);
+            }
+            let x25519 = around!(self).account(&account).and_then(|known| known.device(&device)).map(|it| it.x25519);
             if let Some(x25519) = x25519.filter(|x25519| !self.sessions.has_device(&account, x25519)) {
                 self.reach.on_down(account, x25519.into_array(), step);
             }
@@ -118,7 +129,7 @@ impl Parts {
             return Ok(());
         }
         self.conversations.on_friendship(*account, &around!(self), step)?;
-        self.reach.refresh(account, &self.people, &self.sessions, step);
+        self.reach.refresh(account, &around!(self), &self.sessions, step);
         for link in self.sessions.of(account).to_vec() {
             self.open_sync(link, step)?;
         }
@@ -126,43 +137,42 @@ impl Parts {
     }
 
     /// Blocked and removed people lose their sessions; somebody with two histories keeps them, to settle which counts.
-    fn on_estranged(&mut self, account: &AccountId, step: &mut Step<'_>) -> Result<(), Fault> {
-        self.reach.refresh(account, &self.people, &self.sessions, step);
+    fn on_estranged(&mut self, account: &AccountId, step: &mut Step<'_>) {
+        self.reach.refresh(account, &around!(self), &self.sessions, step);
         let is_wanted = self.people.friend(account).is_some_and(|row| row.is_wanted());
         for link in self.sessions.links_of(account) {
             if is_wanted {
-                self.close_sync(link, step)?;
+                self.close_sync(link, step);
             } else {
                 self.sessions.end(link, None, step);
             }
         }
-        Ok(())
     }
 
     /// Conversations stop, the session goes on.
-    fn close_sync(&mut self, link: SessionId, step: &mut Step<'_>) -> Result<(), Fault> {
+    fn close_sync(&mut self, link: SessionId, step: &mut Step<'_>) {
         if self.sessions.get_mut(link).is_some_and(|session| std::mem::take(&mut session.syncing)) {
             self.presence.on_gone(link, None, &self.people, step);
-            self.conversations.on_session_down(link, step)?;
+            self.conversations.on_session_down(link, step);
         }
-        Ok(())
     }
 
     fn on_devices(&mut self, account: &AccountId, step: &mut Step<'_>) -> Result<(), Fault> {
-        if *account == step.me.account {
-            return self.conversations.on_devices_changed(*account, &around!(self), step);
-        }
+        let is_us = *account == step.me.account;
         self.people.spend_invite(account, step);
-        self.reach.refresh(account, &self.people, &self.sessions, step);
-        if self.people.standing(account) == Some(Standing::Friend) {
+        self.reach.refresh(account, &around!(self), &self.sessions, step);
+        if is_us || self.people.standing(account) == Some(Standing::Friend) {
             self.conversations.on_devices_changed(*account, &around!(self), step)?;
         }
         for link in self.sessions.of(account).to_vec() {
-            let device = self.sessions.peer(link).map(|peer| peer.device);
-            if device.is_some_and(|device| self.people.lists(account, &device)) {
-                self.open_sync(link, step)?;
-            } else {
-                self.close_sync(link, step)?;
+            let Some(device) = self.sessions.peer(link).map(|peer| peer.device) else { continue };
+            match around!(self).account(account) {
+                Some(known) if known.device(&device).is_some() => self.open_sync(link, step)?,
+                Some(known) if known.revokes(&device) => {
+                    let proof = known.shared(None);
+                    self.turn_away(link, &proof, step);
+                }
+                Some(_) | None => self.close_sync(link, step),
             }
         }
         Ok(())
@@ -192,13 +202,13 @@ impl Parts {
         addresses: Vec<String>,
         step: &mut Step<'_>,
     ) -> Result<(), Fault> {
-        let is_friend = self.reach.on_discovered(&transport, &addresses, &self.people, &self.sessions, step);
+        let is_friend = self.reach.on_discovered(&transport, &addresses, &around!(self), &self.sessions, step);
         self.nearby.on_discovered(transport, addresses, is_friend, &mut self.reach, step);
         Ok(())
     }
 
     pub(crate) fn set_pairing(&mut self, on: bool, step: &mut Step<'_>) {
-        self.nearby.set(on, &self.people, &mut self.reach, step);
+        self.nearby.set(on, &around!(self), &mut self.reach, step);
         if on {
             return;
         }

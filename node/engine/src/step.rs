@@ -9,7 +9,7 @@ use hobnob_shared::{
     id::{AccountId, DeviceId},
     identity::{DeviceKeys, SignedCertificate},
     text::Nickname,
-    wire::Frame,
+    wire::{Body, Frame},
 };
 use rand_chacha::ChaCha20Rng;
 use rand_core::Rng as _;
@@ -17,6 +17,7 @@ use rand_core::Rng as _;
 use crate::{
     command::{Code, Refusal, Reply},
     event::Event,
+    log::row::Rank,
     reach::Attempt,
     row::{RowKey, RowValue, Table, after},
     view::{Fault, Order, View, Visit},
@@ -90,6 +91,8 @@ pub(crate) enum Signal {
     Renew(AccountId, [u8; 32]),
     /// The devices of this account, or where they are, changed.
     Devices(AccountId),
+    /// A device of ours said this in the self conversation; of several words the one with the highest rank counts.
+    Said(Rank, Box<Body>),
     /// Tell the front ends.
     News(AccountId, News),
 }

@@ -7,6 +7,8 @@ impl Parts {
     pub(crate) fn next_timeout(&self) -> Option<u64> {
         let deadlines = [
             self.own.next_timeout(),
+            self.devices.next_timeout(),
+            self.share.next_timeout(),
             self.sessions.next_timeout(),
             self.pings.next_timeout(),
             self.reach.next_timeout(),
@@ -24,11 +26,13 @@ impl Parts {
         }
         self.sessions.on_timeout(step);
         self.pings.on_timeout(step);
-        self.reach.on_timeout(&self.people, &self.sessions, step);
+        self.reach.on_timeout(&around!(self), &self.sessions, step);
         if self.nearby.is_over(step) {
             self.set_pairing(false, step);
         }
-        self.nearby.look_again(&self.people, &self.sessions, &mut self.reach, step);
+        self.nearby.look_again(&around!(self), &self.sessions, &mut self.reach, step);
+        self.on_link_timeout(step);
+        self.on_share_timeout(step)?;
         self.verifications.on_timeout(&self.people, &self.sessions, step);
         self.conversations.on_timeout(&around!(self), step)
     }

@@ -107,6 +107,10 @@ pub(super) struct Init {
     /// How your friends will see you
     #[arg(long, value_name = "NAME")]
     pub(super) name: Option<String>,
+    /// Become a device of the account whose /device link made LINK (- reads it from standard input); --name then names
+    /// the device
+    #[arg(long, value_name = "LINK", conflicts_with = "recover")]
+    pub(super) link: Option<String>,
     /// Restore an account from its recovery words, asked for or read from FILE (- is standard input)
     #[arg(long, value_name = "FILE", num_args = 0..=1, value_hint = ValueHint::FilePath)]
     #[allow(clippy::option_option, reason = "clap's way to say: not given, given, given with a file")]

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use super::{
     args::{Common, Init},
-    data, password_from, prompt,
+    data, link, password_from, prompt,
 };
 use crate::{
     api::{Code, Refusal},
@@ -40,6 +40,9 @@ pub(super) fn run(common: &Common, config: &Config, init: Init) -> Result<u8, Re
         return Err(ProfileError::Exists(config.dir.clone()).into());
     }
     let asking = prompt::is_possible(common.no_input);
+    if let Some(link) = &init.link {
+        return link::run(common, config, link, init.name.as_deref());
+    }
     let words = match init.recover {
         None => None,
         Some(source) => Some(recovery_words(source.as_deref(), asking)?),
@@ -142,11 +145,11 @@ fn ask_name() -> Result<Nickname, Refusal> {
     }
 }
 
-fn parse_name(name: &str) -> Result<Nickname, Refusal> {
+pub(super) fn parse_name(name: &str) -> Result<Nickname, Refusal> {
     Nickname::parse(name.trim()).map_err(|why| usage(&why.to_string()))
 }
 
-fn new_password(common: &Common, asking: bool) -> Result<Option<Password>, Refusal> {
+pub(super) fn new_password(common: &Common, asking: bool) -> Result<Option<Password>, Refusal> {
     match &common.password_file {
         Some(file) => password_from(file),
         None if asking => {
@@ -185,7 +188,7 @@ fn recovery_words(source: Option<&Path>, asking: bool) -> Result<Zeroizing<Strin
     Ok(words)
 }
 
-fn usage(why: &str) -> Refusal {
+pub(super) fn usage(why: &str) -> Refusal {
     Refusal::new(Code::Usage, why)
 }
 

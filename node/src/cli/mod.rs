@@ -4,6 +4,7 @@
 
 mod args;
 mod init;
+mod link;
 mod manual;
 mod prompt;
 mod start;

@@ -13,12 +13,14 @@ pub(super) struct Args<'a> {
     pub(super) page: usize,
     /// Set when the answer should be a QR code too.
     pub(super) qr: bool,
+    /// Set when this use of the command is to be asked about.
+    pub(super) asks: Option<&'static str>,
     rest: &'a str,
 }
 
 impl<'a> Args<'a> {
     pub(super) fn new(spec: &'static Spec, context: &Context<'a>, rest: &'a str) -> Self {
-        Self { spec, chat: context.chat, page: context.page, qr: false, rest }
+        Self { spec, chat: context.chat, page: context.page, qr: false, asks: None, rest }
     }
 
     /// A refusal that ends in the usage.

@@ -12,7 +12,10 @@ pub mod table;
 use std::collections::BTreeMap;
 
 use hobnob_engine::command::Command;
-use hobnob_shared::text::{Handle, Nickname, Note};
+use hobnob_shared::{
+    identity::Invite,
+    text::{Handle, Nickname, Note},
+};
 
 pub use self::{
     args::duration,
@@ -79,6 +82,12 @@ pub enum Local {
     Nick(Nickname),
     /// Needs the account key, so the password: `Command::SetProfile`.
     Bio(Note),
+    /// Needs the account key, so the password: `Command::LinkDevice`.
+    LinkDevice,
+    /// `Command::JoinAccount`, then the profile becomes that device, and the front end leaves.
+    JoinAccount(DeviceLink),
+    /// Needs the account key, so the password: `Command::RevokeDevice`.
+    RevokeDevice(String),
     /// Asks for the old password and twice for the new one.
     Passwd,
     /// Asks for the password and shows the recovery words once.
@@ -90,6 +99,18 @@ pub enum Local {
     /// Which program this is.
     Version,
 }
+
+/// A link that makes this machine a device of an account.
+#[derive(Clone, Debug)]
+pub struct DeviceLink(pub Box<Invite>);
+
+impl PartialEq for DeviceLink {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.id == other.0.id
+    }
+}
+
+impl Eq for DeviceLink {}
 
 /// The aliases among the settings: `alias.NAME` becomes `NAME`.
 pub fn aliases<'a>(settings: impl IntoIterator<Item = (&'a str, &'a str)>) -> BTreeMap<String, String> {

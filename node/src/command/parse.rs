@@ -112,7 +112,9 @@ fn execute(spec: &'static Spec, rest: &str, context: &Context<'_>) -> Result<Par
     match (spec.asks, without) {
         (Some(_), Some(without)) => Ok(Parsed { confirm: None, ..read(spec, without, context)? }),
         // It may be text that somebody sends, so it counts only where there is no room for text.
-        (None, Some(without)) => read(spec, rest, context).or_else(|_| read(spec, without, context)),
+        (None, Some(without)) => {
+            read(spec, rest, context).or_else(|_| Ok(Parsed { confirm: None, ..read(spec, without, context)? }))
+        }
         (_, None) => read(spec, rest, context),
     }
 }
@@ -121,7 +123,7 @@ fn read(spec: &'static Spec, rest: &str, context: &Context<'_>) -> Result<Parsed
     let mut args = Args::new(spec, context, rest);
     let action = (spec.parse)(&mut args)?;
     args.end()?;
-    let confirm = spec.asks.map(|question| format!("/{} {}: {question}", spec.name, rest.trim()));
+    let confirm = spec.asks.or(args.asks).map(|question| format!("/{} {}: {question}", spec.name, rest.trim()));
     Ok(Parsed { name: spec.name, action, confirm, qr: args.qr })
 }
 

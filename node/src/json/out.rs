@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::view::{self, Fields, fields};
 use crate::api::{
-    Change, DeliveryState, Event, Message, MessageDetails, Refusal, Reply, Request, WhoAmI, command::From,
+    Change, DeliveryState, Event, Joined, Message, MessageDetails, Refusal, Reply, Request, WhoAmI, command::From,
 };
 
 /// The version of the lines. It grows only when a field goes away or changes its meaning.
@@ -64,11 +64,21 @@ pub fn bye(queued: u64, now_ms: u64) -> Value {
     line.into()
 }
 
-/// A profile was made, by `hobnob init`: the words that restore it, unless it was made from them.
+/// A profile was made, by `hobnob init`: the words that restore it, unless it was made from them or from another
+/// device's link.
 pub(crate) fn created(name: &str, profile: &Path, recovery_words: Option<&str>, now_ms: u64) -> Value {
     let mut line = line("profile.created", now_ms);
     line.extend(fields(json!({ "name": name, "profile": profile, "recovery_words": recovery_words })));
     line.into()
+}
+
+/// The same by `hobnob init --link`, with the name that the new device got.
+pub(crate) fn linked(name: &str, profile: &Path, device_name: &str, now_ms: u64) -> Value {
+    let mut line = created(name, profile, None, now_ms);
+    if let Value::Object(fields) = &mut line {
+        fields.insert("device_name".into(), device_name.into());
+    }
+    line
 }
 
 /// What happened.
@@ -111,6 +121,8 @@ fn reply_fields(reply: &Reply) -> Fields {
         Reply::Done => Fields::new(),
         Reply::WhoAmI(me) => who_am_i(me),
         Reply::Invite { link, local_only } => fields(json!({ "link": link, "local_only": local_only })),
+        Reply::Devices(devices) => list("devices", devices, view::device),
+        Reply::Joined(joined) => joined_fields(joined),
         Reply::Friend(friend) => view::friend(friend),
         Reply::Friends(friends) => list("friends", friends, |friend| view::friend(friend).into()),
         Reply::Requests(requests) => list("requests", requests, |request| view::request(request).into()),
@@ -150,6 +162,13 @@ fn list<T>(name: &str, items: &[T], one: impl Fn(&T) -> Value) -> Fields {
     let mut fields = Fields::new();
     fields.insert(name.into(), items.iter().map(one).collect());
     fields
+}
+
+fn joined_fields(joined: &Joined) -> Fields {
+    let mut joined_fields = view::account(&joined.account);
+    let names = json!({ "name": joined.nick.as_str(), "device_name": joined.device_name.as_str() });
+    joined_fields.extend(fields(names));
+    joined_fields
 }
 
 fn message(message: &Message) -> Value {
@@ -196,6 +215,13 @@ fn event_fields(event: &Event) -> (&'static str, Fields) {
         Event::FriendKeyChanged(friend) => ("friend.key_changed", view::friend(friend)),
         Event::FriendNewDevice { chat, device_name } => {
             ("friend.new_device", fields(json!({ "chat": chat.to_string(), "name": device_name })))
+        }
+        Event::DeviceAdded { name } => ("device.added", fields(json!({ "name": name.as_str() }))),
+        Event::DeviceRevoked { name, current } => {
+            ("device.revoked", fields(json!({ "name": name.as_str(), "current": current })))
+        }
+        Event::ReadElsewhere { chat, unread } => {
+            ("chat.read", fields(json!({ "chat": chat.to_string(), "unread": unread })))
         }
         Event::PresenceChanged { chat, presence, text } => (
             "presence.changed",

@@ -6,15 +6,18 @@ use std::path::Path;
 
 use hobnob_shared::{
     id::{AccountId, DeviceId, EntryId},
+    identity::{AccountKey, AccountRecord, Certificate, DeviceKeys, Profile},
     text::{Handle, Nickname, Note, Reaction},
 };
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng as _;
 use serde_json::{Value, json};
 
 use super::out::{self, Origin};
 use crate::api::{
-    Change, Chat, Code, Delivery, DeliveryState, Event, Friend, Message, MessageDetails, MessageKind, NearbyPerson,
-    Peer, Presence, Queued, Quote, Refusal, Reply, Request, RequestKind, Setting, Standing, Unreached, WhoAmI,
-    command::From,
+    Change, Chat, Code, Delivery, DeliveryState, Event, Friend, Joined, Message, MessageDetails, MessageKind,
+    NearbyPerson, OwnDevice, Peer, Presence, Queued, Quote, Refusal, Reply, Request, RequestKind, Setting, Standing,
+    Unreached, WhoAmI, command::From,
 };
 
 /// When the lines are written: 2026-11-23 15:04:05.678 UTC.
@@ -47,7 +50,11 @@ pub(super) fn sections() -> Vec<(String, Vec<Value>)> {
 
 fn created() -> Vec<Value> {
     let dir = Path::new("/home/alice/.local/share/hobnob");
-    vec![out::created("Alice", dir, Some("pistol lava … velvet"), NOW), out::created("Alice", dir, None, NOW)]
+    vec![
+        out::created("Alice", dir, Some("pistol lava … velvet"), NOW),
+        out::created("Alice", dir, None, NOW),
+        out::linked("Alice", dir, "laptop-2", NOW),
+    ]
 }
 
 fn errors() -> Vec<Value> {
@@ -61,6 +68,8 @@ fn replies() -> Vec<(&'static str, Reply)> {
         ("mute", Reply::Done),
         ("whoami", Reply::WhoAmI(Box::new(me()))),
         ("invite-link", Reply::Invite { link: "hobnob:ra7d…".into(), local_only: true }),
+        ("devices", Reply::Devices(vec![device(true), device(false)])),
+        ("device", Reply::Joined(Box::new(joined()))),
         ("add", Reply::Friend(Box::new(friend(Standing::Pending)))),
         ("friends", Reply::Friends(vec![friend(Standing::Friend)])),
         ("requests", Reply::Requests(vec![request()])),
@@ -93,6 +102,9 @@ fn events() -> Vec<Event> {
         Event::FriendRenamed { from: chat(), to: Handle::parse("robert").unwrap() },
         Event::FriendKeyChanged(Box::new(friend(Standing::Friend))),
         Event::FriendNewDevice { chat: chat(), device_name: "laptop".into() },
+        Event::DeviceAdded { name: Nickname::parse("phone").unwrap() },
+        Event::DeviceRevoked { name: Nickname::parse("phone").unwrap(), current: false },
+        Event::ReadElsewhere { chat: chat(), unread: 0 },
         Event::PresenceChanged { chat: chat(), presence: Presence::Away, text: Note::parse("lunch").unwrap() },
         Event::Typing { chat: chat(), typing: true },
         Event::NearbyFound(nearby()),
@@ -131,6 +143,39 @@ fn me() -> WhoAmI {
         listen: listen(),
         presence: Presence::Online,
         presence_text: Note::parse("").unwrap(),
+    }
+}
+
+fn device(current: bool) -> OwnDevice {
+    OwnDevice {
+        name: Nickname::parse(if current { "laptop" } else { "phone" }).unwrap(),
+        device: DeviceId::new([if current { 0xa2 } else { 0xa3 }; 32]),
+        added_ms: SENT,
+        current,
+        connected: false,
+        last_seen_ms: (!current).then_some(SENT),
+    }
+}
+
+fn joined() -> Joined {
+    let mut rng = ChaCha20Rng::seed_from_u64(1);
+    let (account, keys) = (AccountKey::generate(&mut rng), DeviceKeys::generate(&mut rng));
+    let certificate = account.sign_certificate(&Certificate {
+        account: account.id(),
+        device: keys.id(),
+        x25519: keys.x25519_public(),
+        name: Nickname::parse("phone").unwrap(),
+        added_ms: SENT,
+    });
+    let profile = Profile { nick: me().nick, bio: me().bio };
+    let devices = vec![certificate.hash()];
+    let record = AccountRecord { seq: 1, prev: None, account: account.id(), devices, revoked: Vec::new(), profile };
+    Joined {
+        account: me().account,
+        nick: me().nick,
+        device_name: Nickname::parse("phone").unwrap(),
+        certificate,
+        record: account.sign_record(&record),
     }
 }
 

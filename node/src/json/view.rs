@@ -10,8 +10,8 @@ use hobnob_shared::{
 use serde_json::{Map, Value, json};
 
 use crate::api::{
-    Chat, Code, Delivery, DeliveryState, Friend, Message, MessageKind, NearbyPerson, Peer, Presence, Queued, Quote,
-    Request, RequestKind, Setting, Standing, Unreached, command::From,
+    Chat, Code, Delivery, DeliveryState, Friend, Message, MessageKind, NearbyPerson, OwnDevice, Peer, Presence, Queued,
+    Quote, Request, RequestKind, Setting, Standing, Unreached, command::From,
 };
 
 /// The fields of one object, in the order in which they are written.
@@ -81,6 +81,18 @@ pub(crate) fn from(from: &From) -> String {
         From::Me => "me".to_owned(),
         From::Friend(handle) => handle.to_string(),
     }
+}
+
+/// A device of our account.
+pub(crate) fn device(device: &OwnDevice) -> Value {
+    json!({
+        "name": device.name.as_str(),
+        "device": device.device.to_string(),
+        "added": time(device.added_ms),
+        "current": device.current,
+        "connected": device.connected,
+        "last_seen": device.last_seen_ms.map(time),
+    })
 }
 
 /// Who an account is, in two fields.

@@ -30,6 +30,9 @@ pub enum ProfileError {
     /// The password does not fit.
     #[error("the password is wrong")]
     WrongPassword,
+    /// A linked device does not hold it.
+    #[error("{}", KeystoreError::NoAccountKey)]
+    NoAccountKey,
     /// The recovery words do not fit together.
     #[error("these are not recovery words: {0}")]
     BadWords(#[source] WordsError),
@@ -65,7 +68,7 @@ impl ProfileError {
     pub fn code(&self) -> Code {
         match self {
             Self::NotFound(_) => Code::NotFound,
-            Self::Exists(_) => Code::Conflict,
+            Self::Exists(_) | Self::NoAccountKey => Code::Conflict,
             Self::InUse { .. } => Code::InUse,
             Self::PasswordNeeded | Self::WrongPassword => Code::Login,
             Self::BadWords(_) => Code::Usage,
@@ -94,6 +97,7 @@ pub(super) fn keystore_error(path: &Path) -> impl FnOnce(KeystoreError) -> Profi
     move |error| match error {
         KeystoreError::PasswordNeeded => ProfileError::PasswordNeeded,
         KeystoreError::WrongPassword => ProfileError::WrongPassword,
+        KeystoreError::NoAccountKey => ProfileError::NoAccountKey,
         KeystoreError::Newer(_) => ProfileError::Newer(path),
         KeystoreError::NoMemory(_) => {
             ProfileError::Io { path, source: io::Error::new(io::ErrorKind::OutOfMemory, error) }

@@ -5,6 +5,7 @@ use std::{
     sync::Mutex,
 };
 
+use hobnob_engine::command::Joined;
 use hobnob_shared::{
     identity::{
         AccountKey, Identity,
@@ -16,7 +17,7 @@ use rand_chacha::ChaCha20Rng;
 use zeroize::Zeroizing;
 
 use super::{
-    KEYSTORE, Password, ProfileError,
+    KEYSTORE, Password, ProfileError, RESTORED,
     error::{io_error, keystore_error},
     file, rng,
 };
@@ -90,14 +91,33 @@ impl Keyring {
     pub fn change_password(&self, old: Option<&Password>, new: Option<&Password>) -> Result<(), ProfileError> {
         let _one_at_a_time = self.changing.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let secrets = self.open(old)?;
-        let account = self.account_key(old)?;
-        self.write(&secrets, &account, new, &mut rng()?)
+        let account = match self.account_key(old) {
+            Err(ProfileError::NoAccountKey) => None,
+            key => Some(key?),
+        };
+        self.write(&secrets, account.as_ref(), new, &mut rng()?)
+    }
+
+    /// From now on this is a device of the account that certified it. The key of the account that the profile was made
+    /// with is gone.
+    pub fn take_over(&self, password: Option<&Password>, joined: &Joined) -> Result<(), ProfileError> {
+        let _one_at_a_time = self.changing.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut secrets = self.open(password)?;
+        secrets.certificate = joined.certificate.clone();
+        secrets.record = joined.record.clone();
+        self.identity(&secrets)?;
+        // A profile from recovery words unseals its account key at each start, and this one will have none.
+        let marker = self.dir.join(RESTORED);
+        if marker.exists() {
+            std::fs::remove_file(&marker).map_err(io_error(&marker))?;
+        }
+        self.write(&secrets, None, password, &mut rng()?)
     }
 
     pub(super) fn write(
         &self,
         secrets: &Secrets,
-        account: &AccountKey,
+        account: Option<&AccountKey>,
         password: Option<&Password>,
         rng: &mut ChaCha20Rng,
     ) -> Result<(), ProfileError> {

@@ -67,21 +67,45 @@ pub fn needs_password(dir: &Path) -> Result<bool, ProfileError> {
 pub fn create(dir: &Path, name: &Nickname, password: Option<&Password>) -> Result<Zeroizing<String>, ProfileError> {
     let mut rng = rng()?;
     let account = AccountKey::generate(&mut rng);
-    make(dir, &account, name, password, rng, false)?;
+    make(dir, &account, (name, &device_name(name)), password, rng, false)?;
     Ok(account.words())
+}
+
+/// Makes a profile that is to become a device of an account which exists, called `device`. Until then it has an account
+/// of its own, of which nobody gets to know.
+pub fn create_for_link(dir: &Path, device: Option<&Nickname>, password: Option<&Password>) -> Result<(), ProfileError> {
+    let mut rng = rng()?;
+    let account = AccountKey::generate(&mut rng);
+    #[expect(clippy::expect_used, reason = "a constant that is one")]
+    let name = Nickname::parse("new device").expect("a name");
+    let device = device.cloned().unwrap_or_else(|| device_name(&name));
+    make(dir, &account, (&name, &device), password, rng, false)
+}
+
+/// Takes away a profile that has just been made and came to nothing.
+pub fn discard(dir: &Path) -> Result<(), ProfileError> {
+    let _lock = ProfileLock::take(dir).map_err(lock_error(dir))?;
+    for name in [KEYSTORE, DATABASE] {
+        let path = dir.join(name);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(io_error(&path)(error)),
+            Ok(()) | Err(_) => {}
+        }
+    }
+    Ok(())
 }
 
 /// Makes a profile for a new device of an account that exists, from its recovery words. `name` is only used until a
 /// friend tells what the account was called.
 pub fn restore(dir: &Path, words: &str, name: &Nickname, password: Option<&Password>) -> Result<(), ProfileError> {
     let account = AccountKey::from_words(words).map_err(ProfileError::BadWords)?;
-    make(dir, &account, name, password, rng()?, true)
+    make(dir, &account, (name, &device_name(name)), password, rng()?, true)
 }
 
 fn make(
     dir: &Path,
     account: &AccountKey,
-    name: &Nickname,
+    (name, device): (&Nickname, &Nickname),
     password: Option<&Password>,
     mut rng: ChaCha20Rng,
     restored: bool,
@@ -91,23 +115,28 @@ fn make(
     if exists(dir) {
         return Err(ProfileError::Exists(dir.to_owned()));
     }
-    let secrets = new_secrets(account, name, &mut rng)?;
+    let secrets = new_secrets(account, name, device, &mut rng)?;
     drop(new_store(dir, &store_key(&secrets))?);
     if restored {
         let marker = dir.join(RESTORED);
         file::replace(&marker, b"").map_err(io_error(&marker))?;
     }
-    Keyring::new(dir).write(&secrets, account, password, &mut rng)
+    Keyring::new(dir).write(&secrets, Some(account), password, &mut rng)
 }
 
 /// Keys for a new device, vouched for in the account's first record.
-fn new_secrets(account: &AccountKey, name: &Nickname, rng: &mut ChaCha20Rng) -> Result<Secrets, ProfileError> {
+fn new_secrets(
+    account: &AccountKey,
+    name: &Nickname,
+    device: &Nickname,
+    rng: &mut ChaCha20Rng,
+) -> Result<Secrets, ProfileError> {
     let device_keys = DeviceKeys::generate(rng);
     let certificate = account.sign_certificate(&Certificate {
         account: account.id(),
         device: device_keys.id(),
         x25519: device_keys.x25519_public(),
-        name: device_name(name),
+        name: device.clone(),
         added_ms: crate::runtime::wall_ms(),
     });
     #[expect(clippy::expect_used, reason = "a note may be empty")]

@@ -73,7 +73,7 @@ impl Front {
         }
         match parsed.action {
             Action::Nothing => Ok(()),
-            Action::Local(local) => self.on_local(parsed.name, local).await,
+            Action::Local(local) => self.on_local(parsed.name, local, parsed.qr).await,
             Action::Ask(command) if waits_for_others(&command) => {
                 self.ask_in_background(parsed.name, command);
                 Ok(())
@@ -219,7 +219,7 @@ impl Front {
         meanwhile
     }
 
-    async fn on_local(&mut self, name: &'static str, local: Local) -> Result<(), Refusal> {
+    async fn on_local(&mut self, name: &'static str, local: Local, qr: bool) -> Result<(), Refusal> {
         match local {
             Local::Help(about) => {
                 let text = render::page(&command::help::help(about.as_deref())?, &self.look());
@@ -234,6 +234,9 @@ impl Front {
             Local::Next => self.open_next().await?,
             Local::Nick(nick) => self.set_profile(name, Some(nick), None).await?,
             Local::Bio(bio) => self.set_profile(name, None, Some(bio)).await?,
+            Local::LinkDevice => self.link_device(name, qr).await?,
+            Local::JoinAccount(link) => self.join_account(name, link).await?,
+            Local::RevokeDevice(device) => self.revoke_device(name, device).await?,
             Local::Passwd => self.change_password().await?,
             Local::Recovery => self.show_recovery().await?,
             Local::Aliases => self.list_aliases().await?,
@@ -361,7 +364,7 @@ impl Front {
     }
 
     /// Does `work` with the password of the profile, empty if it has none. A wrong one is asked for again.
-    async fn unlocked<T>(
+    pub(super) async fn unlocked<T>(
         &mut self,
         prompt: &str,
         work: impl AsyncFn(Zeroizing<String>) -> Result<T, ProfileError>,

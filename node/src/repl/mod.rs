@@ -5,6 +5,7 @@
 
 mod act;
 mod complete;
+mod devices;
 mod editing;
 mod front;
 mod gate;

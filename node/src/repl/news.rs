@@ -172,6 +172,7 @@ impl Front {
             }
             Event::Typing { chat, typing } => return self.on_friend_typing(chat, *typing),
             Event::NearbyFound(person) => self.on_near(person),
+            Event::ReadElsewhere { .. } => return self.recount(),
             Event::FriendRequested(_) => {
                 if !self.says_request() {
                     return;
@@ -185,6 +186,8 @@ impl Front {
             }
             Event::MessageChanged { .. }
             | Event::FriendNewDevice { .. }
+            | Event::DeviceAdded { .. }
+            | Event::DeviceRevoked { .. }
             | Event::NearbyEnded
             | Event::SafetyWords { .. }
             | Event::Gap { .. }

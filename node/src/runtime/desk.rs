@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use hobnob_engine::{
-    command::{Command, Refusal, Reply},
+    command::{Refusal, Reply},
     work::{Input, Ticket},
 };
 use tokio::sync::oneshot;
@@ -43,58 +43,5 @@ impl Desk {
         for (_, caller) in self.waiting.drain() {
             let _ = caller.send(Err(refusal.clone()));
         }
-    }
-}
-
-/// Whether `command` can be answered while the disk refuses. Opening a chat counts: its messages are shown, only that
-/// they were read is not kept.
-pub(super) fn works_unsaved(command: &Command) -> bool {
-    match command {
-        Command::WhoAmI
-        | Command::Requests
-        | Command::Friends
-        | Command::Info { .. }
-        | Command::Chats
-        | Command::Unread
-        | Command::Next
-        | Command::Open { .. }
-        | Command::History { .. }
-        | Command::Jump { .. }
-        | Command::Net
-        | Command::Peers
-        | Command::Outbox
-        | Command::Settings { .. } => true,
-        Command::Nearby { on } => on.is_none(),
-        Command::SetProfile { .. }
-        | Command::SetPresence { .. }
-        | Command::CreateInvite(_)
-        | Command::Add { .. }
-        | Command::AddNearby { .. }
-        | Command::Accept { .. }
-        | Command::Decline { .. }
-        | Command::Remove { .. }
-        | Command::Rename { .. }
-        | Command::Verify { .. }
-        | Command::Introduce { .. }
-        | Command::Block { .. }
-        | Command::Unblock { .. }
-        | Command::Mute { .. }
-        | Command::Connect { .. }
-        | Command::ConnectNearby { .. }
-        | Command::Send { .. }
-        | Command::Edit { .. }
-        | Command::Delete { .. }
-        | Command::React { .. }
-        | Command::Forward { .. }
-        | Command::Pin { .. }
-        | Command::Expire { .. }
-        | Command::MarkRead { .. }
-        | Command::Typing { .. }
-        | Command::Resync { .. }
-        | Command::Ping { .. }
-        | Command::OutboxRetry
-        | Command::OutboxCancel { .. }
-        | Command::Set { .. }
-        | Command::Listen { .. } => false,
     }
 }

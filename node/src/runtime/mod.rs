@@ -221,7 +221,7 @@ impl Runtime {
     fn turn_unsaved(&mut self, arrivals: &mut Vec<Arrival>, now: Now) {
         for arrival in arrivals.drain(..) {
             match arrival {
-                Arrival::Call(call) if desk::works_unsaved(&call.command) => self.read(*call, now),
+                Arrival::Call(call) if call.command.only_reads() => self.read(*call, now),
                 Arrival::Call(call) => drop(call.answer.send(Err(self.still()))),
                 Arrival::Net(event) => {
                     if let Told::Event(event) = self.wire.told(event) {
@@ -281,7 +281,7 @@ const FOREVER: std::time::Duration = std::time::Duration::from_secs(86_400);
 /// Whether somebody asks for something to be kept.
 fn wants_saving(arrival: &Arrival) -> bool {
     match arrival {
-        Arrival::Call(call) => !desk::works_unsaved(&call.command),
+        Arrival::Call(call) => !call.command.only_reads(),
         Arrival::Net(_) => false,
     }
 }

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::{Script, odd_answer};
 use crate::{
     api::{Code, Command, Event, Refusal, Reply, Setting},
-    command::{self, Action, Context, Local, Parsed},
+    command::{self, Action, Context, DeviceLink, Local, Parsed},
     json::{fields, input::Asked, out::Origin},
     profile::{Password, ProfileError},
 };
@@ -81,6 +81,15 @@ impl Script<'_> {
             Local::Next => self.next(name, origin).await?,
             Local::Nick(nick) => self.set_profile(name, origin, Some(nick), None).await?,
             Local::Bio(bio) => self.set_profile(name, origin, None, Some(bio)).await?,
+            Local::LinkDevice => {
+                let key = self.node.account_key(self.password()?).await.map_err(|why| refusal(&why))?;
+                self.answer(name, Command::LinkDevice { key }, origin).await;
+            }
+            Local::RevokeDevice(device) => {
+                let key = self.node.account_key(self.password()?).await.map_err(|why| refusal(&why))?;
+                self.answer(name, Command::RevokeDevice { name: device, key }, origin).await;
+            }
+            Local::JoinAccount(link) => self.join_account(name, link, origin).await?,
             Local::Passwd => {
                 return Err(Refusal::new(Code::Unsupported, "a password is typed at a terminal; start hobnob in one"));
             }
@@ -136,6 +145,19 @@ impl Script<'_> {
     ) -> Result<(), Refusal> {
         let key = self.node.account_key(self.password()?).await.map_err(|why| refusal(&why))?;
         self.answer(name, Command::SetProfile { nick, bio, key }, origin).await;
+        Ok(())
+    }
+
+    /// The profile becomes a device of another account; the run ends, for the next one to begin as that.
+    async fn join_account(&mut self, name: &'static str, link: DeviceLink, origin: &Origin) -> Result<(), Refusal> {
+        self.node.account_key(self.password()?).await.map_err(|why| refusal(&why))?;
+        let reply = self.ask(Command::JoinAccount { invite: link.0 }).await?;
+        if let Reply::Joined(joined) = &reply {
+            let kept = self.node.take_over(self.password()?, (**joined).clone()).await;
+            kept.map_err(|why| refusal(&why))?;
+            self.leaving = true;
+        }
+        self.out.reply(name, origin, &reply);
         Ok(())
     }
 

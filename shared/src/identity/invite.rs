@@ -20,7 +20,7 @@ const VERSION: u8 = 1;
 const PREFIX: &str = "hobnob:";
 const CHECKSUM_BYTES: usize = 4;
 
-/// An invite link, parsed. Whoever holds it can become a friend of the one who gave it out.
+/// An invite link, parsed. Whoever holds it can become a friend of the one who gave it out, or one of their devices.
 #[derive(Clone)]
 pub struct Invite {
     /// Who invites.
@@ -37,7 +37,7 @@ pub struct Invite {
     pub token: Zeroizing<[u8; 16]>,
     /// Until when it is good, in ms since the epoch.
     pub expiry_ms: u64,
-    /// See [`Invite::ACCEPTED_AT_ONCE`].
+    /// See [`Invite::ACCEPTED_AT_ONCE`] and [`Invite::LINKS_DEVICE`].
     pub flags: u8,
 }
 
@@ -80,6 +80,14 @@ struct InviteArray(
 impl Invite {
     /// Flag: whoever uses the link becomes a friend at once.
     pub const ACCEPTED_AT_ONCE: u8 = 1;
+
+    /// Flag: the machine that uses the link becomes a device of the account.
+    pub const LINKS_DEVICE: u8 = 2;
+
+    /// Whether the machine that uses the link becomes a device of the account.
+    pub fn links_device(&self) -> bool {
+        self.flags & Self::LINKS_DEVICE != 0
+    }
 
     /// Whether whoever uses the link becomes a friend at once.
     pub fn accepted_at_once(&self) -> bool {

@@ -5,7 +5,8 @@
 //! file   = header ‖ box 1 ‖ box 2 ‖ checksum(16)
 //! ```
 //!
-//! Box 1 holds what a running node needs, box 2 the account's key. Both are XChaCha20-Poly1305 under keys derived from
+//! Box 1 holds what a running node needs, box 2 the account's key; a linked device does not have it, and its box 2 is
+//! empty. Both are XChaCha20-Poly1305 under keys derived from
 //! one Argon2id run, with the header as associated data. The checksum tells a damaged file from a wrong password.
 //! Without a password the keys come from the salt alone: the file then protects nothing, and only damage is noticed.
 
@@ -129,6 +130,11 @@ pub enum KeystoreError {
     /// Not this one.
     #[error("the password is wrong")]
     WrongPassword,
+    /// A linked device does not hold it.
+    #[error(
+        "this device was linked and does not hold the account's key; do it on the device that has the recovery words"
+    )]
+    NoAccountKey,
     /// Argon2id could not run: most likely not enough memory.
     #[error("the password cannot be checked: not enough memory for {0} KiB")]
     NoMemory(u32),
@@ -137,10 +143,10 @@ pub enum KeystoreError {
 #[derive(Serialize, Deserialize)]
 struct SecretsArray(ByteArray<64>, ByteArray<32>, ByteArray<32>, ByteArray<32>, SignedCertificate, SignedRecord);
 
-/// Seals both boxes. `None` as password protects nothing.
+/// Seals both boxes. `None` as account is a linked device's; `None` as password protects nothing.
 pub fn seal(
     secrets: &Secrets,
-    account: &AccountKey,
+    account: Option<&AccountKey>,
     password: Option<&Password>,
     params: Params,
     rng: &mut impl CryptoRng,
@@ -148,10 +154,11 @@ pub fn seal(
     let mut header = Header { params: password.map(|_| params), ..Header::random(rng) };
     let kek = header.kek(password)?;
     let plain = secrets.encode();
-    let seed = account.to_bytes();
+    let seed = account.map(AccountKey::to_bytes);
+    let seed = seed.as_ref().map_or(&[][..], |seed| seed.as_slice());
     header.lengths = [plain.len() + 16, seed.len() + 16].map(|length| u32::try_from(length).unwrap_or(u32::MAX));
     let mut file = header.encode();
-    for (index, plain) in [plain.as_slice(), seed.as_slice()].into_iter().enumerate() {
+    for (index, plain) in [plain.as_slice(), seed].into_iter().enumerate() {
         let sealed =
             header.cipher(&kek, index).encrypt(&header.nonce(index), Payload { msg: plain, aad: &header.encode() });
         file.extend_from_slice(&sealed.map_err(|_| KeystoreError::Damaged("it cannot be sealed"))?);
@@ -175,6 +182,9 @@ pub fn open(file: &[u8], password: Option<&Password>) -> Result<Secrets, Keystor
 /// Opens box 2: only for what the account itself must sign.
 pub fn open_account(file: &[u8], password: Option<&Password>) -> Result<AccountKey, KeystoreError> {
     let plain = Parts::split(file)?.open(1, password)?;
+    if plain.is_empty() {
+        return Err(KeystoreError::NoAccountKey);
+    }
     let mut seed = Zeroizing::new([0; 32]);
     if plain.len() != seed.len() {
         return Err(KeystoreError::Damaged("the account key has a wrong length"));

@@ -3,9 +3,10 @@
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
+use super::own::{DeviceCut, FriendPut, FriendRemoveMap, ReadMark, Setting};
 use crate::{
     codec::{self, DecodeError},
-    id::{LogId, ShortHash},
+    id::{AccountId, LogId, ShortHash},
     limits::MAX_ENTRY_BYTES,
     text::{MessageText, Reaction},
 };
@@ -26,6 +27,16 @@ pub mod kind {
     pub const TIMER: u16 = 9;
     /// [`super::Body::FriendAccept`].
     pub const FRIEND_ACCEPT: u16 = 10;
+    /// [`super::Body::FriendPut`].
+    pub const FRIEND_PUT: u16 = 16;
+    /// [`super::Body::FriendRemove`].
+    pub const FRIEND_REMOVE: u16 = 17;
+    /// [`super::Body::ReadMark`].
+    pub const READ_MARK: u16 = 18;
+    /// [`super::Body::Setting`].
+    pub const SETTING: u16 = 19;
+    /// [`super::Body::DeviceCut`].
+    pub const DEVICE_CUT: u16 = 69;
     /// Kinds from here on are control entries of rooms.
     pub const FIRST_CONTROL: u16 = 64;
 }
@@ -104,6 +115,16 @@ pub enum Body {
         /// Half of what the conversation's secret is made of.
         salt: [u8; 32],
     },
+    /// Self conversation: a friend, or what changed about one.
+    FriendPut(FriendPut),
+    /// Self conversation: somebody is a friend no more.
+    FriendRemove(AccountId),
+    /// Self conversation: how far a conversation was read.
+    ReadMark(ReadMark),
+    /// Self conversation: a setting or alias.
+    Setting(Setting),
+    /// Where the logs of a revoked device of the author's account end.
+    DeviceCut(DeviceCut),
     /// A kind that this version does not know. It is stored, synced and shown as such.
     Unknown(u16, Vec<u8>),
 }
@@ -181,6 +202,11 @@ impl Body {
             Self::Pin { .. } => kind::PIN,
             Self::Timer { .. } => kind::TIMER,
             Self::FriendAccept { .. } => kind::FRIEND_ACCEPT,
+            Self::FriendPut(_) => kind::FRIEND_PUT,
+            Self::FriendRemove(_) => kind::FRIEND_REMOVE,
+            Self::ReadMark(_) => kind::READ_MARK,
+            Self::Setting(_) => kind::SETTING,
+            Self::DeviceCut(_) => kind::DEVICE_CUT,
             Self::Unknown(kind, _) => *kind,
         }
     }
@@ -197,6 +223,11 @@ impl Body {
             Self::Pin { target, pinned } => codec::encode(&PinMap { target: *target, pinned: *pinned }),
             Self::Timer { after_secs } => codec::encode(&TimerMap { after_secs: *after_secs }),
             Self::FriendAccept { salt } => codec::encode(&FriendAcceptMap { salt: *salt }),
+            Self::FriendPut(put) => codec::encode(put),
+            Self::FriendRemove(account) => codec::encode(&FriendRemoveMap { account: *account }),
+            Self::ReadMark(mark) => codec::encode(mark),
+            Self::Setting(setting) => codec::encode(setting),
+            Self::DeviceCut(cut) => codec::encode(cut),
             Self::Unknown(_, bytes) => bytes.clone(),
         };
         (self.kind(), bytes)
@@ -217,6 +248,11 @@ impl Body {
             kind::PIN => map(bytes).map(|PinMap { target, pinned }| Self::Pin { target, pinned }),
             kind::TIMER => map(bytes).map(|TimerMap { after_secs }| Self::Timer { after_secs }),
             kind::FRIEND_ACCEPT => map(bytes).map(|FriendAcceptMap { salt }| Self::FriendAccept { salt }),
+            kind::FRIEND_PUT => map(bytes).map(Self::FriendPut),
+            kind::FRIEND_REMOVE => map(bytes).map(|FriendRemoveMap { account }| Self::FriendRemove(account)),
+            kind::READ_MARK => map(bytes).map(Self::ReadMark),
+            kind::SETTING => map(bytes).map(Self::Setting),
+            kind::DEVICE_CUT => map(bytes).map(Self::DeviceCut),
             unknown if bytes.len() <= MAX_ENTRY_BYTES => Ok(Self::Unknown(unknown, bytes.to_vec())),
             _ => Err(DecodeError::TooLong { bytes: bytes.len(), limit: MAX_ENTRY_BYTES }),
         }

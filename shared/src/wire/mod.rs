@@ -5,6 +5,7 @@ pub mod entry;
 pub mod error;
 pub mod mail;
 mod numbered;
+pub mod own;
 pub mod payload;
 pub mod peer;
 pub mod rendezvous;
@@ -12,9 +13,10 @@ pub mod rendezvous;
 pub use body::{Body, EntryRef, kind};
 pub use entry::{Dep, EntryError, Header, SealedBody, SignedEntry, entry_id};
 pub use error::ErrorCode;
+pub use own::{DeviceCut, FriendPut, ReadMark, Setting};
 pub use payload::{
-    AccountPayload, Close, Digest, Entries, Failure, Frontier, FrontierItem, Hello, Introduce, Knock, Presence,
-    PresenceState, Read, ReadItem, Typing, Want, WantRange,
+    AccountPayload, ChatDigest, Close, Digest, Digests, Entries, Failure, Frontier, FrontierItem, Hello, Introduce,
+    Knock, Presence, PresenceState, Read, ReadItem, Typing, Want, WantRange,
 };
 pub use peer::Frame;
 pub use rendezvous::ServerFrame;

@@ -7,12 +7,15 @@ use crate::{
     id::{ConversationId, LogId, ShortHash},
     identity::{SignedBundle, SignedCertificate, SignedRecord},
     limits::{
-        MAX_BATCH_ENTRIES, MAX_DEVICES, MAX_FEATURE_BYTES, MAX_FEATURES, MAX_FRONTIER_ITEMS, MAX_RECORDS,
-        MAX_WANT_RANGES,
+        MAX_BATCH_ENTRIES, MAX_DEVICES, MAX_DIGESTS, MAX_FEATURE_BYTES, MAX_FEATURES, MAX_FRONTIER_ITEMS, MAX_RECORDS,
+        MAX_REVOKED, MAX_WANT_RANGES,
     },
     text::{Nickname, Note},
     wire::{ErrorCode, SignedEntry},
 };
+
+/// Most certificates of one account in a frame.
+const MAX_CERTIFICATES: usize = MAX_DEVICES + MAX_REVOKED;
 
 /// The first frame from each side.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,6 +62,28 @@ pub struct Digest {
     /// The hash of its frontier.
     #[serde(rename = "h", with = "serde_bytes")]
     pub hash: [u8; 32],
+}
+
+/// A conversation between devices of one account: its frontier, and what is known of the friend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChatDigest {
+    /// Which conversation.
+    #[serde(rename = "c")]
+    pub conversation: ConversationId,
+    /// The hash of its frontier.
+    #[serde(rename = "h", with = "serde_bytes")]
+    pub hash: [u8; 32],
+    /// Number of the friend's newest account record, and the hash of all that the sender knows of their account.
+    #[serde(rename = "k", default, skip_serializing_if = "Option::is_none", with = "known_record")]
+    pub account: Option<(u64, [u8; 32])>,
+}
+
+/// Conversations of one account, to another device of it. More follow once these are answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Digests {
+    /// One for each conversation.
+    #[serde(rename = "l", deserialize_with = "bounded::list::<_, _, MAX_DIGESTS>")]
+    pub chats: Vec<ChatDigest>,
 }
 
 /// A head of a log that the sender has stored. `[log, seq, hash]`.
@@ -187,8 +212,8 @@ pub struct AccountPayload {
     /// Account records, oldest first.
     #[serde(rename = "r", deserialize_with = "bounded::list::<_, _, MAX_RECORDS>")]
     pub records: Vec<SignedRecord>,
-    /// Certificates of its devices.
-    #[serde(rename = "c", deserialize_with = "bounded::list::<_, _, MAX_DEVICES>")]
+    /// Certificates of its devices, revoked ones too: what they wrote before is still theirs.
+    #[serde(rename = "c", deserialize_with = "bounded::list::<_, _, MAX_CERTIFICATES>")]
     pub certificates: Vec<SignedCertificate>,
     /// Bundles of its devices.
     #[serde(rename = "b", deserialize_with = "bounded::list::<_, _, MAX_DEVICES>")]

@@ -10,8 +10,8 @@ use serde::{
 use super::{
     numbered::{self, Frames, part},
     payload::{
-        AccountPayload, Close, Digest, Entries, Failure, Frontier, Hello, Introduce, Knock, Presence, Read, Typing,
-        Want,
+        AccountPayload, Close, Digest, Digests, Entries, Failure, Frontier, Hello, Introduce, Knock, Presence, Read,
+        Typing, Want,
     },
 };
 use crate::codec::{self, DecodeError};
@@ -43,6 +43,8 @@ pub enum Frame {
     Want(Want),
     /// 16
     Entries(Entries),
+    /// 18: only between devices of one account.
+    Digests(Digests),
     /// 22
     Presence(Presence),
     /// 24
@@ -87,6 +89,7 @@ impl Frame {
             Self::Frontier(_) => 12,
             Self::Want(_) => 14,
             Self::Entries(_) => 16,
+            Self::Digests(_) => 18,
             Self::Presence(_) => 22,
             Self::Typing(_) => 24,
             Self::Read(_) => 26,
@@ -117,6 +120,7 @@ impl Frame {
             Self::Frontier(payload) => codec::encode(&(number, id, payload)),
             Self::Want(payload) => codec::encode(&(number, id, payload)),
             Self::Entries(payload) => codec::encode(&(number, id, payload)),
+            Self::Digests(payload) => codec::encode(&(number, id, payload)),
             Self::Presence(payload) => codec::encode(&(number, id, payload)),
             Self::Typing(payload) => codec::encode(&(number, id, payload)),
             Self::Read(payload) => codec::encode(&(number, id, payload)),
@@ -167,6 +171,7 @@ impl Frames for Frame {
             12 => Self::Frontier(part(seq)?),
             14 => Self::Want(part(seq)?),
             16 => Self::Entries(part(seq)?),
+            18 => Self::Digests(part(seq)?),
             22 => Self::Presence(part(seq)?),
             24 => Self::Typing(part(seq)?),
             26 => Self::Read(part(seq)?),

@@ -17,6 +17,7 @@ use crate::{
         row::{EntryRow, ExpiringTable, NumberRow, NumberTable, Place, Rank, TimelineRow, TimelineTable, flag},
         write::Wrote,
     },
+    step::Signal,
     view::Fault,
 };
 
@@ -34,6 +35,8 @@ pub(crate) enum Came {
     CaughtUp,
     /// Its body was over the day's quota.
     Withheld,
+    /// Its device was revoked, and it lies behind the end of the log.
+    Void,
 }
 
 /// A checked entry on its way to its place.
@@ -139,12 +142,17 @@ impl Chat {
         self.put_entry(place, &row, env.step);
         env.step.put::<TimelineTable>(&(self.number, rank), &TimelineRow { place, number: row.number });
         env.step.put::<NumberTable>(&row.number, &NumberRow { chat: self.number, place });
-        let is_news = !mine && row.entry.body.is_some();
+        // Another device of ours has shown it.
+        let was_seen = self.log_at(place.log).is_some_and(|log| place.seq <= log.row.shared_read);
+        let is_news = !mine && row.entry.body.is_some() && !was_seen;
         let now_ms = env.step.now.wall_ms;
         let known = self.change();
         known.newest = known.newest.max(Some(rank));
         known.newest_number = row.number;
         known.active_ms = now_ms;
+        if was_seen && known.unread == 0 {
+            known.read_number = row.number;
+        }
         if is_news {
             known.unread += 1;
             if known.first_unread == 0 {
@@ -154,6 +162,9 @@ impl Chat {
         env.counters.announce(row.number);
         if row.is_gone() || (row.entry.body.is_none() && came != Came::Withheld) {
             // Withdrawn before it ever came here: nobody is told of it.
+            return Ok(None);
+        }
+        if came == Came::CaughtUp && self.row.importing {
             return Ok(None);
         }
         let message = self.show(place, &row, id, body, amended.as_ref(), env.around, env.step)?;
@@ -178,6 +189,13 @@ impl Chat {
             }
             Body::FriendAccept { .. } => {
                 self.change().confirmed = true;
+                Ok(())
+            }
+            Body::DeviceCut(cut) => self.apply_cut(place, &cut, env),
+            said @ (Body::FriendPut(_) | Body::FriendRemove(_) | Body::ReadMark(_) | Body::Setting(_)) => {
+                if self.is_own(env.around) {
+                    env.step.signal(Signal::Said(rank, Box::new(said)));
+                }
                 Ok(())
             }
             Body::Text { .. } | Body::Unknown(..) => Ok(()),
@@ -246,8 +264,10 @@ fn mark_arrival(row: &mut EntryRow, came: Came) {
     if ahead || behind {
         row.set(flag::DOUBTFUL);
     }
-    if came == Came::Withheld {
-        row.set(flag::WITHHELD);
+    match came {
+        Came::Withheld => row.set(flag::WITHHELD),
+        Came::Void => row.set(flag::DELETED),
+        Came::Written | Came::Live | Came::CaughtUp => {}
     }
 }
 

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Around,
-    conversation::Counters,
+    conversation::{Counters, cut::Cut},
     log::{
         Log,
         parked::Parked,
@@ -65,6 +65,15 @@ pub(crate) struct ChatRow {
     pub(crate) pending_amendments: u64,
     /// Settings of disappearing messages, in their order.
     pub(crate) timers: Vec<(Rank, Option<u64>)>,
+    /// Where the logs of revoked devices end.
+    #[serde(default)]
+    pub(crate) cuts: Vec<Cut>,
+    /// How far other devices of ours have read logs that are not here yet.
+    #[serde(default)]
+    pub(crate) marks: Vec<(LogId, u64)>,
+    /// Another device of ours had this before, and its past comes: what is fetched is history, and no news.
+    #[serde(default)]
+    pub(crate) importing: bool,
 }
 
 /// Who may write here, besides the logs that are there.
@@ -113,6 +122,8 @@ pub(crate) struct Chat {
     pub(crate) to_receipt: BTreeSet<u32>,
     /// The friend is typing until then.
     pub(crate) typing_until: Option<u64>,
+    /// What is taken now comes from another device of ours: no quota holds.
+    pub(crate) from_ours: bool,
     /// From where on messages follow a setting that came late in this batch.
     pub(crate) retime_from: Option<Rank>,
 }
@@ -132,6 +143,9 @@ impl Chat {
             read_number: 0,
             pending_amendments: 0,
             timers: Vec::new(),
+            cuts: Vec::new(),
+            marks: Vec::new(),
+            importing: false,
         };
         Self { dirty: true, ..Self::with_row(number, row, step) }
     }
@@ -153,6 +167,7 @@ impl Chat {
             moved: false,
             to_receipt: BTreeSet::new(),
             typing_until: None,
+            from_ours: false,
             retime_from: None,
         }
     }
@@ -205,16 +220,20 @@ impl Chat {
         &mut self.row
     }
 
-    /// Who may write: the certified devices of both accounts.
+    /// Who may write: the certified devices of both accounts, and those that were until they were revoked.
     pub(crate) fn set_writers(&mut self, around: &Around<'_>, step: &Step<'_>) {
         self.writers.clear();
+        if let Some(known) = around.people.account(&self.row.account) {
+            known.devices.iter().chain(&known.former).for_each(|device| self.add_writer(device.id, false));
+        }
+        let own = around.own.row();
+        own.devices.iter().chain(&own.former).for_each(|device| self.add_writer(device.id, true));
         self.add_writer(step.me.device, true);
-        for device in around.own.devices() {
-            self.add_writer(device.id, true);
-        }
-        for device in around.people.devices(&self.row.account.clone()) {
-            self.add_writer(device.id, false);
-        }
+    }
+
+    /// Whether it is the one of our own devices.
+    pub(crate) fn is_own(&self, around: &Around<'_>) -> bool {
+        self.row.account == around.me
     }
 
     /// A device whose certificate was checked.
@@ -273,6 +292,10 @@ impl Chat {
         let number = u32::try_from(self.logs.len()).ok()?;
         let mut log = Log::new(id, writer.device, writer.mine)?;
         log.dirty = true;
+        if let Some(mark) = self.row.marks.iter().position(|(marked, _)| *marked == id) {
+            let (_, seq) = self.change().marks.swap_remove(mark);
+            (log.row.read, log.row.shared_read) = (seq, seq);
+        }
         self.logs.push(log);
         self.by_log.insert(id, number);
         Some(number)

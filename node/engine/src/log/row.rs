@@ -263,8 +263,11 @@ pub(crate) struct LogRow {
     pub(crate) branches: Vec<Branch>,
     /// It had more branches than anybody keeps: nothing more is taken.
     pub(crate) frozen: bool,
-    /// How far our person has seen it.
+    /// How far our person has seen it, here or at another device of ours; perhaps further than it is here.
     pub(crate) read: u64,
+    /// How far our other devices know that.
+    #[serde(default)]
+    pub(crate) shared_read: u64,
     pub(crate) quota: Quota,
     /// Entries whose bodies were over the quota, as ranges.
     pub(crate) withheld: Vec<(u64, u64)>,

@@ -14,12 +14,16 @@ use hobnob_shared::{
     identity::{AccountKey, DeviceKeys},
     limits::{LOG_QUOTA_BYTES_PER_DAY, LOG_QUOTA_ENTRIES_PER_DAY, MAX_PARKED_ENTRIES},
     text::Reaction,
-    wire::{Body, Dep, EntryRef, Header, SignedEntry, entry::Draft, entry_id},
+    wire::{
+        Body, Dep, DeviceCut, EntryRef, FriendPut, Header, ReadItem, ReadMark, Setting, SignedEntry, entry::Draft,
+        entry_id,
+    },
 };
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng as _, SeedableRng as _};
 
 use crate::{
+    command::Command,
     event::{Change, Event},
     log::{ingest::Taken, row},
     message::OVER_QUOTA,
@@ -96,6 +100,31 @@ fn target(entry: &SignedEntry) -> EntryRef {
 
 fn is_stored(taken: &Taken) -> bool {
     matches!(taken, Taken::Stored(_))
+}
+
+#[test]
+fn what_a_friend_says_of_our_own_business_does_nothing() {
+    let mut world = World::friends(101);
+    world.say(ALICE, "bob", "mine");
+    world.run(1_000);
+    let mut bob = Author::new(&world, BOB);
+    let (alice, bob_account) = (world.nodes[ALICE].keys.id(), world.nodes[BOB].account.id());
+    let put = FriendPut { blocked: Some(true), muted: Some(true), ..FriendPut::new(bob_account) };
+    let mine = world.chat(ALICE, BOB).logs.iter().find(|log| log.row.mine).unwrap().row.id;
+    let entries = [
+        Body::FriendPut(put),
+        Body::FriendRemove(bob_account),
+        Body::Setting(Setting { key: "theme".into(), value: Some("mono".into()) }),
+        Body::ReadMark(ReadMark { conversation: bob.conversation, items: vec![ReadItem { log: mine, seq: 9 }] }),
+        Body::DeviceCut(DeviceCut { device: alice, heads: Vec::new() }),
+    ];
+    let entries: Vec<_> = entries.iter().map(|body| bob.write(body)).collect();
+    let before = world.ask(ALICE, Command::Friends).unwrap();
+    assert!(world.ingest(ALICE, BOB, entries).iter().all(is_stored));
+    world.run(1_000);
+    assert_eq!(world.ask(ALICE, Command::Friends).unwrap(), before);
+    assert_eq!(world.texts(ALICE, "bob"), ["mine"]);
+    assert!(!world.nodes[ALICE].events.iter().any(|event| matches!(event, Event::SettingChanged { .. })));
 }
 
 #[test]

@@ -6,7 +6,10 @@ use hobnob_shared::{
 };
 
 use super::{Peer, Sessions};
-use crate::step::{SessionId, Signal, Step};
+use crate::{
+    step::{SessionId, Signal, Step},
+    work::Mode,
+};
 
 /// Sessions that came up within this time of each other were opened at once.
 const AT_ONCE_MS: u64 = 10_000;
@@ -26,11 +29,14 @@ impl Sessions {
     }
 
     /// Takes the certificate of the other end, shown in the handshake or in an `Account` frame. Its key must be the one
-    /// that made the handshake, and its account the one that we dialled.
+    /// that made the handshake, and its account the one that we dialled. Our own devices reach each other as known
+    /// devices only.
     pub(crate) fn certify(&mut self, link: SessionId, peer: Peer, step: &mut Step<'_>) -> bool {
         let Some(session) = self.live.get_mut(&link) else { return false };
         let expected = session.target().and_then(crate::reach::Target::account);
-        if expected.is_some_and(|account| account != peer.account) || peer.account == step.me.account {
+        let is_own = peer.account == step.me.account;
+        let is_wrong = expected.is_some_and(|account| account != peer.account);
+        if is_wrong || is_own && (session.mode != Mode::Device || peer.device == step.me.device) {
             self.end(link, None, step);
             return false;
         }

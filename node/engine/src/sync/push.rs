@@ -1,7 +1,5 @@
 //! Sending entries over one session: what was asked for, then what is new, all in an order in which each entry comes
-//! after its past.
-//!
-//! No more is on its way than a writer's queue holds with room to spare: a full queue would end the session.
+//! after its past, and as far as the session's window allows.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -9,7 +7,7 @@ use std::{
 };
 
 use hobnob_shared::{
-    limits::{MAX_BATCH_ENTRIES, WRITER_QUEUE_BYTES, WRITER_QUEUE_FRAMES},
+    limits::MAX_BATCH_ENTRIES,
     wire::{Entries, Frame, Frontier, SignedEntry, Want},
 };
 
@@ -18,19 +16,15 @@ use crate::{
     log::row::{EntryRow, EntryTable, Place, join_range},
     row::RowKey as _,
     step::{SessionId, Step},
-    sync::Link,
+    sync::{
+        Link,
+        window::{Flight, Window},
+    },
     view::{Fault, Order},
 };
 
-/// Most bytes on their way without a receipt.
-const WINDOW_BYTES: usize = WRITER_QUEUE_BYTES / 2;
-/// Most frames on their way without a receipt.
-const WINDOW_FRAMES: usize = WRITER_QUEUE_FRAMES * 3 / 4;
 /// A frame is full from here on; small enough that other frames need not wait long behind it.
 const BATCH_BYTES: usize = 60 * 1024;
-/// When no receipt came for so long, what is on its way holds nothing up any more; the next round finds what is
-/// missing. One frame at 4 KiB a second takes as long.
-const LOST_MS: u64 = 15_000;
 /// Most entries that are read ahead, of all logs together.
 const AHEAD_ENTRIES: usize = 512;
 /// Most ranges of one log that somebody may have asked for at once.
@@ -63,14 +57,6 @@ impl Cursor {
     }
 }
 
-/// One frame of entries on its way.
-#[derive(Debug)]
-pub(crate) struct Flight {
-    logs: BTreeMap<u32, u64>,
-    bytes: usize,
-    at_ms: u64,
-}
-
 /// One log that is read from, merged with others by lamport.
 struct Source {
     log: u32,
@@ -96,8 +82,7 @@ impl Link {
     }
 
     /// The other side's frontier names `heads` of our heads of a log, the highest at `seq`.
-    pub(crate) fn heard(&mut self, log: u32, heads: usize, seq: u64, chat: &Chat, now_ms: u64) {
-        self.land(log, seq, now_ms);
+    pub(crate) fn heard(&mut self, log: u32, heads: usize, seq: u64, chat: &Chat) {
         let Some(known) = chat.log_at(log) else { return };
         let cursor = self.cursor(log);
         let has_all = heads >= known.row.branches.len() && seq >= known.head_seq();
@@ -106,46 +91,6 @@ impl Link {
         if cursor.active || has_all || sees_no_gap {
             cursor.reach(seq);
         }
-    }
-
-    fn land(&mut self, log: u32, seq: u64, now_ms: u64) {
-        let mut freed = 0;
-        self.flights.retain_mut(|flight| {
-            if flight.logs.get(&log).is_some_and(|sent| *sent <= seq) {
-                flight.logs.remove(&log);
-            }
-            if flight.logs.is_empty() {
-                freed += flight.bytes;
-            }
-            !flight.logs.is_empty()
-        });
-        self.flying_bytes = self.flying_bytes.saturating_sub(freed);
-        if freed > 0 {
-            self.last_landing = now_ms;
-        }
-    }
-
-    /// The other side has everything.
-    pub(crate) fn land_all(&mut self) {
-        self.flights.clear();
-        self.flying_bytes = 0;
-    }
-
-    /// Frames that nobody receipted hold nothing up any more.
-    pub(crate) fn drop_lost_flights(&mut self, now_ms: u64) {
-        if self.next_retry().is_some_and(|due| due <= now_ms) {
-            self.land_all();
-        }
-    }
-
-    fn is_full(&self) -> bool {
-        self.flying_bytes >= WINDOW_BYTES || self.flights.len() >= WINDOW_FRAMES
-    }
-
-    /// When a full window is given up.
-    pub(crate) fn next_retry(&self) -> Option<u64> {
-        let oldest = self.flights.front().filter(|_| self.is_full())?;
-        Some(oldest.at_ms.max(self.last_landing) + LOST_MS)
     }
 
     /// Of each log the first range that was asked for, and what is new.
@@ -236,9 +181,10 @@ impl Source {
 
 impl Conversations {
     /// The other side lacks something. It is sent when the batch ends.
-    pub(crate) fn on_want(&mut self, session: SessionId, want: &Want) {
-        let Some(link) = self.links.get_mut(&session) else { return };
-        let Some(chat) = self.chats.get(&link.chat) else { return };
+    pub(crate) fn on_want(&mut self, session: SessionId, number: u32, want: &Want) {
+        let Some(link) = self.links.get_mut(&(session, number)) else { return };
+        let Some(chat) = self.chats.get(&number) else { return };
+        link.stirred = true;
         for range in &want.ranges {
             let Some(log) = chat.log_number(&range.log) else { continue };
             let head = chat.log_at(log).map_or(0, crate::log::Log::head_seq);
@@ -256,26 +202,36 @@ impl Conversations {
 
     /// Sends what every session asked for or lacks, as far as its window allows.
     pub(crate) fn push_all(&mut self, step: &mut Step<'_>) -> Result<(), Fault> {
-        for (session, link) in &mut self.links {
-            let Some(chat) = self.chats.get(&link.chat) else { continue };
-            push(*session, link, chat, step)?;
-            tell_heads(*session, link, chat, step);
+        for ((session, number), link) in &mut self.links {
+            let (Some(chat), Some(partner)) = (self.chats.get(number), self.partners.get_mut(session)) else {
+                continue;
+            };
+            if chat.moved || link.stirred {
+                link.stirred = push(*session, link, &mut partner.window, chat, step)?;
+                tell_heads(*session, link, chat, step);
+            }
         }
         Ok(())
     }
 }
 
-fn push(session: SessionId, link: &mut Link, chat: &Chat, step: &mut Step<'_>) -> Result<(), Fault> {
+/// `true`: there is more, and no room for it now.
+fn push(
+    session: SessionId,
+    link: &mut Link,
+    window: &mut Window,
+    chat: &Chat,
+    step: &mut Step<'_>,
+) -> Result<bool, Fault> {
     loop {
         let mut sources = link.sources(chat);
-        if sources.is_empty() || link.is_full() {
-            return Ok(());
+        if sources.is_empty() || window.is_full() {
+            return Ok(!sources.is_empty());
         }
-        while !link.is_full() {
+        while !window.is_full() {
             let Some((entries, flight)) = gather(&mut sources, chat, step)? else { break };
             let more = sources.iter().any(|source| source.wanted && source.next <= source.to);
-            link.flying_bytes += flight.bytes;
-            link.flights.push_back(flight);
+            window.start(flight);
             step.send(session, Frame::Entries(Entries { conversation: chat.id, entries, more }));
         }
         link.settle(sources);
@@ -285,7 +241,7 @@ fn push(session: SessionId, link: &mut Link, chat: &Chat, step: &mut Step<'_>) -
 /// Fills one frame, the lowest lamport first.
 fn gather(sources: &mut [Source], chat: &Chat, step: &Step<'_>) -> Result<Option<(Vec<SignedEntry>, Flight)>, Fault> {
     let mut entries = Vec::new();
-    let mut flight = Flight { logs: BTreeMap::new(), bytes: 0, at_ms: step.now.mono_ms };
+    let mut flight = Flight { chat: chat.number, logs: BTreeMap::new(), bytes: 0, at_ms: step.now.mono_ms };
     while entries.len() < MAX_BATCH_ENTRIES - usize::from(u8::MAX) && flight.bytes < BATCH_BYTES {
         let mut lowest: Option<(u64, usize)> = None;
         for (index, source) in sources.iter_mut().enumerate() {

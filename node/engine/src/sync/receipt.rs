@@ -42,8 +42,8 @@ impl Conversations {
     /// Receipts that are due. They follow the commit of what they tell.
     pub(crate) fn send_receipts(&mut self, step: &mut Step<'_>) {
         let now_ms = step.now.mono_ms;
-        for (session, link) in &mut self.links {
-            let Some(chat) = self.chats.get(&link.chat) else { continue };
+        for ((session, number), link) in &mut self.links {
+            let Some(chat) = self.chats.get(number) else { continue };
             link.to_receipt.extend(&chat.to_receipt);
             if !link.is_receipt_due(now_ms) {
                 continue;
@@ -62,9 +62,9 @@ impl Conversations {
         }
     }
 
-    /// How far we have read, at the start of a session.
-    pub(crate) fn tell_read(&self, session: SessionId, around: &Around<'_>, step: &mut Step<'_>) {
-        let Some(chat) = self.links.get(&session).and_then(|link| self.chats.get(&link.chat)) else { return };
+    /// How far we have read, to a friend.
+    pub(crate) fn tell_read(&self, session: SessionId, number: u32, around: &Around<'_>, step: &mut Step<'_>) {
+        let Some(chat) = self.chats.get(&number) else { return };
         if !around.settings.is_on("read-marks") {
             return;
         }
@@ -85,24 +85,26 @@ impl Conversations {
         if !chat.mark_read() {
             return;
         }
-        for session in self.sessions_of(number).collect::<Vec<_>>() {
-            self.tell_read(session, around, step);
+        self.read.insert(number);
+        for session in self.friends_of(number).collect::<Vec<_>>() {
+            self.tell_read(session, number, around, step);
         }
     }
 
     pub(crate) fn on_read(
         &mut self,
         session: SessionId,
+        number: u32,
         read: &Read,
         around: &Around<'_>,
         step: &mut Step<'_>,
     ) -> Result<(), Fault> {
-        let Some(link) = self.links.get(&session) else { return Ok(()) };
-        let Some(chat) = self.chats.get_mut(&link.chat) else { return Ok(()) };
+        let Some(partner) = self.partners.get(&session).filter(|partner| !partner.mine) else { return Ok(()) };
+        let Some(chat) = self.chats.get_mut(&number) else { return Ok(()) };
         let mut env = Env { counters: &mut self.counters, around, step };
         for item in &read.items {
             if let Some(log) = chat.log_number(&item.log).filter(|log| chat.is_mine(*log)) {
-                chat.on_read(link.device, log, item.seq, &mut env)?;
+                chat.on_read(partner.device, log, item.seq, &mut env)?;
             }
         }
         Ok(())
@@ -110,22 +112,23 @@ impl Conversations {
 
     /// We are typing. Repeats within three seconds cost nothing.
     pub(crate) fn type_in(&mut self, number: u32, around: &Around<'_>, step: &mut Step<'_>) {
-        let Some(chat) = self.chats.get(&number) else { return };
+        let Some(id) = self.chats.get(&number).map(|chat| chat.id) else { return };
         if !around.settings.is_on("typing") {
             return;
         }
         let now_ms = step.now.mono_ms;
-        for (session, link) in self.links.iter_mut().filter(|(_, link)| link.chat == number) {
+        for session in self.friends_of(number).collect::<Vec<_>>() {
+            let Some(link) = self.links.get_mut(&(session, number)) else { continue };
             if link.last_typing.is_none_or(|last| now_ms >= last + TYPING_AGAIN_MS) {
                 link.last_typing = Some(now_ms);
-                step.send(*session, Frame::Typing(Typing { conversation: chat.id, typing: true }));
+                step.send(session, Frame::Typing(Typing { conversation: id, typing: true }));
             }
         }
     }
 
     /// A message went out: whoever saw us typing sees it instead.
     pub(crate) fn typed(&mut self, number: u32) {
-        for link in self.links.values_mut().filter(|link| link.chat == number) {
+        for (_, link) in self.links.iter_mut().filter(|((_, chat), _)| *chat == number) {
             link.last_typing = None;
         }
     }
@@ -133,21 +136,20 @@ impl Conversations {
     pub(crate) fn on_typing(
         &mut self,
         session: SessionId,
+        number: u32,
         typing: bool,
         around: &Around<'_>,
         step: &mut Step<'_>,
-    ) -> Result<(), Fault> {
-        let Some(link) = self.links.get(&session) else { return Ok(()) };
-        let Some(chat) = self.chats.get_mut(&link.chat) else { return Ok(()) };
-        if !around.settings.is_on("typing") {
-            return Ok(());
-        }
+    ) {
+        let is_friend = self.partners.get(&session).is_some_and(|partner| !partner.mine);
+        let Some(chat) = self.chats.get_mut(&number).filter(|_| is_friend && around.settings.is_on("typing")) else {
+            return;
+        };
         let was_typing = chat.typing_until.is_some();
         chat.typing_until = typing.then(|| step.now.mono_ms + TYPING_STOP_MS);
         if was_typing != typing {
             step.event(Event::Typing { chat: around.people.handle(&chat.row.account), typing });
         }
-        Ok(())
     }
 
     pub(crate) fn next_typing_stop(&self) -> Option<u64> {

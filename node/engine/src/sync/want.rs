@@ -2,6 +2,7 @@
 
 use hobnob_shared::{
     id::LogId,
+    limits::MAX_WANT_RANGES,
     wire::{FrontierItem, WantRange},
 };
 
@@ -123,6 +124,23 @@ impl Chat {
             }
         }
         ranges
+    }
+
+    /// Entries whose bodies were over the quota, to be asked of another device of ours, where none holds.
+    pub(super) fn withheld_here(&mut self, session: SessionId, now: Now) -> Option<Vec<WantRange>> {
+        let mut ranges = Vec::new();
+        for log in self.logs.iter().filter(|log| !log.row.withheld.is_empty()) {
+            let id = log.row.id;
+            if self.wanted.contains_key(&id) {
+                continue;
+            }
+            ranges.extend(log.row.withheld.iter().map(|(from, to)| WantRange { log: id, from: *from, to: *to }));
+            if let (Some((from, _)), Some((_, to))) = (log.row.withheld.first(), log.row.withheld.last()) {
+                self.wanted.insert(id, Wanted { session, from: *from, to: *to, at_ms: now.mono_ms });
+            }
+        }
+        ranges.truncate(MAX_WANT_RANGES);
+        (!ranges.is_empty()).then_some(ranges)
     }
 
     /// How many entries are known to be missing.

@@ -1,10 +1,13 @@
 //! Rows: who we are, and how we show ourselves.
 
 use hobnob_engine::command::{Command, Presence, Refusal};
-use hobnob_shared::text::{Nickname, Note};
+use hobnob_shared::{
+    identity::Invite,
+    text::{Nickname, Note},
+};
 
 use super::{Arg, ROW, Spec};
-use crate::command::{Action, Local, args::Args};
+use crate::command::{Action, DeviceLink, Local, args::Args};
 
 pub(super) const ROWS: &[Spec] = &[
     Spec {
@@ -55,6 +58,31 @@ pub(super) const ROWS: &[Spec] = &[
         ..ROW
     },
     Spec {
+        name: "devices",
+        usage: "/devices",
+        help: "list the machines of your account, and which one this is",
+        parse: |_| Ok(Action::Ask(Command::Devices)),
+        ..ROW
+    },
+    Spec {
+        name: "device",
+        usage: "/device link [--qr] or link LINK or revoke NAME [--yes]",
+        help: "add a machine to your account, or take one away (asks for your password)",
+        more: "/device link makes a link that is good once, for ten minutes; whoever has it gets everything that you have, so \
+               carry it to your other machine yourself. There, `hobnob init --link LINK` makes a profile with it, and \
+               /device link LINK uses it in a new profile that has no friends yet. All friends, chats and settings come to \
+               the new device; it does not hold your account's key, so only the first one links, revokes and changes your \
+               name. A device that you revoke gets nothing any more, but keeps what it has: revoke one that you lost.",
+        examples: &[
+            ("/device link", "a link for your other machine"),
+            ("/device revoke phone", "the phone is gone; your friends are told"),
+        ],
+        flags: &["--qr", "--yes"],
+        args: &[Arg::Word(&["link", "revoke"]), Arg::Anything],
+        parse: device,
+        ..ROW
+    },
+    Spec {
         name: "away",
         usage: "/away [text]",
         help: "show friends that you are away, and perhaps why",
@@ -95,6 +123,27 @@ pub(super) const ROWS: &[Spec] = &[
         ..ROW
     },
 ];
+
+fn device(args: &mut Args<'_>) -> Result<Action, Refusal> {
+    match args.need("link or revoke")?.as_str() {
+        "link" => {
+            args.qr = args.flag("--qr");
+            // Mail programs break links; blanks in them do not matter.
+            let link = args.rest().trim();
+            if link.is_empty() {
+                return Ok(Action::Local(Local::LinkDevice));
+            }
+            let invite = Invite::parse(link).map_err(|why| args.refuse(why))?;
+            Ok(Action::Local(Local::JoinAccount(DeviceLink(Box::new(invite)))))
+        }
+        "revoke" => {
+            let name = args.need("the name of the device")?;
+            args.asks = Some("nothing goes to that device any more, and what it writes does not count. Go on?");
+            Ok(Action::Local(Local::RevokeDevice(name)))
+        }
+        other => Err(args.refuse(format_args!("{other:?} is neither link nor revoke"))),
+    }
+}
 
 /// Without a text, the one that was there stays.
 fn presence(args: &mut Args<'_>, presence: Presence) -> Result<Action, Refusal> {

@@ -16,6 +16,11 @@ use crate::api::{Change, Delivery, DeliveryState, Event, Message, Presence, comm
 /// Cells that a changed message may take in its notice.
 const CHANGED_CELLS: usize = 48;
 
+/// What a person is told whose device was revoked.
+const REVOKED: &str = "this device was revoked by another one of your account: it sends and receives nothing any more. What is \
+                       here stays readable; to chat on this machine again, link a new profile (hobnob -P NAME init --link \
+                       LINK)";
+
 /// What happened; nothing where a person need not be told.
 pub fn event(event: &Event, scene: &Scene, look: &Look) -> Option<String> {
     let words = match event {
@@ -37,6 +42,14 @@ pub fn event(event: &Event, scene: &Scene, look: &Look) -> Option<String> {
         Event::FriendNewDevice { chat, device_name } => {
             format!("{} has a new device: {}", bare(chat, true), display::line(device_name))
         }
+        Event::DeviceAdded { name } => format!(
+            "a new device of yours: {}. If you did not link it, /device revoke it now",
+            display::line(name.as_str())
+        ),
+        Event::DeviceRevoked { current: true, .. } => return Some(alert(REVOKED, look)),
+        Event::DeviceRevoked { name, .. } => {
+            format!("{} is no longer a device of yours", display::line(name.as_str()))
+        }
         Event::PresenceChanged { chat, presence, text } => present(chat, *presence, text.as_str()),
         Event::NearbyFound(person) => near(person)?,
         Event::NearbyEnded => "pairing mode is over: nobody near sees you any more".to_owned(),
@@ -51,9 +64,11 @@ pub fn event(event: &Event, scene: &Scene, look: &Look) -> Option<String> {
         }
         Event::Saved => "the disk takes again: everything is kept".to_owned(),
         Event::Missed(count) => format!("{count} events came too fast to show; /history and /chats have them"),
-        Event::FriendChanged(_) | Event::Typing { .. } | Event::Listening(_) | Event::SettingChanged { .. } => {
-            return None;
-        }
+        Event::FriendChanged(_)
+        | Event::Typing { .. }
+        | Event::Listening(_)
+        | Event::ReadElsewhere { .. }
+        | Event::SettingChanged { .. } => return None,
     };
     Some(notice(&words, look))
 }

@@ -13,7 +13,7 @@ use super::{
     message::{bare, friend as friend_name},
     paint::Role,
 };
-use crate::api::{Friend, NearbyPerson, Presence, Request, RequestKind, Standing, WhoAmI};
+use crate::api::{Friend, Joined, NearbyPerson, OwnDevice, Presence, Request, RequestKind, Standing, WhoAmI};
 
 /// Pairing mode cannot keep its promise.
 const ONLY_HERE: &str = "; but this node listens on this machine only, so nobody else on the network sees it: start hobnob \
@@ -83,6 +83,30 @@ fn details(friend: &Friend, look: &Look) -> String {
         words.push(format!("“{}”", shorten(text, WORDS_CELLS)));
     }
     words.join(" · ")
+}
+
+/// The devices of our account.
+pub(super) fn devices(list: &[OwnDevice], look: &Look) -> String {
+    let row = |device: &OwnDevice| {
+        let state = match (device.current, device.connected, device.last_seen_ms) {
+            (true, ..) => "this one".to_owned(),
+            (false, true, _) => "connected".to_owned(),
+            (false, false, Some(ms)) => format!("seen {}", look.ago(ms)),
+            (false, false, None) => "not seen yet".to_owned(),
+        };
+        vec![shorten(device.name.as_str(), WORDS_CELLS), state, format!("added {}", look.ago(device.added_ms))]
+    };
+    rows(&list.iter().map(row).collect::<Vec<_>>(), look)
+}
+
+/// This machine has become a device of an account.
+pub(super) fn joined(joined: &Joined) -> String {
+    format!(
+        "this machine is a device of {} now ({}), called {}. Friends and chats come when hobnob is started again",
+        shorten(joined.nick.as_str(), WORDS_CELLS),
+        fingerprint(&joined.account),
+        shorten(joined.device_name.as_str(), WORDS_CELLS),
+    )
 }
 
 /// What a command did to a friend.

@@ -14,7 +14,9 @@ pub fn reply(command: &str, reply: &Reply, scene: &Scene, look: &Look) -> String
     match reply {
         Reply::Done => done(command, look),
         Reply::WhoAmI(me) => whoami_card(me, look),
-        Reply::Invite { link, local_only } => invite(link, *local_only, look),
+        Reply::Invite { link, local_only } => invite(command, link, *local_only, look),
+        Reply::Devices(devices) => lines(&people::devices(devices, look), look),
+        Reply::Joined(joined) => notice(&people::joined(joined), look),
         Reply::Friend(friend) => notice(&people::friend_after(command, friend), look),
         Reply::Friends(friends) => lines(&people::friends(friends, look), look),
         Reply::Requests(requests) => lines(&people::requests(requests, look), look),
@@ -61,7 +63,7 @@ fn lines(text: &str, look: &Look) -> String {
 fn done(command: &str, look: &Look) -> String {
     let words = match command {
         // The event says it.
-        "remove" | "expire" => return String::new(),
+        "remove" | "expire" | "device" => return String::new(),
         "nick" | "bio" => "changed; your friends are told when they are reached",
         "away" | "busy" | "invisible" | "back" | "status" => "your friends see it now",
         "decline" => "declined; nobody is told",
@@ -87,12 +89,19 @@ fn nothing_unread(command: &str) -> &'static str {
 }
 
 /// The link on a line of its own, so that it can be copied whole.
-fn invite(link: &str, local_only: bool, look: &Look) -> String {
+fn invite(command: &str, link: &str, local_only: bool, look: &Look) -> String {
     let link = display::line(link);
     if look.plain && look.width == usize::MAX {
         return format!("{link}\n");
     }
-    let mut out = notice("give this link to your friend over a way you both trust; they type /add and the link:", look);
+    let words = match command {
+        "device" => {
+            "at your other machine type: hobnob init --link, and this link. It is good once, for ten minutes, while hobnob \
+             runs here; whoever has it gets everything that you have:"
+        }
+        _ => "give this link to your friend over a way you both trust; they type /add and the link:",
+    };
+    let mut out = notice(words, look);
     out.push_str(&format!("{link}\n"));
     if local_only {
         let words = "it holds addresses of this machine or this network only: nobody outside can reach you with it";

@@ -1,0 +1,86 @@
+//! `hobnob init --link LINK`: this machine becomes a device of an account that exists.
+
+use std::io::Read as _;
+
+use hobnob_shared::{identity::Invite, limits::MAX_LINK_BYTES, text::display};
+use zeroize::Zeroizing;
+
+use super::{
+    args::Common,
+    data,
+    init::{new_password, parse_name, usage},
+    prompt, start,
+};
+use crate::{
+    api::{Command, Joined, Node, Refusal, Reply, StartOptions},
+    config::Config,
+    json::{out, write},
+    profile::{self, OpenedProfile, Password, ProfileError},
+    script,
+};
+
+/// Makes the profile, and has it linked. What comes to nothing leaves nothing behind.
+pub(super) fn run(common: &Common, config: &Config, link: &str, name: Option<&str>) -> Result<u8, Refusal> {
+    let invite = read(link)?;
+    let device = name.map(parse_name).transpose()?;
+    let password = new_password(common, prompt::is_possible(common.no_input))?;
+    profile::create_for_link(&config.dir, device.as_ref(), password.as_ref())?;
+    prompt::say("Reaching the other machine.\n");
+    match join(config, invite, password) {
+        Ok(joined) => say(common, config, &joined),
+        Err(refusal) => {
+            profile::discard(&config.dir)?;
+            Err(refusal)
+        }
+    }
+}
+
+fn read(link: &str) -> Result<Invite, Refusal> {
+    let mut text = Zeroizing::new(link.to_owned());
+    if link == "-" {
+        text.clear();
+        let limit = MAX_LINK_BYTES as u64;
+        let read = std::io::stdin().lock().take(limit).read_to_string(&mut text);
+        read.map_err(|why| usage(&format!("the link cannot be read from standard input: {why}")))?;
+    }
+    let invite = Invite::parse(&text).map_err(|why| usage(&why.to_string()))?;
+    if invite.links_device() {
+        return Ok(invite);
+    }
+    Err(usage("this is a link for a friend: make a profile with hobnob init, then /add it"))
+}
+
+fn join(config: &Config, invite: Invite, password: Option<Password>) -> Result<Joined, Refusal> {
+    let profile = OpenedProfile::open(&config.dir, password.as_ref())?;
+    let mut options = StartOptions::new(profile, config.listen.clone());
+    options.mdns = config.mdns;
+    start::async_runtime()?.block_on(async {
+        let node = Node::start(options).await?;
+        let joined = ask(&node, invite, password).await;
+        node.shutdown().await;
+        joined
+    })
+}
+
+async fn ask(node: &Node, invite: Invite, password: Option<Password>) -> Result<Joined, Refusal> {
+    let Reply::Joined(joined) = node.ask(Command::JoinAccount { invite: Box::new(invite) }).await? else {
+        return Err(usage("the node gave an odd answer"));
+    };
+    let refused = |why: ProfileError| Refusal::new(why.code(), why.to_string());
+    node.take_over(password, (*joined).clone()).await.map_err(refused)?;
+    Ok(*joined)
+}
+
+fn say(common: &Common, config: &Config, joined: &Joined) -> Result<u8, Refusal> {
+    let (nick, device) = (display::line(joined.nick.as_str()), display::line(joined.device_name.as_str()));
+    prompt::say(&format!(
+        "\nThis machine is a device of {nick} now, called {device}; its profile is in {}.\nStart hobnob to chat: friends \
+         and history come from the other devices. It does not hold the account's key.\n",
+        config.dir.display()
+    ));
+    if common.json {
+        let (nick, device) = (joined.nick.as_str(), joined.device_name.as_str());
+        data(&write::line(&out::linked(nick, &config.dir, device, script::now())))?;
+    }
+    Ok(0)
+}
