@@ -4,3 +4,4 @@
 //! them. Nothing here is told a password, a message or a list of friends.
 
 pub mod registry;
+pub mod store;
