@@ -3,5 +3,9 @@
 //! `registry` holds every rule and does no I/O; `store` keeps its rows; `server` is the network; `program` is all around
 //! them. Nothing here is told a password, a message or a list of friends.
 
+pub mod clock;
+pub mod keys;
+pub mod metrics;
 pub mod registry;
+pub mod server;
 pub mod store;
