@@ -4,8 +4,10 @@
 //! them. Nothing here is told a password, a message or a list of friends.
 
 pub mod clock;
+pub mod config;
 pub mod keys;
 pub mod metrics;
+pub mod program;
 pub mod registry;
 pub mod server;
 pub mod store;
