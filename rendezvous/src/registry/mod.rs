@@ -18,8 +18,6 @@ mod row;
 mod serve;
 mod session;
 mod step;
-#[cfg(test)]
-mod tests;
 mod usage;
 mod vault;
 pub mod view;
