@@ -33,7 +33,7 @@ const FRIENDS_WITHIN: Duration = Duration::from_secs(30);
 const LISTEN: &str = "/ip4/127.0.0.1/tcp/0";
 
 const WELCOME: &str = "\
-This is a demo: @echo is a second node on this machine, and you two are friends already. Write to it and it answers;
+This is a demo: @echo is a second node on this machine, and you two are friends already. Write to it and it answers; \
 everything on the way is the real thing. /help lists all commands, /quit ends the demo and removes it.
 Try: hello   /info ^   /react ^ 👍   /reply ^ nice   /verify @echo   /history
 ";
@@ -133,7 +133,7 @@ async fn converse(echo: &Node, you: &Node, session: &Session, signals: Signals) 
     // The front end finds it there. Without it the demo is as good, so nothing depends on it.
     let _ = tokio::time::timeout(FRIENDS_WITHIN, until(&mut news, |event| matches!(event, Event::Message(_)))).await;
     if !session.json {
-        crate::cli::say(WELCOME);
+        crate::cli::tell(WELCOME);
     }
     let ended = front_end(you, session, None, signals).await;
     bot.abort();

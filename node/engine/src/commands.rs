@@ -255,6 +255,9 @@ impl Parts {
         let account = self.people.find(chat)?;
         if let Some(verified) = verdict {
             self.settle_keys(&account, verified, step);
+            if !verified {
+                return answer(self.friend(&account));
+            }
             return answer(safety(&account, None, &self.people, step));
         }
         match self.sessions.of(&account).first() {

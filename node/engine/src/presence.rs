@@ -80,6 +80,11 @@ impl Presences {
         }
     }
 
+    /// We want to be taken for offline: nothing tells that somebody sits here.
+    pub(crate) fn is_invisible(&self) -> bool {
+        self.own.presence == Presence::Invisible
+    }
+
     /// Tells a friend over a session of theirs.
     pub(crate) fn tell(&self, session: SessionId, step: &mut Step<'_>) {
         let (state, text) = match self.own.presence {

@@ -24,7 +24,7 @@ use zeroize::Zeroizing;
 
 use self::args::{Act, Cli, Common};
 pub(crate) use self::{
-    prompt::say,
+    prompt::tell,
     start::{Signals, async_runtime, front_end},
 };
 use crate::{

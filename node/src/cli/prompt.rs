@@ -87,7 +87,7 @@ pub(super) fn columns() -> usize {
 }
 
 /// Paragraphs, each wrapped at its blanks.
-pub(super) fn tell(text: &str) {
+pub(crate) fn tell(text: &str) {
     say(&wrapped(text, columns()));
 }
 

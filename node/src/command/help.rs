@@ -33,9 +33,9 @@ On one network it goes without a link: both type `/nearby on`, and one of you `/
         name: "writing",
         title: "how lines are read",
         text: "\
-- A line without `/` goes to the chat in the prompt. `@bob hi` goes to Bob without switching; `@bob` alone switches.
+- A line without `/` goes to the chat in the prompt, or to the only chat there is. `@bob hi` goes to Bob without switching; `@bob` alone switches.
 - A line that begins with `//` sends the rest with one slash. A blank before `/` or `@name` is refused: nothing is sent by mistake.
-- Quotes group words of a command. The text of a message is sent as it stands, quotes and all.
+- Double quotes group words of a command. The text of a message is sent as it stands, quotes and all.
 - A command may be shortened as long as only one fits: `/hist` is `/history`. One that destroys must be spelled out.
 - Several pasted lines are one message. Alt-Enter begins a new line of it.",
     },
@@ -49,7 +49,8 @@ Every message has a number, `[42]`, that it keeps for ever on this node. Where a
 Behind your own messages: `…` waits here, `⇡` is stored at a carrier, `✓` is stored by a device of your friend, `✓✓` was shown there.
 Before a name: `✓` you compared keys (`/verify`), `!` the key changed. In plain mode all of these are words.
 
-In the prompt: the chat, `●3` unread messages elsewhere, `…1` messages of yours that are not delivered yet.",
+In the prompt: the chat, `●3` unread messages elsewhere, `…1` messages of yours that are not delivered yet. A bare `…` before
+`>`: your friend is typing. The prompt keeps its width while a line is typed, so a count that goes away leaves blanks in front.",
     },
     Topic {
         name: "keys",

@@ -171,7 +171,13 @@ impl Handle {
             // Lower case can be longer than upper case, and `-2` must fit behind it.
             trimmed.pop();
         }
-        Self::parse(trimmed).unwrap_or_else(|_| Self("friend".to_owned()))
+        let handle = Self::parse(trimmed).unwrap_or_else(|_| Self("friend".to_owned()));
+        if handle.is_reserved() { handle.numbered(2) } else { handle }
+    }
+
+    /// Whether it is what a node calls its own person: a friend of that name would look like oneself.
+    pub fn is_reserved(&self) -> bool {
+        self.0.eq_ignore_ascii_case("me")
     }
 
     /// How somebody is called of whom only the account is known.
@@ -217,6 +223,7 @@ mod tests {
         assert_eq!(handle("小明"), "@小明");
         assert_eq!(handle("!!!"), "@friend");
         assert_eq!(handle("@admin"), "@admin");
+        assert_eq!(handle("Me"), "@me-2", "only we ourselves are shown as me");
     }
 
     #[test]

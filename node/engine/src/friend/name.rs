@@ -41,6 +41,10 @@ impl People {
 
     /// Gives them another name of ours.
     pub(crate) fn rename(&mut self, account: &AccountId, to: &Handle, step: &mut Step<'_>) -> Result<(), Refusal> {
+        if to.is_reserved() {
+            let message = format!("{to} is how you yourself are shown; choose another name");
+            return Err(Refusal::new(Code::Conflict, message));
+        }
         match self.handles.get(to) {
             Some(holder) if holder != account => {
                 let message = format!("{to} is already a friend's name; choose another, or /rename {to} first");

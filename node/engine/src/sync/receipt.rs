@@ -65,7 +65,7 @@ impl Conversations {
     /// How far we have read, to a friend.
     pub(crate) fn tell_read(&self, session: SessionId, number: u32, around: &Around<'_>, step: &mut Step<'_>) {
         let Some(chat) = self.chats.get(&number) else { return };
-        if !around.settings.is_on("read-marks") {
+        if !around.settings.is_on("read-marks") || around.presence.is_invisible() {
             return;
         }
         let items: Vec<ReadItem> = chat
@@ -113,7 +113,7 @@ impl Conversations {
     /// We are typing. Repeats within three seconds cost nothing.
     pub(crate) fn type_in(&mut self, number: u32, around: &Around<'_>, step: &mut Step<'_>) {
         let Some(id) = self.chats.get(&number).map(|chat| chat.id) else { return };
-        if !around.settings.is_on("typing") {
+        if !around.settings.is_on("typing") || around.presence.is_invisible() {
             return;
         }
         let now_ms = step.now.mono_ms;

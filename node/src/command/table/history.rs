@@ -15,7 +15,7 @@ pub(super) const ROWS: &[Spec] = &[
     Spec {
         name: "history",
         usage: "/history [@bob] [n] [--before N]",
-        help: "show the last n messages of the chat, 20 unless told otherwise",
+        help: "show the last n messages of the chat: 20 unless told otherwise, 10,000 at most",
         examples: &[("/history 100", "the last hundred"), ("/history 20 --before 42", "twenty before [42]")],
         args: &[Arg::Friend],
         flags: &["--before"],

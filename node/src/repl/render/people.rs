@@ -119,7 +119,10 @@ pub(super) fn friend_after(command: &str, friend: &Friend) -> String {
         ("mute", _) if friend.muted => format!("{name} is muted: no bell, no unread mark"),
         ("mute", _) => format!("{name} is no longer muted"),
         ("verify", _) if friend.verified => format!("{name} is verified: the keys are the same on both sides"),
-        ("verify", _) => format!("{name} is not verified"),
+        ("verify", _) => format!(
+            "{name} is not verified. If the words or numbers differed, somebody may stand between you: write nothing \
+             secret here, and meet over another link; /block {name} ends the connection"
+        ),
         (_, Standing::Pending) => {
             format!("asked {name}; you are friends once they are reached and accept (/net says how that goes)")
         }
