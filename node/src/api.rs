@@ -9,14 +9,14 @@ use std::{
     task::{Context, Poll},
 };
 
-use hobnob_shared::identity::AccountKey;
+use hobnob_shared::{identity::AccountKey, rendezvous::Address};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use zeroize::Zeroizing;
 
 pub use hobnob_engine::command::{
-    self, Chat, Code, Command, Delivery, DeliveryState, Friend, InviteTerms, Message, MessageDetails, MessageKind,
-    MessageRef, NearbyPerson, Peer, Presence, Queued, Quote, Refusal, Reply, Request, RequestKind, Setting, Standing,
-    Unreached, Which, WhoAmI,
+    self, Chat, Code, Command, Delivery, DeliveryState, Found, Friend, InviteTerms, Message, MessageDetails,
+    MessageKind, MessageRef, NearbyPerson, Peer, Presence, Queued, Quote, Refusal, Reply, Request, RequestKind,
+    ServerState, ServerView, Setting, Standing, Unreached, Which, WhoAmI,
 };
 pub use hobnob_engine::event::{self, Change, Event};
 
@@ -42,6 +42,8 @@ pub struct StartOptions {
     pub listen: Vec<String>,
     /// Whether to look for friends on the local network.
     pub mdns: bool,
+    /// Rendezvous to be used, besides those that the profile knows.
+    pub rendezvous: Vec<Address>,
     /// For tests: asked before each commit; an error stands for the disk's.
     pub disk_gate: Option<DiskGate>,
 }
@@ -49,7 +51,7 @@ pub struct StartOptions {
 impl StartOptions {
     /// Starts with these addresses, everything else as usual.
     pub fn new(profile: OpenedProfile, listen: Vec<String>) -> Self {
-        Self { profile, listen, mdns: true, disk_gate: None }
+        Self { profile, listen, mdns: true, rendezvous: Vec::new(), disk_gate: None }
     }
 }
 

@@ -187,7 +187,14 @@ impl World {
         let fresh = n.disk.is_empty();
         let now = self.clock(node);
         let n = &mut self.nodes[node];
-        let start = Start { identity, account_key: None, transport: transport(node), fresh_incarnation: fresh, seed };
+        let start = Start {
+            identity,
+            account_key: None,
+            transport: transport(node),
+            fresh_incarnation: fresh,
+            rendezvous: Vec::new(),
+            seed,
+        };
         let mut work = Work::default();
         let engine = Engine::load(start, &n.disk, now, &mut work)
             .unwrap_or_else(|fault| panic!("seed {}: node {node} does not load: {fault}", self.seed));

@@ -25,6 +25,7 @@ mod outbox;
 mod own;
 mod presence;
 mod reach;
+mod rendezvous;
 mod row;
 mod session;
 mod settings;
@@ -36,7 +37,10 @@ mod testing;
 mod timer;
 mod verify;
 
-use hobnob_shared::identity::{AccountKey, Identity};
+use hobnob_shared::{
+    identity::{AccountKey, Identity},
+    rendezvous::Address,
+};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng as _;
 
@@ -48,6 +52,7 @@ use crate::{
     own::Own,
     presence::Presences,
     reach::Reach,
+    rendezvous::Rendezvous,
     session::{Pings, Sessions},
     settings::Settings,
     step::{Core, Me, Step},
@@ -67,6 +72,8 @@ pub struct Start {
     pub transport: TransportId,
     /// The database is new, restored or repaired: this device goes on in new incarnations of its logs.
     pub fresh_incarnation: bool,
+    /// Rendezvous to be used, besides those that are stored.
+    pub rendezvous: Vec<Address>,
     /// All randomness grows from this.
     pub seed: [u8; 32],
 }
@@ -92,6 +99,7 @@ struct Parts {
     nearby: Nearby,
     verifications: Verifications,
     conversations: Conversations,
+    rendezvous: Rendezvous,
 }
 
 /// What every part may look at while it acts.
@@ -120,7 +128,7 @@ impl Engine {
     /// Reads the small state: who we are and know, settings, heads; never messages. What must be written at once
     /// (a new incarnation, say) is in `work`, to be committed before anything else.
     pub fn load(start: Start, view: &dyn View, now: Now, work: &mut Work) -> Result<Self, Fault> {
-        let Start { identity, account_key, transport, fresh_incarnation, seed } = start;
+        let Start { identity, account_key, transport, fresh_incarnation, rendezvous, seed } = start;
         let Identity { account, device_keys, certificate, record } = identity;
         let device_name = certificate
             .verify()
@@ -149,6 +157,7 @@ impl Engine {
             nearby: Nearby::default(),
             verifications: Verifications::default(),
             conversations,
+            rendezvous: Rendezvous::load(&rendezvous, &mut step)?,
         };
         let mut engine = Self { core, parts };
         engine.parts.settle(&mut Step::new(&mut engine.core, now, view, work))?;

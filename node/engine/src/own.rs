@@ -174,6 +174,11 @@ impl Own {
         }
     }
 
+    /// All of it in one frame, for somebody who never heard of us.
+    pub(crate) fn introduction(&self) -> AccountPayload {
+        self.row.introduction()
+    }
+
     /// Only our newest bundle.
     pub(crate) fn bundle(&self) -> AccountPayload {
         let bundles = self.row.payloads(self.row.known()).into_iter().flat_map(|payload| payload.bundles).collect();

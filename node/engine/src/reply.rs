@@ -2,11 +2,15 @@
 //!
 //! All text in here is as its author wrote it: filter it before a terminal.
 
+mod server;
+
 use hobnob_shared::{
     id::{AccountId, DeviceId, EntryId},
-    text::{Handle, Nickname, Note, Reaction},
+    text::{Handle, Nickname, Note, Reaction, Username},
+    wire::{AccountPayload, ServerFrame},
 };
 
+pub use self::server::{Found, ServerState, ServerView};
 use crate::command::Presence;
 
 /// Where a message of ours is.
@@ -183,6 +187,13 @@ pub enum RequestKind {
         /// Which friend.
         by: Handle,
     },
+    /// They looked our name up.
+    Name {
+        /// Our name.
+        name: Username,
+        /// The host of the rendezvous.
+        server: String,
+    },
 }
 
 /// A chat in the list.
@@ -328,12 +339,21 @@ pub enum Reply {
         sessions: usize,
         pairing: bool,
         unreached: Vec<Unreached>,
+        servers: Vec<ServerView>,
     },
     Peers(Vec<Peer>),
     Pong {
         round_trip_ms: u64,
     },
     Outbox(Vec<Queued>),
+    Servers(Vec<ServerView>),
+    /// What a rendezvous answered, and the handshake hash of the session that it came over: a login is bound to it.
+    Answered {
+        frame: Box<ServerFrame>,
+        session: [u8; 32],
+    },
+    MyAccount(Box<AccountPayload>),
+    Found(Box<Found>),
     Settings(Vec<Setting>),
     /// What came while no front end listened, oldest first, at most 10,000; `unread` counts all.
     Listening {

@@ -40,7 +40,7 @@ fn told(line: &str) -> String {
 
 fn refused(line: &str) -> String {
     match parsed(line) {
-        Err(Refusal { code: Code::Usage, message }) => message,
+        Err(Refusal { code: Code::Usage, message, .. }) => message,
         other => panic!("{line:?} was not refused as usage: {other:?}"),
     }
 }

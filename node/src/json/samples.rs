@@ -4,15 +4,16 @@
 
 use hobnob_shared::{
     id::{AccountId, DeviceId, EntryId},
-    text::{Handle, Nickname, Note, Reaction},
+    rendezvous::Address,
+    text::{Handle, Nickname, Note, Reaction, Username},
 };
 use serde_json::{Value, json};
 
 use super::out::{self, Origin};
 use crate::api::{
     Change, Chat, Code, Delivery, DeliveryState, Event, Friend, Message, MessageDetails, MessageKind, NearbyPerson,
-    Peer, Presence, Queued, Quote, Refusal, Reply, Request, RequestKind, Setting, Standing, Unreached, WhoAmI,
-    command::From,
+    Peer, Presence, Queued, Quote, Refusal, Reply, Request, RequestKind, ServerState, ServerView, Setting, Standing,
+    Unreached, WhoAmI, command::From,
 };
 
 /// When the lines are written: 2026-11-23 15:04:05.678 UTC.
@@ -93,6 +94,7 @@ fn events() -> Vec<Event> {
         Event::Gap { chat: chat(), missing: 3 },
         Event::ExpirySet { chat: chat(), after_secs: Some(86_400), by_me: false },
         Event::Listening(listen()),
+        Event::ServerChanged(Box::new(server())),
         Event::SettingChanged { key: "read-marks".into(), value: Some("off".into()) },
         Event::Warning { chat: None, message: "the clock went back by 3 hours".into() },
         Event::NotSaved { why: "no space left on device".into() },
@@ -253,7 +255,18 @@ fn net() -> Reply {
         last_error: Some("connection refused".into()),
         retry_ms: Some(4_000),
     };
-    Reply::Net { listen: listen(), sessions: 0, pairing: false, unreached: vec![unreached] }
+    Reply::Net { listen: listen(), sessions: 0, pairing: false, unreached: vec![unreached], servers: vec![server()] }
+}
+
+fn server() -> ServerView {
+    let transport = [&[0x00, 0x24, 0x08, 0x01, 0x12, 0x20][..], &[0x0d; 32]].concat();
+    ServerView {
+        address: Address::new("/dns4/rosa.example/tcp/4001", &transport, &[9; 32]).unwrap(),
+        name: Some(Username::parse("alice").unwrap()),
+        state: ServerState::Up,
+        last_error: None,
+        retry_ms: None,
+    }
 }
 
 fn peer() -> Peer {

@@ -63,6 +63,8 @@ pub(super) fn works_unsaved(command: &Command) -> bool {
         | Command::Net
         | Command::Peers
         | Command::Outbox
+        | Command::Servers
+        | Command::MyAccount
         | Command::Settings { .. } => true,
         Command::Nearby { on } => on.is_none(),
         Command::SetProfile { .. }
@@ -94,6 +96,12 @@ pub(super) fn works_unsaved(command: &Command) -> bool {
         | Command::Ping { .. }
         | Command::OutboxRetry
         | Command::OutboxCancel { .. }
+        | Command::SetRendezvous { .. }
+        | Command::Ask { .. }
+        | Command::Registered { .. }
+        | Command::LoggedOut { .. }
+        | Command::Find { .. }
+        | Command::AddName { .. }
         | Command::Set { .. }
         | Command::Listen { .. } => false,
     }

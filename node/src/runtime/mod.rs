@@ -21,6 +21,7 @@ use hobnob_engine::{
     event::Event,
     work::{Input, Now, Work},
 };
+use hobnob_shared::rendezvous::Address;
 use tokio::sync::broadcast;
 
 pub(crate) use self::{clock::wall_ms, start::start};
@@ -42,6 +43,8 @@ struct Runtime {
     /// `None` while the database cannot even be read.
     engine: Option<Engine>,
     who: Who,
+    /// What the node was started with.
+    rendezvous: Vec<Address>,
     fresh_incarnation: bool,
     disk: Disk,
     wire: Wire,
@@ -183,7 +186,9 @@ impl Runtime {
         let (identity, account_key) = self.who.copy();
         let seed = crate::profile::random().map_err(|error| Trouble::Refused(error.to_string()))?;
         let transport = self.wire.transport();
-        let start = Start { identity, account_key, transport, fresh_incarnation: self.fresh_incarnation, seed: *seed };
+        let fresh_incarnation = self.fresh_incarnation;
+        let rendezvous = self.rendezvous.clone();
+        let start = Start { identity, account_key, transport, fresh_incarnation, rendezvous, seed: *seed };
         let view = self.disk.view()?;
         Ok(Engine::load(start, &view, now, work)?)
     }

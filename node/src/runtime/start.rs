@@ -27,7 +27,7 @@ const PORT_TRIES: usize = 8;
 
 /// Opens the network and starts the thread. Returns when the node can be asked, and knows where it listens.
 pub(crate) async fn start(options: StartOptions) -> Result<Node, StartError> {
-    let StartOptions { profile, listen, mdns, disk_gate } = options;
+    let StartOptions { profile, listen, mdns, rendezvous, disk_gate } = options;
     let Parts { lock, store, who, keyring, transport_key, last_port } = profile.into_parts();
     let mut config = NetConfig::new(*transport_key);
     config.mdns = mdns;
@@ -44,6 +44,7 @@ pub(crate) async fn start(options: StartOptions) -> Result<Node, StartError> {
         inbox: Inbox { calls: call_receiver, net: net_events, stop: stop_receiver },
         engine: None,
         who,
+        rendezvous,
         fresh_incarnation: store.incarnation_hint() == Incarnation::Fresh,
         disk: Disk::new(store, disk_gate),
         wire: Wire::new(net),

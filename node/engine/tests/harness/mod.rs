@@ -138,6 +138,7 @@ impl World {
         let mut seed = [0; 32];
         seed[..8].copy_from_slice(&it.seed.to_be_bytes());
         let start = Start {
+            rendezvous: Vec::new(),
             identity: it.identity.clone(),
             account_key,
             transport: it.transport.clone(),
