@@ -12,13 +12,16 @@ mod cast;
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use cast::{NOON_MS, alice, bob, message, nick, rng, server::server_frames};
+use cast::{
+    NOON_MS, alice, bob, message, nick, rng,
+    server::{binding, rosa, server_frames, signed_binding},
+};
 use hobnob_shared::{
     codec,
     hash::hash,
     id::{ConversationId, InviteId, LogId, ShortHash},
     identity::{
-        AccountRecord, Invite, SignedBundle, SignedCertificate, SignedRecord, fingerprint,
+        AccountRecord, Invite, SignedBinding, SignedBundle, SignedCertificate, SignedClaim, SignedRecord, fingerprint,
         keystore::{self, Key, Params, Password, Secrets},
         safety_number, safety_words, sas_commit,
     },
@@ -245,6 +248,8 @@ fn all() -> BTreeMap<String, Vec<u8>> {
         ("certificate.cbor".to_owned(), alice().signed_certificate().encode()),
         ("record.cbor".to_owned(), codec::encode(&account().records[0])),
         ("record-second.cbor".to_owned(), codec::encode(&second_record())),
+        ("claim.cbor".to_owned(), codec::encode(&alice().account.sign_claim(&binding()))),
+        ("binding.cbor".to_owned(), codec::encode(&signed_binding())),
         ("bundle.cbor".to_owned(), codec::encode(&account().bundles[0])),
         ("invite.cbor".to_owned(), codec::encode(&invite().to_string())),
         ("keystore.bin".to_owned(), keystore(None)),
@@ -318,6 +323,10 @@ fn stored_identities_are_read() {
     assert!(second.verify().unwrap().follows(&first.verify().unwrap(), &first.hash()));
     let bundle: SignedBundle = codec::decode_exact(&stored("bundle.cbor"), 9000).unwrap();
     bundle.verify(&alice().device.id()).unwrap();
+    let claim: SignedClaim = codec::decode_exact(&stored("claim.cbor"), 500).unwrap();
+    assert_eq!(claim.verify(), Ok(binding()));
+    let bound: SignedBinding = codec::decode_exact(&stored("binding.cbor"), 500).unwrap();
+    assert_eq!(bound.verify(&rosa().device.verifying_key()), Ok(binding()));
     let link: String = codec::decode_exact(&stored("invite.cbor"), 9000).unwrap();
     assert_eq!(Invite::parse(&link).unwrap().to_string(), invite().to_string());
 }
