@@ -141,6 +141,11 @@ impl People {
         Ok(people)
     }
 
+    /// Nobody was ever added or accepted.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.friends.is_empty()
+    }
+
     /// Who is called this, or words that help.
     pub(crate) fn find(&self, handle: &Handle) -> Result<AccountId, Refusal> {
         let lower = || Handle::parse(handle.as_str().to_lowercase()).ok();

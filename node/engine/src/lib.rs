@@ -183,6 +183,11 @@ impl Engine {
         Ok(())
     }
 
+    /// Whether nobody is known here: no friend, present or past, and so no history.
+    pub fn is_bare(&self) -> bool {
+        self.parts.people.is_empty()
+    }
+
     /// When [`Input::Timeout`] is wanted, in `mono_ms`. Handling it then always moves this.
     pub fn next_timeout(&self) -> Option<u64> {
         self.parts.next_timeout()

@@ -8,6 +8,8 @@ use rand_core::Rng;
 use zeroize::Zeroizing;
 use zxcvbn::{Score, feedback::Warning, zxcvbn};
 
+use crate::api::{Code, Refusal};
+
 const ADVICE: &str = "take four or more words that do not belong together, or the ones that hobnob offers";
 
 /// The weakest that is taken: 10^8 guesses at least, by zxcvbn's count. Each costs a guesser Argon2id over 256 MiB, a
@@ -50,6 +52,12 @@ impl StrongPassword {
     /// For the password protocol.
     pub fn as_password(&self) -> &keystore::Password {
         &self.0
+    }
+}
+
+impl From<WeakPassword> for Refusal {
+    fn from(weak: WeakPassword) -> Self {
+        Self::new(Code::Usage, format!("{weak}. Nothing was registered"))
     }
 }
 

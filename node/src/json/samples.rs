@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 
 use super::out::{self, Origin};
 use crate::api::{
-    Change, Chat, Code, Delivery, DeliveryState, Event, Friend, Message, MessageDetails, MessageKind, NearbyPerson,
-    Peer, Presence, Queued, Quote, Refusal, Reply, Request, RequestKind, ServerState, ServerView, Setting, Standing,
-    Unreached, WhoAmI, command::From,
+    Change, Chat, Code, Delivery, DeliveryState, Event, Found, Friend, Message, MessageDetails, MessageKind,
+    NearbyPerson, Peer, Presence, Queued, Quote, Refusal, Reply, Request, RequestKind, ServerState, ServerView,
+    Setting, Standing, Unreached, WhoAmI, command::From,
 };
 
 /// When the lines are written: 2026-11-23 15:04:05.678 UTC.
@@ -68,6 +68,7 @@ fn replies() -> Vec<(&'static str, Reply)> {
         ("peers", Reply::Peers(vec![peer()])),
         ("ping", Reply::Pong { round_trip_ms: 12 }),
         ("outbox", Reply::Outbox(vec![Queued { message: sent(), why: "@bob is not connected".into() }])),
+        ("find", Reply::Found(Box::new(found()))),
         ("set", Reply::Settings(vec![setting()])),
     ]
 }
@@ -266,6 +267,19 @@ fn server() -> ServerView {
         state: ServerState::Up,
         last_error: None,
         retry_ms: None,
+    }
+}
+
+fn found() -> Found {
+    Found {
+        name: Username::parse("bob").unwrap(),
+        server: server().address,
+        account: AccountId::new([0xb1; 32]),
+        nick: Nickname::parse("Bob").unwrap(),
+        fingerprint: hobnob_shared::identity::fingerprint(&AccountId::new([0xb1; 32])),
+        devices: 2,
+        friend: None,
+        is_me: false,
     }
 }
 
