@@ -90,7 +90,7 @@ impl<'de> Deserialize<'de> for Maybe32 {
 }
 
 /// Sealed bytes, at most `MAX` of them. Prints only their number.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Sealed<const MAX: usize>(Vec<u8>);
 
 impl<const MAX: usize> Sealed<MAX> {

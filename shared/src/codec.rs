@@ -4,10 +4,11 @@
 //! nesting. [`decode`] refuses what lies behind the value and what is too long or too deep; [`decode_exact`], for
 //! whatever is signed or hashed, also refuses every encoding but our own.
 
+pub use ciborium::Value;
 use serde::{Serialize, de::DeserializeOwned};
 use zeroize::Zeroizing;
 
-use crate::limits::{MAX_DEPTH, MAX_KEYSTORE_BYTES};
+use crate::limits::{MAX_DEPTH, MAX_VAULT_BYTES};
 
 /// Why bytes were refused. Nothing is kept of them.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -44,9 +45,10 @@ pub fn encode<T: Serialize>(value: &T) -> Vec<u8> {
     bytes
 }
 
-/// The same for what must not stay in memory. The buffer is large enough from the start: growing it would leave copies.
+/// The same for what must not stay in memory. The buffer is large enough from the start (a vault is the largest secret):
+/// growing it would leave copies.
 pub fn encode_secret<T: Serialize>(value: &T) -> Zeroizing<Vec<u8>> {
-    let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_KEYSTORE_BYTES));
+    let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_VAULT_BYTES));
     write(value, &mut bytes);
     bytes
 }

@@ -99,7 +99,7 @@ bytes_id!(
     MailboxId, 16
 );
 bytes_id!(
-    /// Where one account's presence is published: the hash of a token that only its owner has.
+    /// Where a presence is published: see [`crate::presence`].
     TopicId, 32
 );
 

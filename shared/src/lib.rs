@@ -11,8 +11,12 @@ pub mod identity;
 pub mod limits;
 pub mod noise;
 pub mod opaque;
+pub mod pow;
+pub mod presence;
 pub mod rendezvous;
+mod sealing;
 pub mod text;
+pub mod vault;
 pub mod wire;
 
 pub use bounded::{Sealed, Token};

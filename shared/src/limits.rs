@@ -146,8 +146,15 @@ pub const MAX_MAIL_PLAIN_BYTES: usize = 32 * 1024;
 /// Most entries in one envelope: a small one takes 250 bytes, so more do not fit anyway.
 pub const MAX_MAIL_ENTRIES: usize = 128;
 
-/// Largest envelope of a friend request, in bytes: 1 KiB of keys, a record, a certificate, a bundle's head and a note.
+/// Most receipts in one envelope: one for each conversation that moved since the last mail.
+pub const MAX_RECEIPTS: usize = 64;
+
+/// Largest envelope of a friend request, in bytes: [`KNOCK_PLAIN_BYTES`], and what mail is sealed with (1.2 KiB).
 pub const MAX_KNOCK_BYTES: usize = 4 * 1024;
+
+/// Bytes inside the envelope of a friend request, padding included, always: a record, a certificate, a bundle with one
+/// prekey, and a note of the largest size.
+pub const KNOCK_PLAIN_BYTES: usize = 11 * 256;
 
 /// Friend requests that wait for one account at a rendezvous: 16 devices' envelopes each, 1.3 MiB in all.
 pub const MAX_PENDING_KNOCKS: usize = 20;
@@ -164,6 +171,18 @@ pub const MAX_PRESENCE_BYTES: usize = 1024;
 
 /// A presence that is not refreshed is forgotten after this, in seconds.
 pub const MAX_PRESENCE_TTL_SECS: u32 = 120;
+
+/// Most friends in a vault: more do not fit anyway, at 60 bytes each.
+pub const MAX_CONTACTS: usize = 4096;
+
+/// Most settings in a vault.
+pub const MAX_SETTINGS: usize = 256;
+
+/// Longest name of a setting in a vault, in bytes.
+pub const MAX_SETTING_BYTES: usize = 64;
+
+/// Most zero bits that a node works for: 26 take a core half a minute; a rendezvous that asks for more wants it idle.
+pub const MAX_POW_BITS: u8 = 26;
 
 /// Most topics in one `PresenceWatch` frame.
 pub const MAX_TOPICS: usize = 256;

@@ -12,19 +12,29 @@ mod cast;
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use cast::{NOON_MS, alice, bob, message, nick, rng, server::server_frames};
+use cast::{
+    NOON_MS, alice, bob, message, nick, rng,
+    sealed::{CHEAP, password, sealed_things},
+    server::{
+        binding, mail_content, name, prekey, presence_content, rosa, server_frames, signed_binding, vault_content,
+        vault_key,
+    },
+};
 use hobnob_shared::{
-    codec,
+    Sealed, Token, codec,
     hash::hash,
     id::{ConversationId, InviteId, LogId, ShortHash},
     identity::{
-        AccountRecord, Invite, SignedBundle, SignedCertificate, SignedRecord, fingerprint,
-        keystore::{self, Key, Params, Password, Secrets},
+        AccountRecord, Invite, SignedBinding, SignedBundle, SignedCertificate, SignedClaim, SignedRecord, fingerprint,
+        keystore::{self, Key, Password, Secrets},
         safety_number, safety_words, sas_commit,
     },
-    limits::{MAX_ENTRY_BYTES, MAX_FRAME_BYTES},
+    limits::{MAX_ENTRY_BYTES, MAX_FRAME_BYTES, MAX_PRESENCE_BYTES},
     noise::{Established, Handshake, Mode, Step},
+    opaque::{ClientLogin, Parties, ServerSetup, message::RegistrationUpload},
+    presence::PresenceTicket,
     text::{MessageText, Note, Reaction},
+    vault::VaultKey,
     wire::{
         AccountPayload, Body, Close, Digest, Entries, EntryRef, ErrorCode, Failure, Frame, Frontier, FrontierItem,
         Header, Hello, Introduce, Knock, Presence, PresenceState, Read, ReadItem, ServerFrame, SignedEntry, Typing,
@@ -33,8 +43,6 @@ use hobnob_shared::{
 };
 use serde_bytes::ByteBuf;
 use zeroize::Zeroizing;
-
-const CHEAP: Params = Params { memory_kib: 8, passes: 1, lanes: 1 };
 
 fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/vectors")
@@ -139,10 +147,6 @@ fn invite() -> Invite {
     }
 }
 
-fn password() -> Password {
-    Password::new(Zeroizing::new("correct horse battery staple".to_owned()))
-}
-
 fn keystore(password: Option<&Password>) -> Vec<u8> {
     let alice = alice();
     let mut rng = rng(20);
@@ -245,12 +249,15 @@ fn all() -> BTreeMap<String, Vec<u8>> {
         ("certificate.cbor".to_owned(), alice().signed_certificate().encode()),
         ("record.cbor".to_owned(), codec::encode(&account().records[0])),
         ("record-second.cbor".to_owned(), codec::encode(&second_record())),
+        ("claim.cbor".to_owned(), codec::encode(&alice().account.sign_claim(&binding()))),
+        ("binding.cbor".to_owned(), codec::encode(&signed_binding())),
         ("bundle.cbor".to_owned(), codec::encode(&account().bundles[0])),
         ("invite.cbor".to_owned(), codec::encode(&invite().to_string())),
         ("keystore.bin".to_owned(), keystore(None)),
         ("keystore-password.bin".to_owned(), keystore(Some(&password()))),
         ("derived.cbor".to_owned(), codec::encode(&derived())),
     ]);
+    all.extend(sealed_things());
     for (name, body) in bodies() {
         all.insert(format!("body-{name}.cbor"), body.encode().1);
     }
@@ -318,6 +325,10 @@ fn stored_identities_are_read() {
     assert!(second.verify().unwrap().follows(&first.verify().unwrap(), &first.hash()));
     let bundle: SignedBundle = codec::decode_exact(&stored("bundle.cbor"), 9000).unwrap();
     bundle.verify(&alice().device.id()).unwrap();
+    let claim: SignedClaim = codec::decode_exact(&stored("claim.cbor"), 500).unwrap();
+    assert_eq!(claim.verify(), Ok(binding()));
+    let bound: SignedBinding = codec::decode_exact(&stored("binding.cbor"), 500).unwrap();
+    assert_eq!(bound.verify(&rosa().device.verifying_key()), Ok(binding()));
     let link: String = codec::decode_exact(&stored("invite.cbor"), 9000).unwrap();
     assert_eq!(Invite::parse(&link).unwrap().to_string(), invite().to_string());
 }
@@ -330,6 +341,32 @@ fn stored_keystores_open() {
     assert_eq!(locked.device_keys.id(), alice().device.id());
     let account = keystore::open_account(&stored("keystore-password.bin"), Some(&password())).unwrap();
     assert_eq!(account.id(), alice().account.id());
+}
+
+#[test]
+fn stored_sealed_things_open() {
+    let to = bob().device.id();
+    assert_eq!(prekey().open(&stored("mail.cbor"), &to).unwrap().content, mail_content());
+    assert_eq!(prekey().open(&stored("knock.cbor"), &to).unwrap().content, mail_content());
+    let vault = Sealed::new(stored("vault.bin")).unwrap();
+    assert_eq!(vault_key().open(&vault, &name("alice"), 7).unwrap().contacts, vault_content().contacts);
+    let (_, ticket, presence): (Token<32>, PresenceTicket, Sealed<MAX_PRESENCE_BYTES>) =
+        codec::decode_exact(&stored("presence.cbor"), 1000).unwrap();
+    assert!(ticket.open(&presence) == Some(presence_content()));
+}
+
+#[test]
+fn a_stored_password_record_still_opens() {
+    let kept: Vec<ByteBuf> = codec::decode_exact(&stored("opaque.cbor"), 2000).unwrap();
+    let setup = ServerSetup::from_bytes(kept[6].as_slice().try_into().unwrap()).unwrap();
+    let record = RegistrationUpload::new(kept[2].as_slice().try_into().unwrap());
+    let (name, mut rng) = (name("alice"), rng(46));
+    let parties = Parties { name: &name, server: "rosa", session: &[8; 32] };
+    let (client, request) = ClientLogin::start(&password(), &mut rng).unwrap();
+    let (server, response) = setup.login(&parties, Some(&record), &request, &mut rng).unwrap();
+    let (last, key) = client.finish(&password(), &response, &parties, CHEAP, &mut rng).unwrap();
+    assert_eq!(server.finish(&last), Ok(()));
+    assert_eq!(VaultKey::derive(&key).to_bytes().as_slice(), kept[7].as_slice());
 }
 
 /// Only for a new format. Never to make a failing test pass.

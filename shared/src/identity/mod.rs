@@ -22,6 +22,7 @@ pub use keys::{AccountKey, DeviceKeys, WordsError, verify, verifying_key};
 pub use name::{Binding, SignedBinding, SignedClaim, Succession};
 pub use record::{AccountRecord, Profile, SignedRecord};
 pub use safety::{fingerprint, safety_number, safety_words, sas_commit};
+pub(crate) use signed::signed;
 
 use crate::{codec::DecodeError, id::AccountId};
 

@@ -34,4 +34,4 @@ macro_rules! signed {
     };
 }
 
-pub(super) use signed;
+pub(crate) use signed;

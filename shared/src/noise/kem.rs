@@ -12,6 +12,9 @@ use super::NoiseError;
 /// Bytes of a public key.
 pub(super) const KEY_BYTES: usize = 1184;
 
+/// Bytes of the seed that a key pair is made from.
+pub(super) const SEED_BYTES: usize = 64;
+
 /// The initiator's half. Wiped when dropped.
 pub(super) struct Secret(Box<DecapsulationKey>);
 
@@ -19,6 +22,12 @@ impl Secret {
     pub(super) fn generate(rng: &mut impl CryptoRng) -> Self {
         let mut seed = Zeroizing::new(Seed::default());
         rng.fill_bytes(seed.as_mut_slice());
+        Self(Box::new(DecapsulationKey::from_seed(*seed)))
+    }
+
+    pub(super) fn from_seed(bytes: &[u8; SEED_BYTES]) -> Self {
+        let mut seed = Zeroizing::new(Seed::default());
+        seed.copy_from_slice(bytes);
         Self(Box::new(DecapsulationKey::from_seed(*seed)))
     }
 

@@ -7,6 +7,7 @@
 
 mod handshake;
 mod kem;
+pub mod mail;
 mod resolver;
 mod session;
 

@@ -15,7 +15,15 @@ use x25519_dalek::{PublicKey, StaticSecret};
 
 /// Randomness for one handshake, seeded by the caller's.
 pub(super) fn resolver(rng: &mut impl CryptoRng) -> BoxedCryptoResolver {
-    let ours = Ours(Mutex::new(fork(rng)));
+    boxed(Ours(Some(Mutex::new(fork(rng)))))
+}
+
+/// For who only reads: whatever would draw a random number fails.
+pub(super) fn reader() -> BoxedCryptoResolver {
+    boxed(Ours(None))
+}
+
+fn boxed(ours: Ours) -> BoxedCryptoResolver {
     Box::new(FallbackResolver::new(
         Box::new(ours),
         Box::new(FallbackResolver::new(Box::new(RingResolver), Box::new(DefaultResolver))),
@@ -29,12 +37,12 @@ pub(super) fn fork(rng: &mut impl CryptoRng) -> ChaCha20Rng {
     ChaCha20Rng::from_seed(*seed)
 }
 
-struct Ours(Mutex<ChaCha20Rng>);
+struct Ours(Option<Mutex<ChaCha20Rng>>);
 
 impl CryptoResolver for Ours {
     fn resolve_rng(&self) -> Option<Box<dyn Random>> {
-        let mut rng = self.0.lock().ok()?;
-        Some(Box::new(Source(fork(&mut *rng))))
+        let Some(rng) = &self.0 else { return Some(Box::new(Source(None))) };
+        Some(Box::new(Source(Some(fork(&mut *rng.lock().ok()?)))))
     }
 
     fn resolve_dh(&self, choice: &DHChoice) -> Option<Box<dyn Dh>> {
@@ -53,11 +61,11 @@ impl CryptoResolver for Ours {
     }
 }
 
-struct Source(ChaCha20Rng);
+struct Source(Option<ChaCha20Rng>);
 
 impl Random for Source {
     fn try_fill_bytes(&mut self, dest: &mut [u8]) -> Result<(), Error> {
-        self.0.fill_bytes(dest);
+        self.0.as_mut().ok_or(Error::Rng)?.fill_bytes(dest);
         Ok(())
     }
 }

@@ -3,6 +3,7 @@
 pub mod body;
 pub mod entry;
 pub mod error;
+pub mod mail;
 pub mod payload;
 pub mod peer;
 pub mod rendezvous;

@@ -2,16 +2,20 @@
 
 use hobnob_shared::{
     Sealed, Token,
-    id::{MailboxId, TopicId},
+    id::{ConversationId, MailboxId, ShortHash, TopicId},
     identity::{Binding, SignedBinding},
+    noise::mail::PrekeyPair,
     opaque::message::{
         CredentialFinalization, CredentialRequest, CredentialResponse, RegistrationRequest, RegistrationResponse,
         RegistrationUpload,
     },
-    rendezvous::RegistrationCode,
-    text::Username,
+    presence::{PresenceContent, PresenceSecret},
+    rendezvous::{Address, RegistrationCode},
+    text::{Handle, Note, Username},
+    vault::{Contact, Reach, Rest, VaultContent, VaultKey},
     wire::{
-        AccountPayload, Close, ErrorCode, Failure, Hello, ServerFrame,
+        AccountPayload, Close, ErrorCode, Failure, FrontierItem, Hello, PresenceState, ServerFrame,
+        mail::{KnockLetter, MailContent, Receipt, SignedReceipt},
         rendezvous::{
             BoxPut, KnockAck, KnockItem, KnockPut, Knocks, LoggedIn, LoginFinish, LoginGo, LoginStart, Mail, MailAck,
             MailGet, MailItem, MailPut, MailWaiting, Name, NameGet, NameSet, PasswordChange, PresenceNote, PresencePut,
@@ -21,7 +25,7 @@ use hobnob_shared::{
     },
 };
 
-use super::{NOON_MS, Person, alice};
+use super::{NOON_MS, Person, alice, bob, nick, rng};
 
 pub fn rosa() -> Person {
     Person::new(3)
@@ -68,6 +72,79 @@ pub fn register_finish(proof: Proof, vault_bytes: usize) -> ServerFrame {
         vault_seq: 1,
         claim: alice().account.sign_claim(&binding()),
     }))
+}
+
+pub fn vault_key() -> VaultKey {
+    VaultKey::from_bytes(&zeroize::Zeroizing::new([5; 32]))
+}
+
+pub fn vault_content() -> VaultContent {
+    let (alice, bob) = (alice(), bob());
+    let reach = |x25519: [u8; 32], place: &str| Reach { x25519, addresses: vec![place.to_owned()] };
+    VaultContent {
+        record: Some(alice.account.sign_record(&alice.record())),
+        certificates: vec![alice.signed_certificate()],
+        devices: vec![reach(alice.device.x25519_public(), "/ip4/192.168.1.2/tcp/4001")],
+        contacts: vec![Contact {
+            account: bob.account.id(),
+            handle: Handle::parse("bobby").unwrap(),
+            verified: true,
+            blocked: false,
+            devices: vec![reach(bob.device.x25519_public(), "/dns/bob.example/tcp/4001")],
+            rest: Rest::default(),
+        }],
+        settings: vec![("read-marks".to_owned(), vec![0])],
+        rest: Rest::default(),
+        account: alice.account,
+    }
+}
+
+/// A prekey of Bob's.
+pub fn prekey() -> PrekeyPair {
+    PrekeyPair::generate(4, NOON_MS + 86_400_000, &mut rng(80))
+}
+
+pub fn receipt() -> SignedReceipt {
+    let items = vec![FrontierItem { log: alice().log(), seq: 9, head: ShortHash::new([1; 16]) }];
+    let conversation = ConversationId::direct(&alice().account.id(), &bob().account.id());
+    Receipt { device: alice().device.id(), conversation, items }.sign(&alice().device)
+}
+
+pub fn knock() -> KnockLetter {
+    let key = rosa().device.x25519_public();
+    let peer = [&[0, 0x24, 8, 1, 0x12, 0x20][..], rosa().device.id().as_bytes()].concat();
+    KnockLetter {
+        from: alice().account.id(),
+        device: alice().device.id(),
+        to: bob().account.id(),
+        nick: nick("Alice"),
+        note: Note::parse("from the train").unwrap(),
+        name: Some((name("alice"), Address::new("/dns/r.example/tcp/4001", &peer, &key).unwrap())),
+        time_ms: NOON_MS,
+    }
+}
+
+/// Mail of Alice's to Bob with all that mail can hold.
+pub fn mail_content() -> MailContent {
+    MailContent {
+        account: account(),
+        entries: vec![alice().write("hello").entry],
+        receipts: vec![receipt()],
+        knock: Some(knock().sign(&alice().device)),
+    }
+}
+
+pub fn presence_secret() -> PresenceSecret {
+    PresenceSecret::from_bytes(&zeroize::Zeroizing::new([8; 32]))
+}
+
+pub fn presence_content() -> PresenceContent {
+    PresenceContent {
+        state: PresenceState::Away,
+        text: Note::parse("at lunch").unwrap(),
+        addresses: vec!["/ip4/203.0.113.7/tcp/4001".into()],
+        expiry_ms: NOON_MS,
+    }
 }
 
 /// Every frame at least once, each with a name of its own.

@@ -26,7 +26,11 @@ use crate::{
 
 /// One row for each frame: its number, its name, what it carries.
 macro_rules! frames {
-    ($($number:literal $name:ident($payload:ty),)* ; $($empty_number:literal $empty:ident,)* ; $($ping_number:literal $ping:ident,)*) => {
+    (
+        $($number:literal $name:ident($payload:ty),)* ;
+        $($empty_number:literal $empty:ident,)* ;
+        $($ping_number:literal $ping:ident,)*
+    ) => {
         /// One frame between a node and a rendezvous.
         #[derive(Clone, Debug, PartialEq, Eq)]
         pub enum ServerFrame {

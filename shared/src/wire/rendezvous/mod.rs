@@ -13,6 +13,7 @@ pub use account::{
     RegisterGo, RegisterStart, Registered, SealedVault, Vault, VaultPut,
 };
 pub use frame::ServerFrame;
+pub(crate) use mail::topic;
 pub use mail::{
     BoxPut, DepositToken, Envelope, KnockAck, KnockEnvelope, KnockItem, KnockPut, Knocks, Mail, MailAck, MailGet,
     MailItem, MailPut, MailWaiting, PresenceNote, PresencePut, PresenceToken, PresenceWatch, SealedPresence,
