@@ -349,7 +349,7 @@ impl Parts {
             sessions: self.sessions.all_up().count(),
             pairing: self.nearby.is_on(),
             unreached: self.reach.unreached(&self.people, &self.sessions, step),
-            servers: self.rendezvous.views(),
+            servers: self.rendezvous.views(step),
         }
     }
 

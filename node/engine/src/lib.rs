@@ -198,6 +198,10 @@ impl Parts {
     fn on_input(&mut self, input: Input, step: &mut Step<'_>) -> Result<(), Fault> {
         match input {
             Input::Command(ticket, command) => self.on_command(ticket, *command, step),
+            Input::Dialled { dial, link, local, remote, .. } if rendezvous::is_ours(dial) => {
+                self.rendezvous.on_dialled(dial, link, (&local, &remote), step);
+                Ok(())
+            }
             Input::Dialled { dial, link, local, remote, address } => {
                 let attempt = self.reach.on_dialled(dial);
                 self.sessions.on_dialled(link, attempt, (&local, &remote), address, step);
@@ -205,6 +209,18 @@ impl Parts {
             }
             Input::Accepted { link, local, remote, address, mode } => {
                 self.sessions.on_accepted(link, (&local, &remote), address, mode, self.nearby.is_on(), step);
+                Ok(())
+            }
+            Input::Chunk(link, bytes) if self.rendezvous.has(link) => {
+                self.rendezvous.on_chunk(link, &bytes, step);
+                Ok(())
+            }
+            Input::Closed(link) if self.rendezvous.has(link) => {
+                self.rendezvous.on_closed(link, step);
+                Ok(())
+            }
+            Input::DialFailed(dial, error) if rendezvous::is_ours(dial) => {
+                self.rendezvous.on_dial_failed(dial, &error, step);
                 Ok(())
             }
             Input::Chunk(link, bytes) => self.on_chunk(link, &bytes, step),

@@ -3,19 +3,50 @@
 //! Everything here is optional for friends who reach each other. A rendezvous is believed only where a signature or a
 //! sealed value bears it out.
 
+mod calls;
 mod command;
+mod dial;
+mod refusal;
+mod served;
 mod servers;
+mod session;
+mod talk;
+
+use std::collections::BTreeMap;
 
 use hobnob_shared::rendezvous::Address;
+use rand_core::Rng as _;
 
-pub(crate) use self::servers::ServerKey;
-use self::servers::Servers;
-use crate::{event::Event, step::Step, view::Fault};
+use self::{
+    calls::Calls,
+    dial::{Dialling, Try},
+    servers::Servers,
+    session::Session,
+};
+pub(crate) use self::{
+    calls::{Outcome, Purpose},
+    dial::is_ours,
+    servers::ServerKey,
+    session::Lane,
+};
+use crate::{
+    event::Event,
+    step::Step,
+    view::Fault,
+    work::{DialId, LinkId},
+};
 
 /// All of it.
 #[derive(Debug)]
 pub(crate) struct Rendezvous {
     servers: Servers,
+    sessions: BTreeMap<LinkId, Session>,
+    dials: BTreeMap<DialId, Dialling>,
+    next_dial: u64,
+    tries: BTreeMap<ServerKey, Try>,
+    calls: Calls,
+    /// Tells our runs apart.
+    instance: u64,
 }
 
 impl Rendezvous {
@@ -27,6 +58,16 @@ impl Rendezvous {
                 step.event(Event::Warning { chat: None, message: refusal.message });
             }
         }
-        Ok(Self { servers })
+        let mut rendezvous = Self {
+            servers,
+            sessions: BTreeMap::new(),
+            dials: BTreeMap::new(),
+            next_dial: u64::from(step.rng.next_u32()) << 16,
+            tries: BTreeMap::new(),
+            calls: Calls::default(),
+            instance: step.rng.next_u64(),
+        };
+        rendezvous.wake_all(step);
+        Ok(rendezvous)
     }
 }

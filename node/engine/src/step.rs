@@ -18,6 +18,7 @@ use crate::{
     command::{Code, Refusal, Reply},
     event::Event,
     reach::Attempt,
+    rendezvous::Outcome,
     row::{RowKey, RowValue, Table, after},
     view::{Fault, Order, View, Visit},
     work::{Action, LinkId, Now, Ticket, TransportId, Work},
@@ -92,6 +93,8 @@ pub(crate) enum Signal {
     Devices(AccountId),
     /// Tell the front ends.
     News(AccountId, News),
+    /// A rendezvous answered, or did not.
+    Served(Box<Outcome>),
 }
 
 /// What lives longer than a step and belongs to no part.

@@ -13,6 +13,7 @@ impl Parts {
             self.nearby.next_timeout(),
             self.verifications.next_timeout(),
             self.conversations.next_timeout(),
+            self.rendezvous.next_timeout(),
         ];
         deadlines.into_iter().flatten().min()
     }
@@ -30,6 +31,7 @@ impl Parts {
         }
         self.nearby.look_again(&self.people, &self.sessions, &mut self.reach, step);
         self.verifications.on_timeout(&self.people, &self.sessions, step);
+        self.rendezvous.on_timeout(step);
         self.conversations.on_timeout(&around!(self), step)
     }
 }

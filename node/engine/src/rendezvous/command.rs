@@ -1,11 +1,11 @@
 //! What front ends ask of rendezvous.
 
-use hobnob_shared::{rendezvous::Address, text::Username};
+use hobnob_shared::{identity::VerifyingKey, rendezvous::Address, text::Username, wire::ServerFrame};
 
-use super::{Rendezvous, ServerKey, servers::OwnName};
+use super::{Lane, Purpose, Rendezvous, ServerKey, servers::OwnName};
 use crate::{
     Parts,
-    command::{Code, Command, Refusal, Reply, ServerState, ServerView},
+    command::{Code, Command, Refusal, Reply, ServerView},
     event::Event,
     step::{Answer, Step, Stop},
     work::Ticket,
@@ -13,11 +13,14 @@ use crate::{
 
 impl Parts {
     /// Carries one of them out.
-    pub(crate) fn server_command(&mut self, _ticket: Ticket, command: Command, step: &mut Step<'_>) -> Answer {
+    pub(crate) fn server_command(&mut self, ticket: Ticket, command: Command, step: &mut Step<'_>) -> Answer {
         match command {
             Command::SetRendezvous { address, used: true } => self.rendezvous.begin(&address, step),
             Command::SetRendezvous { address, used: false } => self.rendezvous.forget(&address, step),
-            Command::Servers => Ok(Some(Reply::Servers(self.rendezvous.views()))),
+            Command::Servers => Ok(Some(Reply::Servers(self.rendezvous.views(step)))),
+            Command::Ask { server, guest, request } => {
+                self.rendezvous.on_ask(ticket, server.as_deref(), guest, *request, step)
+            }
             Command::MyAccount => Ok(Some(Reply::MyAccount(Box::new(self.own.introduction())))),
             Command::Registered { server, name, binding, vault_key, vault_seq } => {
                 let account = OwnName { name, binding: *binding, vault_key, vault_seq };
@@ -32,19 +35,48 @@ impl Parts {
 impl Rendezvous {
     fn begin(&mut self, address: &Address, step: &mut Step<'_>) -> Answer {
         self.servers.add(address, step)?;
+        self.refresh(address.x25519(), step);
         self.tell(address.x25519(), step);
         Ok(Some(Reply::Done))
     }
 
     fn forget(&mut self, address: &Address, step: &mut Step<'_>) -> Answer {
         self.servers.remove(address, step)?;
+        self.refresh(address.x25519(), step);
         Ok(Some(Reply::Done))
+    }
+
+    fn on_ask(
+        &mut self,
+        ticket: Ticket,
+        server: Option<&Address>,
+        guest: bool,
+        request: ServerFrame,
+        step: &mut Step<'_>,
+    ) -> Answer {
+        let (key, row) = self.servers.find(server)?;
+        if !guest && row.account.is_none() {
+            let message = format!("you have no name at {}; /register or /login there first", row.address.host());
+            return Err(Stop::refuse(Code::Login, message));
+        }
+        let lane = if guest { Lane::Front } else { Lane::Account };
+        self.ask(key, lane, request, Purpose::Front(ticket), step);
+        Ok(None)
     }
 
     /// We have a name there. Another name of ours there is replaced: an account has one.
     fn register(&mut self, server: &Address, account: OwnName, step: &mut Step<'_>) -> Answer {
-        let (key, _) = self.servers.find(Some(server))?;
+        let (key, row) = self.servers.find(Some(server))?;
+        let signing_key = row.signing_key.and_then(|key| VerifyingKey::from_bytes(&key).ok());
+        let bound = signing_key.and_then(|key| account.binding.verify(&key).ok());
+        if signing_key.is_some()
+            && bound.is_none_or(|bound| bound.account != step.me.account || bound.name != account.name)
+        {
+            let message = format!("{} has not signed that this name is yours; nothing was changed", row.address.host());
+            return Err(Stop::refuse(Code::Untrusted, message));
+        }
         self.servers.change(&key, step, |row| row.account = Some(account));
+        self.refresh(&key, step);
         self.tell(&key, step);
         Ok(Some(Reply::Done))
     }
@@ -56,26 +88,35 @@ impl Rendezvous {
             return Err(Refusal::new(Code::Conflict, message).into());
         }
         self.servers.change(&key, step, |row| row.account = None);
+        self.refresh(&key, step);
         self.tell(&key, step);
         Ok(Some(Reply::Done))
     }
 
-    /// Shows front ends how it goes with a rendezvous.
-    pub(super) fn tell(&self, server: &ServerKey, step: &mut Step<'_>) {
-        if let Some(view) = self.view(server) {
+    /// Shows front ends how it goes with a rendezvous, once.
+    pub(super) fn tell(&mut self, server: &ServerKey, step: &mut Step<'_>) {
+        if self.is_news(server)
+            && let Some(view) = self.view(server, step)
+        {
             step.event(Event::ServerChanged(Box::new(view)));
         }
     }
 
     /// All that we use.
-    pub(crate) fn views(&self) -> Vec<ServerView> {
-        self.servers.all().filter_map(|(key, _)| self.view(key)).collect()
+    pub(crate) fn views(&self, step: &Step<'_>) -> Vec<ServerView> {
+        self.servers.all().filter_map(|(key, _)| self.view(key, step)).collect()
     }
 
-    fn view(&self, server: &ServerKey) -> Option<ServerView> {
+    fn view(&self, server: &ServerKey, step: &Step<'_>) -> Option<ServerView> {
         let row = self.servers.get(server)?;
         let name: Option<Username> = row.account.as_ref().map(|account| account.name.clone());
-        let address = row.address.clone();
-        Some(ServerView { address, name, state: ServerState::Idle, last_error: None, retry_ms: None })
+        let it = self.tries.get(server);
+        Some(ServerView {
+            address: row.address.clone(),
+            name,
+            state: self.state(server),
+            last_error: it.and_then(|it| it.last_error.clone()),
+            retry_ms: it.and_then(|it| it.retry_ms(step.now.mono_ms)),
+        })
     }
 }
