@@ -61,6 +61,8 @@ struct Hub {
     clock: Clock,
     metrics: Arc<Metrics>,
     outboxes: HashMap<SessionId, Arc<Outbox>>,
+    /// The server stops: whoever comes now is sent away.
+    is_closing: bool,
     /// Codes whose makers wait for the commit.
     codes: Vec<oneshot::Sender<Result<(), CommitError>>>,
 }
@@ -73,7 +75,7 @@ pub(crate) fn start(
     metrics: Arc<Metrics>,
 ) -> io::Result<(mpsc::Sender<Message>, JoinHandle<()>)> {
     let (sender, receiver) = mpsc::channel(QUEUE);
-    let hub = Hub { registry, store, clock, metrics, outboxes: HashMap::new(), codes: Vec::new() };
+    let hub = Hub { registry, store, clock, metrics, outboxes: HashMap::new(), is_closing: false, codes: Vec::new() };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
     let thread = std::thread::Builder::new().name("hub".into()).spawn(move || runtime.block_on(hub.run(receiver)))?;
     Ok((sender, thread))
@@ -121,6 +123,9 @@ impl Hub {
         for message in batch.drain(..) {
             let input = match message {
                 Message::Opened { session, caller, source, binding, outbox } => {
+                    if self.is_closing {
+                        outbox.close();
+                    }
                     self.outboxes.insert(session, outbox);
                     Input::Opened { session, caller, source, binding }
                 }
@@ -170,9 +175,14 @@ impl Hub {
             Order::Backup(path, secrets, answer) => {
                 drop(answer.send(write_backup(view, &secrets, &path).map_err(|error| error.to_string())));
             }
-            Order::CloseAll => self.outboxes.values().for_each(|outbox| outbox.close()),
+            Order::CloseAll => self.close_all(),
             Order::Code(..) => debug_assert!(false, "codes are an input"),
         }
+    }
+
+    fn close_all(&mut self) {
+        self.is_closing = true;
+        self.outboxes.values().for_each(|outbox| outbox.close());
     }
 
     fn commit(&mut self, work: &Work) -> Result<(), CommitError> {

@@ -169,7 +169,10 @@ impl Server {
         let _ = self.hub.send(Message::Order(Order::CloseAll)).await;
         // The swarm ends when its sessions have, or soon.
         let _ = self.stop.send(());
-        let _ = tokio::time::timeout(STOP, self.swarm).await;
+        let mut swarm = self.swarm;
+        if tokio::time::timeout(STOP, &mut swarm).await.is_err() {
+            swarm.abort();
+        }
         drop(self.hub);
         let thread = self.thread;
         // The hub ends when nobody can send it anything any more.

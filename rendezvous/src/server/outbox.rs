@@ -73,6 +73,17 @@ impl Outbox {
         }
     }
 
+    /// Waits until there is too much. Only for the one that takes: it hears of every change.
+    pub(crate) async fn overflow(&self) {
+        loop {
+            let changed = self.changed.notified();
+            if self.lock().end == Some(End::Overflow) {
+                return;
+            }
+            changed.await;
+        }
+    }
+
     fn try_take(&self) -> (Vec<Arc<[u8]>>, Option<End>) {
         let mut waiting = self.lock();
         waiting.bytes = 0;

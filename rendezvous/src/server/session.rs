@@ -187,6 +187,7 @@ async fn live<S: AsyncRead + AsyncWrite + Unpin>(
     let bucket = Bucket::new(limits.burst_frames, limits.frames_per_second, Instant::now());
     let ended = Live { id, stream, session, outbox, bucket, context }.run().await;
     context.metrics.sessions.sub(1);
+    context.metrics.overflows.add(matches!(ended, Ended::Overflow).into());
     // The hub ends after all sessions.
     let _ = context.hub.send(Message::Closed(id)).await;
     ended
@@ -240,7 +241,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Live<'_, S> {
                 biased;
                 (frames, end) = self.outbox.take() => {
                     if end == Some(End::Overflow) {
-                        self.context.metrics.overflows.add(1);
                         return Err(Ended::Overflow);
                     }
                     Box::pin(self.write(&frames)).await?;
@@ -290,6 +290,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Live<'_, S> {
             self.stream.write_all(&bytes).await?;
             self.stream.flush().await
         };
-        Ok(timeout(WRITE, written).await.map_err(|_| Ended::TooSlow)??)
+        tokio::select! {
+            written = timeout(WRITE, written) => Ok(written.map_err(|_| Ended::TooSlow)??),
+            () = self.outbox.overflow() => Err(Ended::Overflow),
+        }
     }
 }

@@ -8,6 +8,9 @@
     reason = "tests"
 )]
 
+pub mod client;
+pub mod flows;
+
 use hobnob_rendezvous::{
     keys::ServerKeys,
     registry::{Caller, Policy},
