@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use hobnob_shared::wire::rendezvous::Registration;
+use hobnob_shared::{limits::MAX_POW_BITS, wire::rendezvous::Registration};
 use libp2p::{Multiaddr, multiaddr::Protocol};
 use serde::Deserialize;
 
@@ -18,9 +18,6 @@ const LISTEN: [&str; 2] = ["0.0.0.0:4747", "[::]:4747"];
 
 /// Where metrics are read unless told otherwise.
 const METRICS: &str = "127.0.0.1:9747";
-
-/// Most leading zero bits that may be asked for: 2^30 hashes take a quarter of an hour, and more is surely a mistake.
-const MAX_POW_BITS: u8 = 30;
 
 /// Why the settings cannot be used. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -229,7 +226,7 @@ fn policy(who: Option<Who>, file: &FileLimits) -> Result<Policy, ConfigError> {
     let pow_bits = file.pow_bits.unwrap_or(default_bits);
     let knock_bits = file.knock_bits.unwrap_or(default.knock_bits);
     if pow_bits > MAX_POW_BITS || knock_bits > MAX_POW_BITS {
-        return Err(ConfigError::Range("pow_bits or knock_bits", "30 leading zero bits at most"));
+        return Err(ConfigError::Range("pow_bits or knock_bits", "nodes work for 26 leading zero bits at most"));
     }
     let mib = |mib: u32| u64::from(mib) * 1024 * 1024;
     Ok(Policy {
@@ -289,7 +286,7 @@ mod tests {
     fn a_wrong_word_is_named_with_its_line() {
         let error = load("\n[limits]\ndisc_mib = 5\n").unwrap_err().to_string();
         assert!(error.contains("line 3") && error.contains("disc_mib"), "{error}");
-        for text in ["metrics = \"0.0.0.0:1\"", "listen = [\"here\"]", "announce = \"here\"", "[limits]\npow_bits = 31"]
+        for text in ["metrics = \"0.0.0.0:1\"", "listen = [\"here\"]", "announce = \"here\"", "[limits]\npow_bits = 27"]
         {
             assert!(load(text).is_err(), "{text}");
         }

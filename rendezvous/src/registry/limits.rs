@@ -71,9 +71,10 @@ pub struct Policy {
 impl Default for Policy {
     fn default() -> Self {
         Self {
-            // 2^20 hashes: about a second on one core of a laptop, 2 s where it is slow.
-            registration: Registration::Open { pow_bits: 20 },
-            knock_bits: 16,
+            // 2^21 hashes: half a second on one core of a laptop, and seldom more than two.
+            registration: Registration::Open { pow_bits: 21 },
+            // Friend requests come one at a time, and a person waits for each.
+            knock_bits: 18,
             account_bytes: MAX_ACCOUNT_BYTES,
             disk_bytes: 20 * 1024 * 1024 * 1024,
             lookups_per_hour: 30,

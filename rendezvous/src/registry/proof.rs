@@ -1,6 +1,6 @@
 //! Proofs of work: over a challenge that changes every hour, each good for one thing.
 
-use hobnob_shared::{hash::hash, wire::ErrorCode};
+use hobnob_shared::{hash::hash, pow::Puzzle, wire::ErrorCode};
 
 use super::{
     limits::{HOUR_MS, MAX_PROOFS},
@@ -36,15 +36,16 @@ impl Proofs {
     pub(crate) fn take(
         &mut self,
         challenge: [u8; 16],
-        digest: &[u8; 32],
+        subject: [u8; 32],
         nonce: u64,
         bits: u8,
         now_ms: u64,
     ) -> Served<()> {
         let hour = now_ms / HOUR_MS;
         let is_current = [hour, hour.saturating_sub(1)].into_iter().any(|hour| self.challenge_of(hour) == challenge);
+        let is_solved = Puzzle::new(challenge, bits, subject).is_some_and(|puzzle| puzzle.is_solved_by(nonce));
         self.used.forget_before(now_ms.saturating_sub(2 * HOUR_MS));
-        if !is_current || self.used.get(&(challenge, nonce)).is_some() || !is_work(&challenge, digest, nonce, bits) {
+        if !is_current || self.used.get(&(challenge, nonce)).is_some() || !is_solved {
             return Err(self.wanted(bits, now_ms).into());
         }
         if self.used.len() >= MAX_PROOFS {
@@ -65,12 +66,4 @@ impl Proofs {
         challenge.copy_from_slice(digest.split_at(16).0);
         challenge
     }
-}
-
-/// Whether the hash begins with so many zero bits.
-fn is_work(challenge: &[u8; 16], digest: &[u8; 32], nonce: u64, bits: u8) -> bool {
-    let work = hash("hobnob/pow/1", &[challenge, digest, &nonce.to_be_bytes()]);
-    let zeros = work.iter().position(|byte| *byte != 0).unwrap_or(work.len());
-    let rest = work.get(zeros).map_or(0, |byte| byte.leading_zeros());
-    zeros as u32 * 8 + rest >= u32::from(bits)
 }

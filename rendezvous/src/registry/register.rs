@@ -2,6 +2,7 @@
 
 use hobnob_shared::{
     identity::Binding,
+    pow::Puzzle,
     wire::{
         ErrorCode,
         rendezvous::{Proof, RegisterFinish, Registered, Registration, ServerFrame, VaultPut},
@@ -81,8 +82,8 @@ impl Registry {
             // A code of the operator's is good for more than work.
             (Registration::Invite | Registration::Open { .. }, Proof::Code(code)) => code::take(step, code),
             (Registration::Open { pow_bits }, Proof::Pow { challenge, nonce }) => {
-                let digest = finish.claim.hash();
-                self.proofs.take(*challenge, &digest, *nonce, pow_bits, step.now_ms)
+                let subject = Puzzle::registration(&finish.name);
+                self.proofs.take(*challenge, subject, *nonce, pow_bits, step.now_ms)
             }
             (Registration::Open { pow_bits }, Proof::None) => Err(self.proofs.wanted(pow_bits, step.now_ms).into()),
             (Registration::Invite, Proof::Pow { .. } | Proof::None) => Err(ErrorCode::Denied.into()),

@@ -196,7 +196,7 @@ impl Registry {
         match put.proof {
             Proof::Pow { challenge, nonce } => {
                 let digest = KnockPut::digest(&put.account, &put.envelopes);
-                self.proofs.take(challenge, &digest, nonce, bits, step.now_ms)?;
+                self.proofs.take(challenge, digest, nonce, bits, step.now_ms)?;
             }
             Proof::None | Proof::Code(_) => return Err(self.proofs.wanted(bits, step.now_ms).into()),
         }

@@ -126,8 +126,8 @@ fn context(
     })
 }
 
-/// How long sessions may take for their last words when the server stops.
-const STOP: Duration = Duration::from_secs(5);
+/// How long sessions and then connections may take for their last words when the server stops.
+const STOP: Duration = Duration::from_secs(8);
 
 impl Server {
     /// Where it listens, with the real ports.

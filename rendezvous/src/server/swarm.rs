@@ -1,11 +1,17 @@
 //! The libp2p side: an ordinary peer with TCP, Noise, yamux and identify, that answers pings and takes our streams.
 
-use std::{sync::Arc, task::Poll, time::Duration};
+use std::{
+    io,
+    net::{IpAddr, TcpListener},
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
 
 use futures::StreamExt as _;
 use libp2p::{
     Multiaddr, PeerId, Swarm, Transport as _,
-    core::{muxing::StreamMuxerBox, upgrade::Version},
+    core::{multiaddr::Protocol, muxing::StreamMuxerBox, upgrade::Version},
     identify, identity, memory_connection_limits, noise,
     swarm::{self, NetworkBehaviour, SwarmEvent},
     tcp,
@@ -31,6 +37,9 @@ const IDLE: Duration = Duration::from_secs(30);
 
 /// Identify is of use when a connection begins; repeating it is not.
 const IDENTIFY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// All connections close in so long.
+const CLOSE: Duration = Duration::from_secs(3);
 
 /// Streams of one connection that are being negotiated; more wait.
 const NEGOTIATING: usize = 4;
@@ -86,6 +95,7 @@ pub(crate) async fn listen(
     let mut listening = Vec::new();
     for address in addresses {
         let failed = |reason: String| StartError::Listen { address: address.clone(), reason };
+        check_free(address).map_err(|error| failed(error.to_string()))?;
         let id = swarm.listen_on(address.clone()).map_err(|error| failed(error.to_string()))?;
         loop {
             #[expect(clippy::wildcard_enum_match_arm, reason = "libp2p's, and of others nothing is known yet")]
@@ -110,6 +120,20 @@ pub(crate) async fn listen(
     Ok(listening)
 }
 
+/// libp2p shares ports between processes of one user without a word, so look first.
+fn check_free(address: &Multiaddr) -> io::Result<()> {
+    let mut parts = address.iter();
+    let ip = match parts.next() {
+        Some(Protocol::Ip4(ip)) => IpAddr::V4(ip),
+        Some(Protocol::Ip6(ip)) => IpAddr::V6(ip),
+        _ => return Ok(()),
+    };
+    if let Some(Protocol::Tcp(port @ 1..)) = parts.next() {
+        TcpListener::bind((ip, port))?;
+    }
+    Ok(())
+}
+
 /// Runs until told to stop, and then until the last session has ended.
 pub(crate) async fn run(mut swarm: Swarm<Behaviour>, context: Context, mut stop: oneshot::Receiver<()>) {
     let context = Arc::new(context);
@@ -129,4 +153,17 @@ pub(crate) async fn run(mut swarm: Swarm<Behaviour>, context: Context, mut stop:
             }
         }
     }
+    // Last words lie in the connections, which send them before they close.
+    let peers: Vec<PeerId> = swarm.connected_peers().copied().collect();
+    for peer in peers {
+        // It may have gone by itself.
+        let _ = swarm.disconnect_peer_id(peer);
+    }
+    let closing = async {
+        while swarm.connected_peers().next().is_some() {
+            swarm.select_next_some().await;
+        }
+    };
+    // Whoever has not taken them by then does not read.
+    let _ = tokio::time::timeout(CLOSE, closing).await;
 }

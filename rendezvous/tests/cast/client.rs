@@ -10,7 +10,11 @@ use hobnob_shared::{
     wire::{ErrorCode, rendezvous::ServerFrame},
 };
 use libp2p::{
-    Multiaddr, PeerId, Stream, Swarm, Transport as _, core::upgrade::Version, identity, noise, swarm, tcp, yamux,
+    Multiaddr, PeerId, Stream, Swarm, Transport as _,
+    core::upgrade::Version,
+    identify, identity, noise, ping,
+    swarm::{self, NetworkBehaviour},
+    tcp, yamux,
 };
 use tokio::{task::JoinHandle, time::timeout};
 
@@ -32,6 +36,14 @@ impl Drop for Link {
     }
 }
 
+/// What every node does on a connection.
+#[derive(NetworkBehaviour)]
+struct Behaviour {
+    streams: libp2p_stream::Behaviour,
+    identify: identify::Behaviour,
+    ping: ping::Behaviour,
+}
+
 /// Connects to `place`, or to wherever the address says, as somebody new.
 pub async fn connect(address: &Address, place: Option<&str>) -> io::Result<Link> {
     let key = identity::Keypair::generate_ed25519();
@@ -42,8 +54,13 @@ pub async fn connect(address: &Address, place: Option<&str>) -> io::Result<Link>
         .multiplex(yamux::Config::default())
         .boxed();
     let config = swarm::Config::with_tokio_executor().with_idle_connection_timeout(SOON);
-    let mut swarm = Swarm::new(transport, libp2p_stream::Behaviour::new(), local, config);
-    let control = swarm.behaviour().new_control();
+    let behaviour = Behaviour {
+        streams: libp2p_stream::Behaviour::new(),
+        identify: identify::Behaviour::new(identify::Config::new("hobnob/1".into(), key.public())),
+        ping: ping::Behaviour::new(ping::Config::new()),
+    };
+    let mut swarm = Swarm::new(transport, behaviour, local, config);
+    let control = swarm.behaviour().streams.new_control();
     let place: Multiaddr = place.unwrap_or(address.place()).parse().unwrap();
     let peer = PeerId::from_bytes(address.transport()).unwrap();
     swarm.dial(place.with_p2p(peer).unwrap()).map_err(io::Error::other)?;

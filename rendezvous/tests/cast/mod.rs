@@ -1,12 +1,4 @@
 //! Alice sends, Bob receives, Mallory lies, Rosa is the rendezvous; all of them from fixed seeds.
-#![allow(
-    dead_code,
-    unreachable_pub,
-    missing_docs,
-    missing_debug_implementations,
-    clippy::unwrap_used,
-    reason = "tests"
-)]
 
 pub mod client;
 pub mod flows;

@@ -4,6 +4,8 @@ use std::{
     io::{BufRead as _, BufReader},
     path::Path,
     process::{Child, ChildStdout, Command, Output, Stdio},
+    sync::mpsc,
+    time::Duration,
 };
 
 use hobnob_shared::rendezvous::Address;
@@ -25,9 +27,16 @@ pub fn command(dir: &Path) -> Command {
     command
 }
 
-/// One call that ends by itself.
+/// One call that ends by itself, and is killed where it does not.
 pub fn call(dir: &Path, words: &[&str]) -> Output {
-    command(dir).args(words).output().unwrap()
+    let child = command(dir).args(words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let (id, (ended, end)) = (child.id(), mpsc::channel());
+    std::thread::spawn(move || ended.send(child.wait_with_output()));
+    if let Ok(output) = end.recv_timeout(Duration::from_secs(30)) {
+        return output.unwrap();
+    }
+    Command::new("kill").args(["-9", &id.to_string()]).status().unwrap();
+    panic!("{words:?} does not end");
 }
 
 pub fn said(output: &Output) -> Value {

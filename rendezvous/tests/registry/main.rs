@@ -3,9 +3,12 @@
     missing_docs,
     missing_debug_implementations,
     unreachable_pub,
+    dead_code,
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm,
     reason = "tests"
 )]
 

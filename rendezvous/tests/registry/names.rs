@@ -121,7 +121,7 @@ fn registering_wants_work_or_a_code_as_the_operator_says() {
         }
     };
     let with = |registration| Policy { registration, ..easy() };
-    let open = || with(Registration::Open { pow_bits: 30 });
+    let open = || with(Registration::Open { pow_bits: 26 });
     let code = RegistrationCode::generate(&mut rng(5));
     let mut none = |_: &mut World, _| Proof::None;
     let mut work = |_: &mut World, free| free;
@@ -135,8 +135,8 @@ fn registering_wants_work_or_a_code_as_the_operator_says() {
         world.now_ms += 14 * DAY_MS;
         Proof::Code(code.clone())
     };
-    assert!(matches!(register(open(), &mut none), Some(ErrorCode::Pow { bits: 30, .. })));
-    assert!(matches!(register(open(), &mut work), Some(ErrorCode::Pow { bits: 30, .. })));
+    assert!(matches!(register(open(), &mut none), Some(ErrorCode::Pow { bits: 26, .. })));
+    assert!(matches!(register(open(), &mut work), Some(ErrorCode::Pow { bits: 26, .. })));
     assert_eq!(register(open(), &mut fresh), None);
     assert_eq!(register(with(Registration::Invite), &mut none), Some(ErrorCode::Denied));
     assert_eq!(register(with(Registration::Invite), &mut fresh), None);

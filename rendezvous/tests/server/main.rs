@@ -3,9 +3,10 @@
     missing_docs,
     missing_debug_implementations,
     unreachable_pub,
+    dead_code,
     clippy::unwrap_used,
-    clippy::panic,
     clippy::expect_used,
+    clippy::panic,
     clippy::indexing_slicing,
     clippy::wildcard_enum_match_arm,
     reason = "tests"
