@@ -11,6 +11,7 @@
     reason = "tests"
 )]
 
+mod account;
 mod conversation;
 mod crash;
 mod demo;
@@ -21,3 +22,4 @@ mod lines;
 mod pages;
 mod profiles;
 mod pty;
+mod rosa;
