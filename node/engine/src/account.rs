@@ -4,7 +4,7 @@
 
 use hobnob_shared::{
     id::{AccountId, DeviceId},
-    identity::{Bundle, SignedBundle, SignedCertificate, SignedRecord},
+    identity::{Bundle, Prekey, SignedBundle, SignedCertificate, SignedRecord},
     limits::{MAX_ADDRESSES, MAX_DEVICES, MAX_RECORDS},
     text::{Nickname, Note},
     wire::AccountPayload,
@@ -301,6 +301,22 @@ impl Device {
     pub(crate) fn told(&self) -> (u64, u64, Vec<String>) {
         let created = self.bundle.as_ref().and_then(|signed| signed.verify(&self.id).ok()).map(|it| it.created_ms);
         (self.bundle_seq, created.unwrap_or(0), self.addresses.clone())
+    }
+
+    /// Its newest bundle.
+    pub(crate) fn bundle(&self) -> Option<&SignedBundle> {
+        self.bundle.as_ref()
+    }
+
+    /// The number of its newest bundle.
+    pub(crate) fn bundle_seq(&self) -> u64 {
+        self.bundle_seq
+    }
+
+    /// The prekeys that its newest bundle names.
+    pub(crate) fn prekeys(&self) -> Vec<Prekey> {
+        let bundle = self.bundle.as_ref().and_then(|signed| signed.verify(&self.id).ok());
+        bundle.map(|bundle| bundle.prekeys).unwrap_or_default()
     }
 
     /// Its transport, once it has told us.

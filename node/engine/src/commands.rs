@@ -201,6 +201,7 @@ impl Parts {
         let (account, they_accepted) = (row.account, row.they_accepted);
         self.people.add(account, Note::default(), they_accepted, step);
         self.people_changed(&account, they_accepted, step);
+        self.accept_by_name(&account, step)?;
         answer(self.friend(&account))
     }
 

@@ -137,12 +137,14 @@ impl Engine {
         let me = Me { account, device: device_keys.id(), device_name, keys: device_keys, certificate, transport };
         let mut core = Core::new(me, ChaCha20Rng::from_seed(seed));
         let mut step = Step::new(&mut core, now, view, work);
-        let own = Own::load(&record, account_key, &mut step)?;
+        let mut own = Own::load(&record, account_key, &mut step)?;
         let settings = Settings::load(&mut step)?;
         let people = People::load(&mut step)?;
         let presence = Presences::load(&mut step)?;
         let sessions = Sessions::new(&mut step);
         let reach = Reach::load(&people, &sessions, &mut step);
+        let rendezvous = Rendezvous::load(&rendezvous, &mut step)?;
+        own.keep_prekey(rendezvous.prekey().cloned());
         let around = Around { own: &own, settings: &settings, people: &people, presence: &presence };
         let conversations = Conversations::load(fresh_incarnation, &around, &mut step)?;
         let parts = Parts {
@@ -157,7 +159,7 @@ impl Engine {
             nearby: Nearby::default(),
             verifications: Verifications::default(),
             conversations,
-            rendezvous: Rendezvous::load(&rendezvous, &mut step)?,
+            rendezvous,
         };
         let mut engine = Self { core, parts };
         engine.parts.settle(&mut Step::new(&mut engine.core, now, view, work))?;
@@ -175,6 +177,7 @@ impl Engine {
     /// Ends a batch: pushes what was written, and seals what is to be sent. Before the commit.
     pub fn flush(&mut self, now: Now, view: &dyn View, work: &mut Work) -> Result<(), Fault> {
         let mut step = Step::new(&mut self.core, now, view, work);
+        self.parts.publish(&mut step)?;
         self.parts.conversations.flush(&around!(self.parts), &mut step)?;
         self.parts.settle(&mut step)?;
         self.parts.sessions.seal(&mut step);

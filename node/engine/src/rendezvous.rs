@@ -6,6 +6,11 @@
 mod calls;
 mod command;
 mod dial;
+mod errand;
+mod knock;
+mod names;
+mod prekeys;
+mod publish;
 mod refusal;
 mod served;
 mod servers;
@@ -20,6 +25,8 @@ use rand_core::Rng as _;
 use self::{
     calls::Calls,
     dial::{Dialling, Try},
+    errand::Errands,
+    prekeys::Prekeys,
     servers::Servers,
     session::Session,
 };
@@ -45,6 +52,8 @@ pub(crate) struct Rendezvous {
     next_dial: u64,
     tries: BTreeMap<ServerKey, Try>,
     calls: Calls,
+    errands: Errands,
+    prekeys: Prekeys,
     /// Tells our runs apart.
     instance: u64,
 }
@@ -65,6 +74,8 @@ impl Rendezvous {
             next_dial: u64::from(step.rng.next_u32()) << 16,
             tries: BTreeMap::new(),
             calls: Calls::default(),
+            errands: Errands::default(),
+            prekeys: Prekeys::load(step)?,
             instance: step.rng.next_u64(),
         };
         rendezvous.wake_all(step);

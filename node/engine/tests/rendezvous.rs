@@ -11,30 +11,24 @@
 
 mod harness;
 
-use harness::{BEGIN_MS, World, person, rosa::Rosa};
+use std::collections::BTreeMap;
+
+use harness::{World, handle, person, rosa::Rosa};
 use hobnob_engine::{
-    command::{Code, Command, Refusal, Reply, ServerState, ServerView},
+    command::{Code, Command, Refusal, Reply, Request, RequestKind, ServerState, ServerView, Standing},
     event::Event,
+    tables::TableId,
     work::Mode,
 };
 use hobnob_shared::{
     Token,
-    identity::{Binding, SignedBinding},
     rendezvous::Address,
-    text::Username,
-    wire::{ErrorCode, ServerFrame},
+    text::{Note, Username},
+    wire::{AccountPayload, ErrorCode, ServerFrame},
 };
 
 fn name(text: &str) -> Username {
     Username::parse(text).unwrap()
-}
-
-fn binding(world: &World, node: usize, text: &str) -> SignedBinding {
-    let keys = &world.rosa.as_ref().unwrap().keys;
-    let (account, _) = person("x", node as u64);
-    let binding =
-        Binding { name: name(text), server: *keys.id().as_bytes(), account: account.id(), seq: 1, time_ms: BEGIN_MS };
-    account.sign_claim(&binding).grant(keys)
 }
 
 fn use_rosa(world: &mut World, node: usize) {
@@ -44,10 +38,17 @@ fn use_rosa(world: &mut World, node: usize) {
 
 fn register(world: &mut World, node: usize, text: &str) {
     use_rosa(world, node);
+    let (key, _) = person("x", node as u64);
+    let binding = world.rosa().bind(text, 1, &key);
+    let payload = match world.ask(node, Command::MyAccount).unwrap() {
+        Reply::MyAccount(payload) => *payload,
+        other => panic!("{other:?}"),
+    };
+    world.rosa().accounts.insert(key.id(), (payload, BTreeMap::new()));
     let command = Command::Registered {
         server: Box::new(world.rosa().address.clone()),
         name: name(text),
-        binding: Box::new(binding(world, node, text)),
+        binding: Box::new(binding),
         vault_key: Token::new([5; 32]),
         vault_seq: 1,
     };
@@ -128,6 +129,9 @@ fn a_rendezvous_that_says_nothing_is_dead_within_45_seconds() {
     assert_eq!(server(&mut world, 0).state, ServerState::Up);
     world.pass(2_000);
     assert_ne!(server(&mut world, 0).state, ServerState::Up);
+    world.rosa().is_silent = false;
+    world.pass(60_000);
+    assert_eq!(server(&mut world, 0).state, ServerState::Up);
 }
 
 #[test]
@@ -255,4 +259,211 @@ fn another_key_for_the_same_peer_is_refused_and_another_place_is_the_same_rendez
     assert_eq!((view.address, view.name), (moved.clone(), Some(name("alice"))));
     let refusal = world.ask(0, Command::SetRendezvous { address: Box::new(moved), used: false }).unwrap_err();
     assert_eq!(refusal.code, Code::Conflict, "{refusal}");
+}
+
+fn find(world: &mut World, node: usize, text: &str) -> Result<Reply, Refusal> {
+    let ticket = world.call(node, Command::Find { name: name(text), server: None });
+    world.pass(1_000);
+    world.answer(node, ticket).expect("an answer")
+}
+
+fn add(world: &mut World, node: usize, text: &str) -> Result<Reply, Refusal> {
+    let note = Note::parse("we met in Ghent").unwrap();
+    let ticket = world.call(node, Command::AddName { name: name(text), server: None, note });
+    world.pass(5_000);
+    world.answer(node, ticket).expect("an answer")
+}
+
+fn requests(world: &mut World, node: usize) -> Vec<Request> {
+    match world.ask(node, Command::Requests).unwrap() {
+        Reply::Requests(requests) => requests,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn warnings(world: &mut World, node: usize) -> Vec<String> {
+    let events = world.events(node).into_iter();
+    let warnings = events.filter_map(|event| match event {
+        Event::Warning { message, .. } => Some(message),
+        _ => None,
+    });
+    warnings.collect()
+}
+
+/// Alice and Bob, both with a name at Rosa's.
+fn two() -> World {
+    let mut world = World::with_rosa(&["Alice", "Bob"]);
+    register(&mut world, 0, "alice");
+    register(&mut world, 1, "bob");
+    world.pass(2_000);
+    world
+}
+
+#[test]
+fn a_name_is_found_by_its_exact_letters_and_nobody_learns_who_asked() {
+    let mut world = two();
+    let Reply::Found(found) = find(&mut world, 0, "bob").unwrap() else { panic!() };
+    assert_eq!((found.account, found.nick.as_str(), found.devices), (world.account(1), "Bob", 1));
+    assert_eq!((found.friend, found.is_me), (None, false));
+    let Reply::Found(found) = find(&mut world, 0, "alice").unwrap() else { panic!() };
+    assert!(found.is_me);
+    let refusal = find(&mut world, 0, "bobb").unwrap_err();
+    assert_eq!((refusal.code, refusal.said), (Code::NotFound, Some(ErrorCode::NotFound)));
+    let by_account = |(mode, frame): &&(Mode, ServerFrame)| {
+        *mode == Mode::Account
+            && matches!(frame, ServerFrame::NameGet(get) if get.name != name("alice") && get.name != name("bob"))
+    };
+    assert_eq!(world.rosa().seen.iter().filter(by_account).count(), 0);
+    world.pass(11_000);
+    assert_eq!(world.rosa().sessions(Mode::Guest), 0, "each errand's link is gone");
+}
+
+#[test]
+fn a_request_by_name_waits_until_the_other_is_there_and_both_become_friends() {
+    let mut world = two();
+    world.stop(1);
+    let reply = add(&mut world, 0, "bob").unwrap();
+    assert!(matches!(reply, Reply::Friend(friend) if friend.standing == Standing::Pending));
+    assert_eq!(world.rosa().knocks.len(), 1);
+
+    world.start(1);
+    world.pass(2_000);
+    let waiting = requests(&mut world, 1);
+    assert_eq!(waiting.len(), 1);
+    assert_eq!(waiting[0].account, world.account(0));
+    assert_eq!(waiting[0].kind, RequestKind::Name { name: name("bob"), server: "rosa.example".to_owned() });
+    assert_eq!((waiting[0].nick.as_str(), waiting[0].note.as_str()), ("Alice", "we met in Ghent"));
+    assert_eq!(world.rosa().knocks.len(), 0, "it is out of the box");
+
+    world.ask(1, Command::Accept { number: 1 }).unwrap();
+    world.pass(5_000);
+    assert_eq!(world.friend(0, "bob").standing, Standing::Friend);
+    assert_eq!(world.friend(1, "alice").standing, Standing::Friend);
+    assert_eq!((world.peers(0, 1), world.peers(1, 0)), (1, 1), "they reach each other directly");
+}
+
+#[test]
+fn that_somebody_accepted_arrives_by_name_where_no_session_can_be_had() {
+    let mut world = two();
+    add(&mut world, 0, "bob").unwrap();
+    world.pass(120_000);
+    for node in [0, 1] {
+        world.nodes[node].address = "/ip4/10.0.0.77/tcp/1".to_owned();
+    }
+    world.ask(1, Command::Accept { number: 1 }).unwrap();
+    world.pass(5_000);
+    assert_eq!(world.friend(0, "bob").standing, Standing::Pending);
+    world.pass(120_000);
+    assert_eq!(world.friend(0, "bob").standing, Standing::Friend);
+    assert_eq!(world.peers(0, 1), 0);
+    let put = world.rosa().asked(129);
+    world.pass(3_600_000);
+    assert_eq!(world.rosa().asked(129), put, "it is told again only after a day");
+}
+
+#[test]
+fn a_request_that_is_declined_or_of_somebody_blocked_is_not_seen_again() {
+    let mut world = two();
+    add(&mut world, 0, "bob").unwrap();
+    world.pass(120_000);
+    world.ask(1, Command::Decline { number: 1 }).unwrap();
+    world.pass(600_000);
+    assert_eq!(requests(&mut world, 1), []);
+
+    world.befriend(1, 0);
+    world.ask(1, Command::Block { chat: handle("alice") }).unwrap();
+    world.ask(0, Command::Remove { chat: handle("bob") }).unwrap();
+    add(&mut world, 0, "bob").unwrap();
+    world.pass(120_000);
+    assert_eq!((requests(&mut world, 1).len(), world.rosa().knocks.len()), (0, 0));
+}
+
+#[test]
+fn work_is_done_in_slices_and_again_when_other_work_is_wanted() {
+    let mut world = two();
+    world.rosa().status.knock_bits = 14;
+    let note = Note::default();
+    let ticket = world.call(0, Command::AddName { name: name("bob"), server: None, note });
+    world.pass(1);
+    world.rosa().status.challenge = [5; 16];
+    world.pass(5_000);
+    assert!(world.answer(0, ticket).unwrap().is_ok());
+    assert_eq!(world.rosa().asked(129), 2);
+
+    world.rosa().status.knock_bits = 255;
+    let refusal = find(&mut world, 0, "bob").map(|_| add(&mut world, 0, "bob").unwrap_err());
+    assert_eq!(refusal.unwrap().code, Code::Untrusted);
+}
+
+#[test]
+fn a_name_that_goes_to_another_key_is_a_loud_warning_and_the_friend_is_in_doubt() {
+    let mut world = two();
+    add(&mut world, 0, "bob").unwrap();
+    world.pass(120_000);
+    world.ask(1, Command::Accept { number: 1 }).unwrap();
+    world.pass(5_000);
+    world.events(0);
+    let (mallory, identity) = person("Mallory", 66);
+    world.rosa().bind("bob", 2, &mallory);
+    let payload = AccountPayload {
+        records: vec![identity.record],
+        certificates: vec![identity.certificate],
+        bundles: Vec::new(),
+    };
+    world.rosa().accounts.insert(mallory.id(), (payload, BTreeMap::new()));
+    let Reply::Found(found) = find(&mut world, 0, "bob").unwrap() else { panic!() };
+    assert_eq!((found.account, found.friend), (mallory.id(), None));
+    let warned = warnings(&mut world, 0);
+    assert!(warned.iter().any(|it| it.contains("belongs to another key than before")), "{warned:?}");
+    assert!(world.friend(0, "bob").key_alarm, "the key is the contact");
+
+    world.events(1);
+    world.stop_rosa();
+    world.rosa().is_away = false;
+    world.pass(10_000);
+    let warned = warnings(&mut world, 1);
+    assert!(warned.iter().any(|it| it.contains("bob@rosa.example belongs to another key now")), "{warned:?}");
+}
+
+#[test]
+fn what_a_rendezvous_says_about_a_name_counts_only_when_it_is_signed() {
+    let mut world = two();
+    let (mallory, _) = person("Mallory", 66);
+    let forged = Rosa::new(8).bind("bob", 2, &mallory);
+    world.rosa().names.insert(name("carol"), forged);
+    world.rosa().accounts.insert(mallory.id(), (AccountPayload::default(), BTreeMap::new()));
+    let moved = world.rosa().names[&name("bob")].clone();
+    world.rosa().names.insert(name("dave"), moved);
+    for lie in ["dave"] {
+        assert_eq!(find(&mut world, 0, lie).unwrap_err().code, Code::Untrusted, "{lie}");
+    }
+}
+
+#[test]
+fn a_new_prekey_goes_out_every_day_and_the_old_ones_open_what_was_sealed_to_them() {
+    let mut world = two();
+    let prekey = |world: &mut World| {
+        let bob = world.account(1);
+        let (_, bundles) = &world.rosa().accounts[&bob];
+        let (device, bundle) = bundles.first_key_value().unwrap();
+        bundle.verify(device).unwrap().prekeys[0].id
+    };
+    let first = prekey(&mut world);
+    world.pass(24 * 3_600_000);
+    assert_ne!(prekey(&mut world), first);
+    world.stop(1);
+    add(&mut world, 0, "bob").unwrap();
+    world.pass(10 * 24 * 3_600_000);
+    world.start(1);
+    world.pass(200_000);
+    assert_eq!(requests(&mut world, 1).len(), 1, "sealed to the prekey of ten days ago");
+    let rows = |world: &World| world.nodes[1].view.count(TableId::Prekeys);
+    assert_eq!(rows(&world), 3);
+    for node in [0, 1] {
+        world.stop(node);
+    }
+    world.pass(20 * 24 * 3_600_000);
+    world.start(1);
+    world.pass(1_000);
+    assert_eq!(rows(&world), 2, "what was replaced twenty days ago is erased, what was in use until now is not");
 }

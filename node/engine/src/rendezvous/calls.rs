@@ -23,6 +23,16 @@ pub(crate) enum Purpose {
     Front(Ticket),
     /// The first request of every session as our account.
     Status,
+    /// The errand with this number.
+    Errand(u64),
+    /// What others are shown under our name.
+    OwnName,
+    /// Our record and this device's bundle go there.
+    Account,
+    /// Friend requests that wait.
+    Knocks,
+    /// Nobody needs the answer.
+    Quiet,
 }
 
 /// What came of a call.

@@ -2,7 +2,7 @@
 
 use hobnob_shared::{identity::VerifyingKey, rendezvous::Address, text::Username, wire::ServerFrame};
 
-use super::{Lane, Purpose, Rendezvous, ServerKey, servers::OwnName};
+use super::{Lane, Purpose, Rendezvous, ServerKey, errand::Aim, servers::OwnName};
 use crate::{
     Parts,
     command::{Code, Command, Refusal, Reply, ServerView},
@@ -13,6 +13,7 @@ use crate::{
 
 impl Parts {
     /// Carries one of them out.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the other commands go to other parts")]
     pub(crate) fn server_command(&mut self, ticket: Ticket, command: Command, step: &mut Step<'_>) -> Answer {
         match command {
             Command::SetRendezvous { address, used: true } => self.rendezvous.begin(&address, step),
@@ -27,7 +28,11 @@ impl Parts {
                 self.rendezvous.register(&server, account, step)
             }
             Command::LoggedOut { server } => self.rendezvous.log_out(&server, step),
-            _ => Err(Stop::refuse(Code::Unsupported, "not understood")),
+            Command::Find { name, server } => self.rendezvous.look_up(server.as_deref(), name, Aim::Find(ticket), step),
+            Command::AddName { name, server, note } => {
+                self.rendezvous.look_up(server.as_deref(), name, Aim::Add(ticket, note), step)
+            }
+            _ => Err(Stop::refuse(Code::Internal, "this command went to the wrong part")),
         }
     }
 }
@@ -44,6 +49,14 @@ impl Rendezvous {
         self.servers.remove(address, step)?;
         self.refresh(address.x25519(), step);
         Ok(Some(Reply::Done))
+    }
+
+    fn look_up(&mut self, server: Option<&Address>, name: Username, aim: Aim, step: &mut Step<'_>) -> Answer {
+        let (key, _) = self.servers.find(server)?;
+        if !self.run(key, name, aim, step) {
+            return Err(Stop::refuse(Code::Limited, "too many names are being looked up; wait for their answers"));
+        }
+        Ok(None)
     }
 
     fn on_ask(

@@ -30,6 +30,8 @@ pub(super) struct Try {
     due_ms: Option<u64>,
     last_ms: Option<u64>,
     pub(super) last_error: Option<String>,
+    /// When friend requests are asked for next.
+    pub(super) knocks_ms: Option<u64>,
     /// What front ends were told last.
     told: Option<(ServerState, Option<String>)>,
 }
@@ -169,6 +171,7 @@ impl Rendezvous {
             it.due_ms = Some(step.now.mono_ms + wait(it.failures, step));
             it.failures = it.failures.saturating_add(1);
             it.last_error = Some(why.words());
+            it.knocks_ms = None;
         }
     }
 
@@ -177,6 +180,8 @@ impl Rendezvous {
         if let Some(it) = self.tries.get_mut(server) {
             (it.failures, it.due_ms, it.last_error) = (0, None, None);
         }
+        let ours = self.sessions.values_mut().filter(|it| it.server == *server && it.lane == Lane::Account);
+        ours.for_each(|session| session.is_ready = true);
         self.tell(server, step);
     }
 
@@ -192,7 +197,7 @@ impl Rendezvous {
 
     /// How it goes with our account's session.
     pub(super) fn state(&self, server: &ServerKey) -> ServerState {
-        let is_up = self.sessions.values().any(|it| it.server == *server && it.lane == Lane::Account && it.is_up);
+        let is_up = self.sessions.values().any(|it| it.server == *server && it.lane == Lane::Account && it.is_ready);
         match self.tries.get(server) {
             None => ServerState::Idle,
             Some(_) if is_up => ServerState::Up,
@@ -215,10 +220,14 @@ impl Rendezvous {
             }
             self.dial(&server, Lane::Account, step);
         }
+        let knocks = self.tries.iter().filter(|(_, it)| it.knocks_ms.is_some_and(|due| due <= now));
+        for server in knocks.map(|(server, _)| *server).collect::<Vec<_>>() {
+            self.ask_knocks(server, step);
+        }
     }
 
     pub(super) fn next_dial_ms(&self) -> Option<u64> {
-        let due = self.tries.values().filter_map(|it| it.due_ms);
+        let due = self.tries.values().flat_map(|it| [it.due_ms, it.knocks_ms]).flatten();
         due.chain(self.dials.values().map(|it| it.since_ms + LOST_DIAL_MS)).min()
     }
 }

@@ -11,6 +11,7 @@ use rand_core::Rng as _;
 
 use super::{ServerKey, calls::CallId};
 use crate::{
+    own::Stamp,
     step::Step,
     work::{Action, LinkId, Mode, TransportId},
 };
@@ -43,6 +44,10 @@ pub(super) struct Session {
     pub(super) is_proved: bool,
     /// A frame of it has come: it lets us in.
     pub(super) is_up: bool,
+    /// It has said what it is, and that fits.
+    pub(super) is_ready: bool,
+    /// What it was told of our account over this session.
+    pub(super) published: Option<Stamp>,
     opened_ms: u64,
     heard_ms: u64,
     pinged_ms: u64,
@@ -90,6 +95,8 @@ impl Session {
             stage: Stage::Handshake(Box::new(handshake)),
             is_proved: false,
             is_up: false,
+            is_ready: false,
+            published: None,
             opened_ms: now,
             heard_ms: now,
             pinged_ms: now,

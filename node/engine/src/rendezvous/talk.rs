@@ -120,12 +120,21 @@ impl Rendezvous {
             ServerFrame::Close(Close { code }) => self.end(link, Some(Failed::closed(code)), step),
             ServerFrame::Ping { nonce } => self.say(link, &ServerFrame::Pong { nonce }, step),
             ServerFrame::Error(Failure { code, of }) => self.finish(link, of, Err(Failed::Refused(code)), step),
-            // Nothing here asks for mail or presence, so nothing waits for these.
-            ServerFrame::MailWaiting(_) | ServerFrame::PresenceNote(_) => {}
+            ServerFrame::MailWaiting(_) => self.on_waiting(link, step),
+            // Nobody's presence is asked for here.
+            ServerFrame::PresenceNote(_) => {}
             frame if frame.wants_answer() => {
                 self.say(link, &ServerFrame::Error(Failure { code: ErrorCode::Unsupported, of: id }), step);
             }
             answer => self.finish(link, id, Ok(answer), step),
+        }
+    }
+
+    /// Something waits for this device.
+    fn on_waiting(&mut self, link: LinkId, step: &mut Step<'_>) {
+        if let Some(server) = self.sessions.get(&link).filter(|session| session.is_ready).map(|session| session.server)
+        {
+            self.ask_knocks(server, step);
         }
     }
 
@@ -206,6 +215,7 @@ impl Rendezvous {
             self.on_session_due(link, step);
         }
         self.dial_due(step);
+        self.work(step);
     }
 
     fn on_session_due(&mut self, link: LinkId, step: &mut Step<'_>) {
@@ -226,7 +236,9 @@ impl Rendezvous {
 
     pub(crate) fn next_timeout(&self) -> Option<u64> {
         let sessions = self.sessions.values().map(Session::deadline).min();
-        [sessions, self.calls.next_timeout(), self.next_dial_ms()].into_iter().flatten().min()
+        let prekeys = self.has_name().then(|| self.prekeys.next_timeout()).flatten();
+        let others = [self.calls.next_timeout(), self.next_dial_ms(), self.errands.next_timeout(), prekeys];
+        others.into_iter().chain([sessions]).flatten().min()
     }
 }
 

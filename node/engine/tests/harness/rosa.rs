@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 
 use hobnob_engine::work::{DialError, DialId, Input, LinkId, Mode, TransportId};
 use hobnob_shared::{
-    identity::DeviceKeys,
+    id::{AccountId, DeviceId},
+    identity::{AccountKey, Binding, DeviceKeys, SignedBinding, SignedBundle},
     noise::{Handshake, Session, Step},
+    pow::Puzzle,
     rendezvous::Address,
+    text::Username,
     wire::{
-        Close, ErrorCode, Failure, Hello, ServerFrame,
-        rendezvous::{Registration, Status},
+        AccountPayload, Close, ErrorCode, Failure, Hello, ServerFrame,
+        rendezvous::{KnockItem, KnockPut, Knocks, Name, Proof, Registration, SealedVault, Status, Vault, VaultPut},
     },
 };
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng as _};
@@ -28,6 +31,13 @@ pub(crate) struct Rosa {
     /// What she answers to all requests but the first of a session, if not what she should.
     pub(crate) refuses: Option<ErrorCode>,
     pub(crate) links: BTreeMap<LinkId, Link>,
+    /// Whose each name is.
+    pub(crate) names: BTreeMap<Username, SignedBinding>,
+    /// What each account says of itself.
+    pub(crate) accounts: BTreeMap<AccountId, (AccountPayload, BTreeMap<DeviceId, SignedBundle>)>,
+    pub(crate) knocks: Vec<(u64, KnockPut)>,
+    pub(crate) vaults: BTreeMap<AccountId, (u64, SealedVault)>,
+    pub(crate) next_knock: u64,
     /// All requests that she has seen, with the mode of their sessions.
     pub(crate) seen: Vec<(Mode, ServerFrame)>,
     pub(crate) rng: ChaCha20Rng,
@@ -37,6 +47,8 @@ pub(crate) struct Rosa {
 pub(crate) struct Link {
     pub(crate) node: usize,
     pub(crate) mode: Mode,
+    /// Whose certificate was shown.
+    who: Option<(AccountId, DeviceId)>,
     stage: Option<Stage>,
 }
 
@@ -73,6 +85,11 @@ impl Rosa {
             status,
             refuses: None,
             links: BTreeMap::new(),
+            names: BTreeMap::new(),
+            accounts: BTreeMap::new(),
+            knocks: Vec::new(),
+            vaults: BTreeMap::new(),
+            next_knock: 1,
             seen: Vec::new(),
             rng,
         }
@@ -100,6 +117,7 @@ impl Rosa {
                 }
                 Step::Done(done) => {
                     out.extend(done.send);
+                    self.links.get_mut(&link)?.who = done.peer.map(|it| (it.account, it.device));
                     let mut session = done.session;
                     let hello = ServerFrame::Hello(Hello { time_ms: self.status.time_ms, ..Hello::default() });
                     session.seal(&hello.encode(0), &mut out).unwrap();
@@ -133,18 +151,98 @@ impl Rosa {
         if self.is_silent {
             return None;
         }
-        Some(match self.answer(&frame) {
+        let who = self.links.get(&link)?.who;
+        Some(match self.answer(who, &frame) {
             Ok(answer) => (id, answer),
             Err(code) => (0, ServerFrame::Error(Failure { code, of: id })),
         })
     }
 
-    fn answer(&mut self, frame: &ServerFrame) -> Result<ServerFrame, ErrorCode> {
+    fn answer(&mut self, who: Option<(AccountId, DeviceId)>, frame: &ServerFrame) -> Result<ServerFrame, ErrorCode> {
+        let member = who.filter(|(account, _)| self.accounts.contains_key(account)).ok_or(ErrorCode::Denied);
         match (frame, self.refuses) {
             (ServerFrame::StatusGet, _) => Ok(ServerFrame::Status(self.status.clone())),
             (_, Some(code)) => Err(code),
+            (ServerFrame::NameGet(get), _) => self.name(&get.name).ok_or(ErrorCode::NotFound),
+            (ServerFrame::AccountPut(payload), _) => self.put_account(member?, payload),
+            (ServerFrame::KnockPut(put), _) => self.knock(put),
+            (ServerFrame::KnockGet, _) => Ok(ServerFrame::Knocks(self.knocks_of(member?))),
+            (ServerFrame::KnockAck(ack), _) => {
+                self.knocks.retain(|(number, _)| !ack.numbers.contains(number));
+                Ok(ServerFrame::Done)
+            }
+            (ServerFrame::VaultGet, _) => self.vault(&member?.0),
+            (ServerFrame::VaultPut(put), _) => self.put_vault(member?.0, put),
             _ => Err(ErrorCode::NotFound),
         }
+    }
+
+    /// Gives this name to this account, as registering does.
+    pub(crate) fn bind(&mut self, text: &str, seq: u64, account: &AccountKey) -> SignedBinding {
+        let name = Username::parse(text).unwrap();
+        let server = *self.keys.id().as_bytes();
+        let binding = Binding { name: name.clone(), server, account: account.id(), seq, time_ms: super::BEGIN_MS };
+        let signed = account.sign_claim(&binding).grant(&self.keys);
+        self.names.insert(name, signed.clone());
+        signed
+    }
+
+    fn name(&self, name: &Username) -> Option<ServerFrame> {
+        let binding = self.names.get(name)?.clone();
+        let account = binding.verify(&self.keys.verifying_key()).unwrap().account;
+        let (payload, bundles) = self.accounts.get(&account)?;
+        let account = AccountPayload { bundles: bundles.values().cloned().collect(), ..payload.clone() };
+        Some(ServerFrame::Name(Name { binding, account }))
+    }
+
+    fn put_account(
+        &mut self,
+        (account, device): (AccountId, DeviceId),
+        payload: &AccountPayload,
+    ) -> Result<ServerFrame, ErrorCode> {
+        let (held, bundles) = self.accounts.get_mut(&account).ok_or(ErrorCode::Denied)?;
+        *held = AccountPayload { bundles: Vec::new(), ..payload.clone() };
+        for bundle in &payload.bundles {
+            assert_eq!(bundle.verify(&device).unwrap().tickets, []);
+            bundles.insert(device, bundle.clone());
+        }
+        Ok(ServerFrame::Done)
+    }
+
+    fn knock(&mut self, put: &KnockPut) -> Result<ServerFrame, ErrorCode> {
+        let (bits, challenge) = (self.status.knock_bits, self.status.challenge);
+        let wanted = ErrorCode::Pow { bits, challenge };
+        let Proof::Pow { challenge: worked, nonce } = put.proof else { return Err(wanted) };
+        let puzzle = Puzzle::new(challenge, bits, KnockPut::digest(&put.account, &put.envelopes)).unwrap();
+        if worked != challenge || !puzzle.is_solved_by(nonce) {
+            return Err(wanted);
+        }
+        self.knocks.push((self.next_knock, put.clone()));
+        self.next_knock += 1;
+        Ok(ServerFrame::Done)
+    }
+
+    fn knocks_of(&self, (account, device): (AccountId, DeviceId)) -> Knocks {
+        let theirs = self.knocks.iter().filter(|(_, put)| put.account == account);
+        let items = theirs.filter_map(|(number, put)| {
+            let (_, envelope) = put.envelopes.iter().find(|(to, _)| *to == device)?;
+            Some(KnockItem { number: *number, envelope: envelope.clone() })
+        });
+        Knocks { items: items.collect() }
+    }
+
+    fn vault(&self, account: &AccountId) -> Result<ServerFrame, ErrorCode> {
+        let (seq, vault) = self.vaults.get(account).cloned().ok_or(ErrorCode::NotFound)?;
+        Ok(ServerFrame::Vault(Vault { seq, vault }))
+    }
+
+    fn put_vault(&mut self, account: AccountId, put: &VaultPut) -> Result<ServerFrame, ErrorCode> {
+        let seq = self.vaults.get(&account).map_or(0, |(seq, _)| *seq);
+        if put.expected != seq || put.seq != seq + 1 {
+            return Err(ErrorCode::Stale { seq });
+        }
+        self.vaults.insert(account, (put.seq, put.vault.clone()));
+        Ok(ServerFrame::Done)
     }
 }
 
@@ -171,7 +269,7 @@ impl World {
         let remote = TransportId(rosa.address.transport().to_vec());
         let secret = rosa.keys.x25519_secret();
         let handshake = Handshake::respond(mode, secret, &remote.0, &local.0, &mut rosa.rng).unwrap();
-        rosa.links.insert(link, Link { node, mode, stage: Some(Stage::Handshake(Box::new(handshake))) });
+        rosa.links.insert(link, Link { node, mode, who: None, stage: Some(Stage::Handshake(Box::new(handshake))) });
         self.give(node, Input::Dialled { dial, link, local, remote, address: addresses[0].clone() });
     }
 
