@@ -308,6 +308,11 @@ impl Device {
         self.bundle.as_ref()
     }
 
+    /// The addresses that its newest bundle names.
+    pub(crate) fn told_addresses(&self) -> &[String] {
+        &self.addresses
+    }
+
     /// The number of its newest bundle.
     pub(crate) fn bundle_seq(&self) -> u64 {
         self.bundle_seq

@@ -60,6 +60,16 @@ pub(crate) struct FriendRow {
     /// Whom they introduced and we declined, latest last.
     #[serde(default)]
     pub(crate) declined: Vec<AccountId>,
+    /// Where a vault says that their devices are, until their certificates come.
+    #[serde(default)]
+    pub(crate) places: Vec<Place>,
+}
+
+/// A device of which only its session key and its addresses are known.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Place {
+    pub(crate) x25519: ByteArray<32>,
+    pub(crate) addresses: Vec<String>,
 }
 
 /// An invite of somebody else that we are using.
@@ -263,6 +273,7 @@ impl People {
             last_seen_ms: None,
             introductions: Vec::new(),
             declined: Vec::new(),
+            places: Vec::new(),
         });
         row.we_accepted = true;
         row.they_accepted |= they_accepted;

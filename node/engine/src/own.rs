@@ -187,6 +187,11 @@ impl Own {
         self.row.introduction()
     }
 
+    /// The newest record of our account.
+    pub(crate) fn newest_record(&self) -> Option<&SignedRecord> {
+        self.row.newest_record()
+    }
+
     /// Whether our bundle names a prekey.
     pub(crate) fn has_prekey(&self) -> bool {
         self.prekey.is_some()

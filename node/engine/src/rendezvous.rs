@@ -16,6 +16,7 @@ mod served;
 mod servers;
 mod session;
 mod talk;
+mod vault;
 
 use std::collections::BTreeMap;
 

@@ -154,6 +154,12 @@ impl<'a> Step<'a> {
         }
     }
 
+    /// Whether this batch has written to this table.
+    pub(crate) fn wrote<T: Table>(&self) -> bool {
+        let first = self.work.records.range((T::ID, Vec::new())..).next();
+        first.is_some_and(|((table, _), _)| *table == T::ID)
+    }
+
     /// Writes a row.
     pub(crate) fn put<T: Table>(&mut self, key: &T::Key, value: &T::Value) {
         self.work.records.insert((T::ID, key.to_bytes()), Some(value.to_bytes()));

@@ -32,6 +32,7 @@ impl Parts {
         self.nearby.look_again(&self.people, &self.sessions, &mut self.reach, step);
         self.verifications.on_timeout(&self.people, &self.sessions, step);
         self.rendezvous.on_timeout(step);
+        self.sync_vaults(step);
         self.conversations.on_timeout(&around!(self), step)
     }
 }

@@ -21,7 +21,6 @@ use hobnob_engine::{
     work::Mode,
 };
 use hobnob_shared::{
-    Token,
     rendezvous::Address,
     text::{Note, Username},
     wire::{AccountPayload, ErrorCode, ServerFrame},
@@ -32,28 +31,11 @@ fn name(text: &str) -> Username {
 }
 
 fn use_rosa(world: &mut World, node: usize) {
-    let address = Box::new(world.rosa().address.clone());
-    world.ask(node, Command::SetRendezvous { address, used: true }).unwrap();
+    world.use_rosa(node);
 }
 
 fn register(world: &mut World, node: usize, text: &str) {
-    use_rosa(world, node);
-    let (key, _) = person("x", node as u64);
-    let binding = world.rosa().bind(text, 1, &key);
-    let payload = match world.ask(node, Command::MyAccount).unwrap() {
-        Reply::MyAccount(payload) => *payload,
-        other => panic!("{other:?}"),
-    };
-    world.rosa().accounts.insert(key.id(), (payload, BTreeMap::new()));
-    let command = Command::Registered {
-        server: Box::new(world.rosa().address.clone()),
-        name: name(text),
-        binding: Box::new(binding),
-        vault_key: Token::new([5; 32]),
-        vault_seq: 1,
-    };
-    world.ask(node, command).unwrap();
-    world.pass(1);
+    world.register(node, text);
 }
 
 fn server(world: &mut World, node: usize) -> ServerView {
@@ -345,11 +327,11 @@ fn a_request_by_name_waits_until_the_other_is_there_and_both_become_friends() {
 #[test]
 fn that_somebody_accepted_arrives_by_name_where_no_session_can_be_had() {
     let mut world = two();
-    add(&mut world, 0, "bob").unwrap();
-    world.pass(120_000);
     for node in [0, 1] {
         world.nodes[node].address = "/ip4/10.0.0.77/tcp/1".to_owned();
     }
+    add(&mut world, 0, "bob").unwrap();
+    world.pass(120_000);
     world.ask(1, Command::Accept { number: 1 }).unwrap();
     world.pass(5_000);
     assert_eq!(world.friend(0, "bob").standing, Standing::Pending);

@@ -31,6 +31,10 @@ pub(crate) enum Purpose {
     Account,
     /// Friend requests that wait.
     Knocks,
+    /// The vault as it is there.
+    VaultGet,
+    /// A newer vault goes there.
+    VaultPut,
     /// Nobody needs the answer.
     Quiet,
 }

@@ -24,7 +24,7 @@ impl Parts {
             }
             Command::MyAccount => Ok(Some(Reply::MyAccount(Box::new(self.own.introduction())))),
             Command::Registered { server, name, binding, vault_key, vault_seq } => {
-                let account = OwnName { name, binding: *binding, vault_key, vault_seq };
+                let account = OwnName { name, binding: *binding, vault_key, vault_seq, is_merged: false };
                 self.rendezvous.register(&server, account, step)
             }
             Command::LoggedOut { server } => self.rendezvous.log_out(&server, step),
@@ -90,6 +90,10 @@ impl Rendezvous {
         }
         self.servers.change(&key, step, |row| row.account = Some(account));
         self.refresh(&key, step);
+        if self.is_ready(&key) {
+            // Logged in again: the vault may have another key.
+            self.begin_vault(key, step);
+        }
         self.tell(&key, step);
         Ok(Some(Reply::Done))
     }

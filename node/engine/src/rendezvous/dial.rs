@@ -2,7 +2,7 @@
 
 use hobnob_shared::limits::MAX_ADDRESS_BYTES;
 
-use super::{Lane, Rendezvous, ServerKey, calls::Failed, session::Session};
+use super::{Lane, Rendezvous, ServerKey, calls::Failed, session::Session, vault::VaultState};
 use crate::{
     command::ServerState,
     reach::{FIRST_WAIT_MS, LOST_DIAL_MS, START_GAP_MS, wait},
@@ -32,6 +32,7 @@ pub(super) struct Try {
     pub(super) last_error: Option<String>,
     /// When friend requests are asked for next.
     pub(super) knocks_ms: Option<u64>,
+    pub(super) vault: VaultState,
     /// What front ends were told last.
     told: Option<(ServerState, Option<String>)>,
 }
@@ -227,7 +228,7 @@ impl Rendezvous {
     }
 
     pub(super) fn next_dial_ms(&self) -> Option<u64> {
-        let due = self.tries.values().flat_map(|it| [it.due_ms, it.knocks_ms]).flatten();
+        let due = self.tries.values().flat_map(|it| [it.due_ms, it.knocks_ms, it.vault.next_timeout()]).flatten();
         due.chain(self.dials.values().map(|it| it.since_ms + LOST_DIAL_MS)).min()
     }
 }

@@ -16,6 +16,7 @@ impl Parts {
         if !self.rendezvous.has_name() {
             return Ok(());
         }
+        self.note_changes(step);
         if self.rendezvous.prekeys.renew(step)? || !self.own.has_prekey() {
             let prekey = self.rendezvous.prekeys.current().cloned();
             if self.own.set_prekey(prekey, step) {

@@ -41,6 +41,8 @@ impl Parts {
                     return self.on_knocks(server, &knocks, step);
                 }
             }
+            Purpose::VaultGet => return self.on_vault(server, answer, step),
+            Purpose::VaultPut => self.rendezvous.on_vault_put(&server, &answer, step),
             Purpose::Quiet => {}
         }
         Ok(())
@@ -65,6 +67,7 @@ impl Parts {
         self.rendezvous.on_reached(&server, step);
         self.rendezvous.ask_own_name(server, step);
         self.rendezvous.ask_knocks(server, step);
+        self.rendezvous.begin_vault(server, step);
         self.tell_accepted(step)
     }
 

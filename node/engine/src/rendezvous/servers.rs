@@ -48,6 +48,9 @@ pub(crate) struct OwnName {
     pub(crate) vault_key: Token<32>,
     /// The newest vault that we have seen or written.
     pub(crate) vault_seq: u64,
+    /// The vault was opened here once: its settings are ours since.
+    #[serde(default)]
+    pub(crate) is_merged: bool,
 }
 
 /// All of them.

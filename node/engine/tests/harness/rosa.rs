@@ -2,14 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use hobnob_engine::work::{DialError, DialId, Input, LinkId, Mode, TransportId};
+use hobnob_engine::{
+    command::{Command, Reply},
+    work::{DialError, DialId, Input, LinkId, Mode, TransportId},
+};
 use hobnob_shared::{
+    Token,
     id::{AccountId, DeviceId},
     identity::{AccountKey, Binding, DeviceKeys, SignedBinding, SignedBundle},
     noise::{Handshake, Session, Step},
     pow::Puzzle,
     rendezvous::Address,
     text::Username,
+    vault::{Rest, VaultContent, VaultKey},
     wire::{
         AccountPayload, Close, ErrorCode, Failure, Hello, ServerFrame,
         rendezvous::{KnockItem, KnockPut, Knocks, Name, Proof, Registration, SealedVault, Status, Vault, VaultPut},
@@ -17,7 +22,16 @@ use hobnob_shared::{
 };
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng as _};
 
-use super::World;
+use zeroize::Zeroizing;
+
+use super::{World, person};
+
+/// What the vaults in tests are sealed with.
+const VAULT_KEY: [u8; 32] = [5; 32];
+
+pub(crate) fn vault_key() -> VaultKey {
+    VaultKey::from_bytes(&Zeroizing::new(VAULT_KEY))
+}
 
 /// Her.
 pub(crate) struct Rosa {
@@ -252,6 +266,50 @@ impl World {
         let mut world = Self::new(names);
         world.rosa = Some(Rosa::new(7));
         world
+    }
+
+    pub(crate) fn use_rosa(&mut self, node: usize) {
+        let address = Box::new(self.rosa().address.clone());
+        self.ask(node, Command::SetRendezvous { address, used: true }).unwrap();
+    }
+
+    /// Registers the node's account under this name, with a vault that holds nothing but its key.
+    pub(crate) fn register(&mut self, node: usize, text: &str) {
+        let (account, _) = person("x", node as u64);
+        self.use_rosa(node);
+        self.rosa().bind(text, 1, &account);
+        let id = account.id();
+        let Reply::MyAccount(payload) = self.ask(node, Command::MyAccount).unwrap() else { panic!("no account") };
+        self.rosa().accounts.insert(id, (*payload, BTreeMap::new()));
+        let content = VaultContent {
+            account,
+            record: None,
+            certificates: Vec::new(),
+            devices: Vec::new(),
+            contacts: Vec::new(),
+            settings: Vec::new(),
+            rest: Rest::default(),
+        };
+        let sealed = vault_key().seal(&content, &Username::parse(text).unwrap(), 1, &mut self.rosa().rng).unwrap();
+        self.rosa().vaults.insert(id, (1, sealed));
+        self.log_in(node, text);
+    }
+
+    /// The name is the node's account's, and its front end has just logged in.
+    pub(crate) fn log_in(&mut self, node: usize, text: &str) {
+        let name = Username::parse(text).unwrap();
+        let binding = Box::new(self.rosa().names[&name].clone());
+        let server = Box::new(self.rosa().address.clone());
+        let (vault_key, vault_seq) = (Token::new(VAULT_KEY), 1);
+        self.ask(node, Command::Registered { server, name, binding, vault_key, vault_seq }).unwrap();
+        self.pass(1);
+    }
+
+    /// What is in the vault of this account, and its number.
+    pub(crate) fn vault(&mut self, node: usize, text: &str) -> (u64, VaultContent) {
+        let account = self.account(node);
+        let (seq, sealed) = &self.rosa().vaults[&account];
+        (*seq, vault_key().open(sealed, &Username::parse(text).unwrap(), *seq).unwrap())
     }
 
     pub(crate) fn rosa(&mut self) -> &mut Rosa {
