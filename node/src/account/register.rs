@@ -67,6 +67,7 @@ pub async fn register(node: &Node, wish: Registration, tell: Tell<'_>) -> Result
         vault_seq: finish.vault_seq,
     })
     .await?;
+    introduce(node, &mut talk).await;
     Ok(words)
 }
 
@@ -207,6 +208,15 @@ impl Draft {
         };
         let sealed = key.seal(&content, &self.name, seq, &mut crate::profile::rng()?);
         sealed.map_err(|why| Refusal::new(Code::Limited, why.to_string()))
+    }
+}
+
+/// Leaves this device's bundle there, which names a prekey from now on: whoever asks for us can write to us even if this
+/// node leaves at once. The engine does the same whenever it is connected, so that this fails is no loss.
+pub(super) async fn introduce(node: &Node, talk: &mut Talk<'_>) {
+    if let Ok(account) = my_account(node).await {
+        let put = talk.ask(ServerFrame::AccountPut(account)).await;
+        tracing::debug!(taken = put.is_ok(), "introduced this device to a rendezvous");
     }
 }
 
