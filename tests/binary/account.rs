@@ -64,6 +64,42 @@ fn a_registered_account_opens_on_a_bare_machine_with_name_and_password_only() {
 }
 
 #[test]
+fn friends_come_back_with_the_login() {
+    let (rosa, home_two) = (Rosa::new(), home("Nobody"));
+    let (home_one, _bob_home) = Pair::homes();
+    home_one.file("pw", PASSWORD);
+    let mut alice = start(&home_one, &rosa);
+    let friends = alice.ask("/friends")["friends"].clone();
+    alice.ask(&line("register", "alice", &home_one, "pw"));
+    let mut bare = start(&home_two, &rosa);
+    bare.ask(&line("login", "alice", &home_two, "pw"));
+    let bob = bare.wait("friend.added", |_| true);
+    assert_eq!((&bob["name"], &bob["account"]), (&friends[0]["name"], &friends[0]["account"]));
+}
+
+#[test]
+fn people_find_and_ask_each_other_by_name_while_one_is_away() {
+    let (rosa, home_one, home_two) = (Rosa::new(), home("Alice"), home("Bob"));
+    assert_eq!(run(&home_one, &rosa, &line("register", "alice", &home_one, "pw")).0, 0);
+    let mut bob = start(&home_two, &rosa);
+    bob.ask(&line("register", "bob", &home_two, "pw"));
+    bob.refused("/find nobody", "not_found");
+    let found = bob.ask("/find alice");
+    assert_eq!((&found["nick"], &found["chat"]), (&"Alice".into(), &serde_json::Value::Null));
+    // She left at once, and is not there to be asked.
+    assert_eq!(bob.ask("/add alice hi, it's Bob")["standing"], "pending");
+    let mut alice = start(&home_one, &rosa);
+    assert_eq!((&alice.ready["account"], &alice.ready["fingerprint"]), (&found["account"], &found["fingerprint"]));
+    let asked = alice.wait("friend.requested", |_| true);
+    assert_eq!((&asked["kind"], &asked["note"]), (&"name".into(), &"hi, it's Bob".into()));
+    assert_eq!(alice.ask("/requests")["requests"][0]["fingerprint"], bob.ready["fingerprint"]);
+    alice.ask("/accept 1");
+    bob.wait("friend.added", |_| true);
+    alice.ask("@bob hello");
+    bob.receive("hello");
+}
+
+#[test]
 fn a_node_that_is_killed_after_the_login_is_the_account() {
     let (rosa, home_one, home_two) = (Rosa::new(), home("Alice"), home("Nobody"));
     let mut alice = start(&home_one, &rosa);

@@ -230,9 +230,12 @@ impl AccountRow {
         records.last().is_some_and(|last| self.chain.last() != Some(last) && self.chain.contains(last))
     }
 
-    /// Whether our chain holds this record.
+    /// Whether this is the hash of a record of the chain, or of the one that its first record follows: what a login made
+    /// begins with the record that lists it.
     pub(crate) fn holds(&self, hash: &[u8; 32]) -> bool {
-        self.chain.iter().any(|record| record.hash() == *hash)
+        let first = self.chain.first().and_then(|record| record.verify().ok());
+        let follows = first.is_some_and(|record| record.prev == Some(*hash));
+        follows || self.chain.iter().any(|record| record.hash() == *hash)
     }
 
     /// The newest record: what we tell its account that we know.
