@@ -65,7 +65,9 @@ fn the_engine_depends_on_nothing_that_does_io() {
     assert!(!dependencies("node/net/Cargo.toml").contains("hobnob-engine"));
     assert!(!dependencies("node/store/Cargo.toml").contains("hobnob-net"));
     assert!(!dependencies("shared/Cargo.toml").contains("hobnob"));
-    assert!(!dependencies("rendezvous/Cargo.toml").contains("hobnob-engine"));
+    for banned in ["hobnob-engine", "hobnob-net", "hobnob-store", "hobnob.workspace"] {
+        assert!(!dependencies("rendezvous/Cargo.toml").contains(banned), "the rendezvous depends on {banned}");
+    }
 }
 
 #[test]
@@ -88,6 +90,7 @@ fn the_engine_has_no_clock_no_io_and_no_unordered_maps() {
         "SysRng",
     ];
     forbid("node/engine/src", &banned, &[]);
+    forbid("rendezvous/src/registry", &banned, &[]);
 }
 
 #[test]
@@ -100,8 +103,11 @@ fn one_codec_one_noise_one_libp2p_one_redb() {
     for folder in ["shared/src", "node/src", "node/engine/src", "node/net/src", "node/store/src", "rendezvous/src"] {
         forbid(folder, &["ciborium"], &["shared/src/codec.rs"]);
         forbid(folder, &["snow::", "use snow"], &["shared/src/noise"]);
-        forbid(folder, &["libp2p::", "libp2p_stream"], &["node/net/src"]);
-        forbid(folder, &["redb::"], &["node/store/src"]);
+        // The server's settings and its first line name places as libp2p does.
+        let with_libp2p =
+            ["node/net/src", "rendezvous/src/server", "rendezvous/src/config.rs", "rendezvous/src/program/serve.rs"];
+        forbid(folder, &["libp2p::", "libp2p_stream"], &with_libp2p);
+        forbid(folder, &["redb::"], &["node/store/src", "rendezvous/src/store"]);
     }
 }
 
@@ -115,7 +121,7 @@ fn front_ends_reach_the_node_through_the_api_only() {
 #[test]
 fn only_the_doors_print() {
     let doors = ["node/src/repl/terminal.rs", "node/src/output.rs"];
-    for folder in ["shared/src", "node/src", "node/engine/src", "node/net/src", "node/store/src"] {
+    for folder in ["shared/src", "node/src", "node/engine/src", "node/net/src", "node/store/src", "rendezvous/src"] {
         forbid(folder, &["println!", "print!(", "dbg!("], &doors);
     }
 }

@@ -20,8 +20,6 @@ pub struct Session {
     handshake_hash: [u8; 32],
     /// Decrypted bytes that do not make a whole frame yet. Never more than a frame and a message.
     pending: Vec<u8>,
-    /// Where a message is decrypted to before its bytes count.
-    scratch: Vec<u8>,
     /// A wrong length came: where the next frame begins is not known any more.
     broken: Option<usize>,
     sent: u64,
@@ -35,7 +33,6 @@ impl Session {
             noise: Box::new(noise.into_transport_mode()?),
             handshake_hash,
             pending: Vec::new(),
-            scratch: Vec::new(),
             broken: None,
             sent: 0,
             received: 0,
@@ -78,10 +75,11 @@ impl Session {
         if message.len() > MAX_NOISE_BYTES {
             return Err(NoiseError::Decrypt);
         }
-        self.scratch.resize(MAX_NOISE_BYTES, 0);
-        let bytes = self.noise.read_message(message, &mut self.scratch)?;
+        // Not in the session itself: a rendezvous has thousands that are silent for hours.
+        let mut plain = vec![0; message.len()];
+        let bytes = self.noise.read_message(message, &mut plain)?;
         self.received += message.len() as u64;
-        self.pending.extend_from_slice(self.scratch.get(..bytes).unwrap_or_default());
+        self.pending.extend_from_slice(plain.get(..bytes).unwrap_or_default());
         self.complete()
     }
 
@@ -115,6 +113,9 @@ impl Session {
         }
         let used = self.pending.len() - rest.len();
         self.pending.drain(..used);
+        if self.pending.is_empty() {
+            self.pending = Vec::new();
+        }
         Ok(frames)
     }
 }

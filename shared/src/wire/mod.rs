@@ -4,6 +4,7 @@ pub mod body;
 pub mod entry;
 pub mod error;
 pub mod mail;
+mod numbered;
 pub mod payload;
 pub mod peer;
 pub mod rendezvous;

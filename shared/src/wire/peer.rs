@@ -2,20 +2,19 @@
 //!
 //! An unknown frame with an even number is to be ignored, one with an odd number to be answered `unsupported`.
 
-use std::fmt;
-
 use serde::{
-    Deserialize, Deserializer, Serialize,
-    de::{Error as _, IgnoredAny, SeqAccess, Visitor},
+    Deserialize, Serialize,
+    de::{IgnoredAny, SeqAccess},
 };
 
-use super::payload::{
-    AccountPayload, Close, Digest, Entries, Failure, Frontier, Hello, Introduce, Knock, Presence, Read, Typing, Want,
+use super::{
+    numbered::{self, Frames, part},
+    payload::{
+        AccountPayload, Close, Digest, Entries, Failure, Frontier, Hello, Introduce, Knock, Presence, Read, Typing,
+        Want,
+    },
 };
-use crate::{
-    codec::{self, DecodeError},
-    limits::MAX_FRAME_BYTES,
-};
+use crate::codec::{self, DecodeError};
 
 /// One frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -134,7 +133,7 @@ impl Frame {
 
     /// Decodes exactly one frame, with its id.
     pub fn decode(bytes: &[u8]) -> Result<(u32, Self), DecodeError> {
-        codec::decode::<Numbered>(bytes, MAX_FRAME_BYTES).map(|numbered| (numbered.id, numbered.frame))
+        numbered::decode(bytes)
     }
 }
 
@@ -156,60 +155,31 @@ struct Commit32 {
     commit: [u8; 32],
 }
 
-struct Numbered {
-    id: u32,
-    frame: Frame,
-}
-
-impl<'de> Deserialize<'de> for Numbered {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Parts;
-
-        impl<'de> Visitor<'de> for Parts {
-            type Value = Numbered;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("[type, id, payload]")
+impl Frames for Frame {
+    fn payload<'de, A: SeqAccess<'de>>(number: u16, seq: &mut A) -> Result<Self, A::Error> {
+        Ok(match number {
+            0 => Self::Hello(part(seq)?),
+            1 => Self::Close(part(seq)?),
+            2 => Self::Ping { nonce: part::<_, Nonce64>(seq)?.nonce },
+            3 => Self::Error(part(seq)?),
+            4 => Self::Pong { nonce: part::<_, Nonce64>(seq)?.nonce },
+            8 => Self::Digest(part(seq)?),
+            12 => Self::Frontier(part(seq)?),
+            14 => Self::Want(part(seq)?),
+            16 => Self::Entries(part(seq)?),
+            22 => Self::Presence(part(seq)?),
+            24 => Self::Typing(part(seq)?),
+            26 => Self::Read(part(seq)?),
+            28 => Self::Account(part(seq)?),
+            36 => Self::Knock(part(seq)?),
+            38 => Self::Introduce(part(seq)?),
+            40 => Self::SasCommit { commit: part::<_, Commit32>(seq)?.commit },
+            42 => Self::SasNonce { nonce: part::<_, Nonce16>(seq)?.nonce },
+            44 => Self::SasReveal { nonce: part::<_, Nonce16>(seq)?.nonce },
+            unknown => {
+                let _: IgnoredAny = part(seq)?;
+                Self::Unknown(unknown)
             }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Numbered, A::Error> {
-                let number: u16 = part(&mut seq)?;
-                let id: u32 = part(&mut seq)?;
-                Ok(Numbered { id, frame: payload(number, &mut seq)? })
-            }
-        }
-
-        deserializer.deserialize_tuple(3, Parts)
+        })
     }
-}
-
-fn part<'de, A: SeqAccess<'de>, T: Deserialize<'de>>(seq: &mut A) -> Result<T, A::Error> {
-    seq.next_element()?.ok_or_else(|| A::Error::custom("a frame has three parts"))
-}
-
-fn payload<'de, A: SeqAccess<'de>>(number: u16, seq: &mut A) -> Result<Frame, A::Error> {
-    Ok(match number {
-        0 => Frame::Hello(part(seq)?),
-        1 => Frame::Close(part(seq)?),
-        2 => Frame::Ping { nonce: part::<_, Nonce64>(seq)?.nonce },
-        3 => Frame::Error(part(seq)?),
-        4 => Frame::Pong { nonce: part::<_, Nonce64>(seq)?.nonce },
-        8 => Frame::Digest(part(seq)?),
-        12 => Frame::Frontier(part(seq)?),
-        14 => Frame::Want(part(seq)?),
-        16 => Frame::Entries(part(seq)?),
-        22 => Frame::Presence(part(seq)?),
-        24 => Frame::Typing(part(seq)?),
-        26 => Frame::Read(part(seq)?),
-        28 => Frame::Account(part(seq)?),
-        36 => Frame::Knock(part(seq)?),
-        38 => Frame::Introduce(part(seq)?),
-        40 => Frame::SasCommit { commit: part::<_, Commit32>(seq)?.commit },
-        42 => Frame::SasNonce { nonce: part::<_, Nonce16>(seq)?.nonce },
-        44 => Frame::SasReveal { nonce: part::<_, Nonce16>(seq)?.nonce },
-        unknown => {
-            let _: IgnoredAny = part(seq)?;
-            Frame::Unknown(unknown)
-        }
-    })
 }

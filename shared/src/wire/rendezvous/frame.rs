@@ -1,10 +1,8 @@
 //! All of them, with their numbers.
 
-use std::fmt;
-
 use serde::{
-    Deserialize, Deserializer, Serialize,
-    de::{Error as _, IgnoredAny, SeqAccess, Visitor},
+    Deserialize, Serialize,
+    de::{IgnoredAny, SeqAccess},
 };
 
 use super::{
@@ -20,8 +18,10 @@ use super::{
 };
 use crate::{
     codec::{self, DecodeError},
-    limits::MAX_FRAME_BYTES,
-    wire::payload::{AccountPayload, Close, Failure, Hello},
+    wire::{
+        numbered::{self, Frames, part},
+        payload::{AccountPayload, Close, Failure, Hello},
+    },
 };
 
 /// One row for each frame: its number, its name, what it carries.
@@ -69,13 +69,15 @@ macro_rules! frames {
             }
         }
 
-        fn payload<'de, A: SeqAccess<'de>>(number: u16, seq: &mut A) -> Result<ServerFrame, A::Error> {
-            Ok(match number {
-                $($number => ServerFrame::$name(part(seq)?),)*
-                $($empty_number => part::<_, Nothing>(seq).map(|_| ServerFrame::$empty)?,)*
-                $($ping_number => ServerFrame::$ping { nonce: part::<_, Nonce>(seq)?.nonce },)*
-                unknown => part::<_, IgnoredAny>(seq).map(|_| ServerFrame::Unknown(unknown))?,
-            })
+        impl Frames for ServerFrame {
+            fn payload<'de, A: SeqAccess<'de>>(number: u16, seq: &mut A) -> Result<Self, A::Error> {
+                Ok(match number {
+                    $($number => Self::$name(part(seq)?),)*
+                    $($empty_number => part::<_, Nothing>(seq).map(|_| Self::$empty)?,)*
+                    $($ping_number => Self::$ping { nonce: part::<_, Nonce>(seq)?.nonce },)*
+                    unknown => part::<_, IgnoredAny>(seq).map(|_| Self::Unknown(unknown))?,
+                })
+            }
         }
     };
 }
@@ -130,7 +132,7 @@ impl ServerFrame {
 
     /// Decodes exactly one frame, with its id.
     pub fn decode(bytes: &[u8]) -> Result<(u32, Self), DecodeError> {
-        codec::decode::<Numbered>(bytes, MAX_FRAME_BYTES).map(|numbered| (numbered.id, numbered.frame))
+        numbered::decode(bytes)
     }
 }
 
@@ -141,35 +143,4 @@ struct Nothing {}
 struct Nonce {
     #[serde(rename = "n")]
     nonce: u64,
-}
-
-struct Numbered {
-    id: u32,
-    frame: ServerFrame,
-}
-
-impl<'de> Deserialize<'de> for Numbered {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Parts;
-
-        impl<'de> Visitor<'de> for Parts {
-            type Value = Numbered;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("[type, id, payload]")
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Numbered, A::Error> {
-                let number: u16 = part(&mut seq)?;
-                let id: u32 = part(&mut seq)?;
-                Ok(Numbered { id, frame: payload(number, &mut seq)? })
-            }
-        }
-
-        deserializer.deserialize_tuple(3, Parts)
-    }
-}
-
-fn part<'de, A: SeqAccess<'de>, T: Deserialize<'de>>(seq: &mut A) -> Result<T, A::Error> {
-    seq.next_element()?.ok_or_else(|| A::Error::custom("a frame has three parts"))
 }

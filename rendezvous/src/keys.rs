@@ -1,0 +1,126 @@
+//! The server's secrets, each kind in its own file: who has them is the server.
+
+use std::{
+    fs,
+    io::{self, Read as _, Write as _},
+    path::Path,
+};
+
+use hobnob_shared::{identity::DeviceKeys, opaque::ServerSetup};
+use rand_chacha::ChaCha20Rng;
+use rand_core::{Rng as _, SeedableRng as _};
+use zeroize::Zeroizing;
+
+use crate::store::{OpenError, Secrets, Store, finish, private};
+
+/// Name of the file with the keys: for signatures and sessions (64 bytes), then for the transport (32).
+pub const KEYS_FILE: &str = "keys";
+
+/// Name of the file with what passwords are checked with. Without it no password is right any more.
+pub const OPAQUE_FILE: &str = "opaque";
+
+const KEYS_BYTES: usize = 96;
+
+/// All secrets of a server.
+#[derive(Debug)]
+pub struct ServerKeys {
+    /// For names and sessions.
+    pub device: DeviceKeys,
+    /// Seed of the transport's key.
+    pub transport: Zeroizing<[u8; 32]>,
+    /// For passwords.
+    pub opaque: ServerSetup,
+}
+
+/// The secrets could not be had. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum KeysError {
+    /// A file is not what we wrote.
+    #[error("the file {0} is damaged; put it back from a backup")]
+    Damaged(&'static str),
+    /// One is there and the other is not.
+    #[error(
+        "the data folder holds a database but no file {0}; put it back from a backup, or names and passwords are lost"
+    )]
+    Missing(&'static str),
+    /// The database, looked at for a backup's secrets.
+    #[error(transparent)]
+    Store(#[from] OpenError),
+    /// The operating system said no.
+    #[error("the file {0} cannot be read or written")]
+    Io(&'static str, #[source] io::Error),
+}
+
+impl ServerKeys {
+    /// New ones.
+    pub fn generate(rng: &mut ChaCha20Rng) -> Self {
+        let mut transport = Zeroizing::new([0; 32]);
+        let device = DeviceKeys::generate(rng);
+        rng.fill_bytes(transport.as_mut_slice());
+        Self { opaque: ServerSetup::generate(rng), device, transport }
+    }
+
+    /// Reads them from `dir`; takes them out of a database that is a backup; makes them where the database is new.
+    pub fn open(dir: &Path, store: &mut Store, is_new: bool) -> Result<Self, KeysError> {
+        for name in [KEYS_FILE, OPAQUE_FILE] {
+            if !dir.join(name).exists() {
+                store.take_secret(name, |bytes| write(dir, name, bytes))?;
+            }
+        }
+        if is_new && !dir.join(KEYS_FILE).exists() && !dir.join(OPAQUE_FILE).exists() {
+            let made = Self::generate(&mut random().map_err(|error| KeysError::Io(KEYS_FILE, error))?);
+            for secret in made.secrets() {
+                write(dir, secret.name, &secret.bytes).map_err(|error| KeysError::Io(secret.name, error))?;
+            }
+        }
+        let (keys, opaque) = (read(dir, KEYS_FILE)?, read(dir, OPAQUE_FILE)?);
+        let (device, transport) = split(&keys).ok_or(KeysError::Damaged(KEYS_FILE))?;
+        let opaque = opaque.as_slice().try_into().ok().and_then(|bytes| ServerSetup::from_bytes(bytes).ok());
+        let opaque = opaque.ok_or(KeysError::Damaged(OPAQUE_FILE))?;
+        Ok(Self { device, transport, opaque })
+    }
+
+    /// As they lie in their files.
+    pub fn secrets(&self) -> Vec<Secrets> {
+        let mut keys = Zeroizing::new(Vec::with_capacity(KEYS_BYTES));
+        keys.extend_from_slice(self.device.to_bytes().as_slice());
+        keys.extend_from_slice(self.transport.as_slice());
+        let opaque = Zeroizing::new(self.opaque.to_bytes().to_vec());
+        vec![Secrets { name: KEYS_FILE, bytes: keys }, Secrets { name: OPAQUE_FILE, bytes: opaque }]
+    }
+}
+
+/// A generator with a seed of the operating system's.
+pub fn random() -> io::Result<ChaCha20Rng> {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(io::Error::other)?;
+    Ok(ChaCha20Rng::from_seed(seed))
+}
+
+fn split(bytes: &[u8]) -> Option<(DeviceKeys, Zeroizing<[u8; 32]>)> {
+    if bytes.len() != KEYS_BYTES {
+        return None;
+    }
+    let (device, transport) = bytes.split_first_chunk::<64>()?;
+    let device = DeviceKeys::from_bytes(&Zeroizing::new(*device));
+    Some((device, Zeroizing::new(transport.try_into().ok()?)))
+}
+
+fn read(dir: &Path, name: &'static str) -> Result<Zeroizing<Vec<u8>>, KeysError> {
+    let file = fs::File::open(dir.join(name)).map_err(|error| {
+        if error.kind() == io::ErrorKind::NotFound { KeysError::Missing(name) } else { KeysError::Io(name, error) }
+    })?;
+    let mut bytes = Zeroizing::new(Vec::with_capacity(1024));
+    // No secret file of ours is longer.
+    file.take(1024).read_to_end(&mut bytes).map_err(|error| KeysError::Io(name, error))?;
+    Ok(bytes)
+}
+
+/// The file has its name only when it is complete.
+fn write(dir: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
+    let unfinished = dir.join(format!("{name}.new"));
+    let mut file = private().write(true).create(true).truncate(true).open(&unfinished)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    finish(&unfinished, &dir.join(name))
+}

@@ -1,0 +1,70 @@
+//! What ends the program before its time, and with which exit code.
+
+use crate::{
+    config::ConfigError,
+    keys::KeysError,
+    registry::view::Fault,
+    server::StartError,
+    store::{LockError, OpenError},
+};
+
+/// Why the program ends.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failure {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Keys(#[from] KeysError),
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    #[error(transparent)]
+    Store(#[from] OpenError),
+    #[error(transparent)]
+    Fault(#[from] Fault),
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The server that runs said no.
+    #[error("{0}")]
+    Refused(String),
+    /// Metrics cannot be served.
+    #[error("cannot serve metrics at {0}; choose another place with --metrics, or metrics = false in the config file")]
+    Metrics(std::net::SocketAddr, #[source] std::io::Error),
+    /// The operating system said no.
+    #[error("{0}")]
+    Io(&'static str, #[source] std::io::Error),
+}
+
+impl Failure {
+    /// As the help lists them.
+    pub(super) fn exit_code(&self) -> u8 {
+        match self {
+            Self::Config(_) | Self::Keys(_) | Self::Refused(_) | Self::Store(_) | Self::Fault(_) => 1,
+            Self::Io(..) => 2,
+            Self::Start(_) | Self::Metrics(..) => 3,
+            Self::Lock(LockError::InUse(_)) => 8,
+            Self::Lock(LockError::Io(_)) => 1,
+        }
+    }
+
+    /// Its name for programs.
+    pub(super) fn code(&self) -> &'static str {
+        match self.exit_code() {
+            1 => "usage",
+            3 => "network",
+            8 => "in_use",
+            _ => "internal",
+        }
+    }
+
+    /// All of it, in one line.
+    pub(super) fn text(&self) -> String {
+        let mut text = self.to_string();
+        let mut source = std::error::Error::source(self);
+        while let Some(error) = source {
+            text.push_str(": ");
+            text.push_str(&error.to_string());
+            source = error.source();
+        }
+        text
+    }
+}

@@ -1,0 +1,112 @@
+//! What the operator asks beside serving: of the server that runs, or of the data folder when none does.
+
+use std::{
+    io,
+    path::{Path, absolute},
+};
+
+use hobnob_shared::rendezvous::RegistrationCode;
+use serde_json::json;
+
+use super::{
+    Failure, Output,
+    control::{Ask, Stats, Told, ask},
+};
+use crate::{
+    clock::Clock,
+    config::Config,
+    keys::{ServerKeys, random},
+    registry::{code_records, stored},
+    store::{DataLock, FILE, Store, write_backup},
+};
+
+/// A data folder that nobody serves.
+struct Offline {
+    store: Store,
+    keys: ServerKeys,
+    _lock: DataLock,
+}
+
+fn open(config: &Config) -> Result<Offline, Failure> {
+    let lock = DataLock::take(&config.data_dir)?;
+    let is_new = !config.data_dir.join(FILE).exists();
+    let mut store = Store::open(&config.data_dir)?;
+    let keys = ServerKeys::open(&config.data_dir, &mut store, is_new)?;
+    Ok(Offline { store, keys, _lock: lock })
+}
+
+fn ask_running(config: &Config, what: &Ask) -> Result<Option<Told>, Failure> {
+    match ask(&config.data_dir, what).map_err(|error| Failure::Io("the server that runs does not answer", error))? {
+        Some(Told::Refused(why)) => Err(Failure::Refused(why)),
+        told => Ok(told),
+    }
+}
+
+pub(super) fn check(config: &Config, output: &Output) -> Result<(), Failure> {
+    if ask_running(config, &Ask::Stats)?.is_some() {
+        output.say(
+            "check",
+            json!({ "ok": true, "running": true }),
+            "the settings are right, and a server runs with this data",
+        );
+        return Ok(());
+    }
+    if !config.data_dir.join(FILE).exists() {
+        output.say("check", json!({ "ok": true, "new": true }), "the settings are right; the data folder is new");
+        return Ok(());
+    }
+    let mut offline = open(config)?;
+    offline.store.check()?;
+    output.say("check", json!({ "ok": true }), "settings, keys and database are whole");
+    Ok(())
+}
+
+pub(super) fn stats(config: &Config, output: &Output) -> Result<(), Failure> {
+    let stats = match ask_running(config, &Ask::Stats)? {
+        Some(Told::Stats(stats)) => stats,
+        _ => {
+            let mut offline = open(config)?;
+            let totals = stored(&offline.store.view()?)?;
+            Stats { names: totals.names, bytes: totals.bytes, ..Stats::default() }
+        }
+    };
+    let text = format!(
+        "running: {}\nconnections: {}\nsessions: {}\npresence topics: {}\nnames: {}\nstored bytes: {}",
+        if stats.running { "yes" } else { "no" },
+        stats.connections,
+        stats.sessions,
+        stats.topics,
+        stats.names,
+        stats.bytes
+    );
+    output.say("stats", json!(stats), &text);
+    Ok(())
+}
+
+pub(super) fn back_up(config: &Config, file: &Path, output: &Output) -> Result<(), Failure> {
+    let file = absolute(file).map_err(|error| Failure::Io("the path cannot be resolved", error))?;
+    if ask_running(config, &Ask::Backup(file.clone()))?.is_none() {
+        let mut offline = open(config)?;
+        write_backup(&offline.store.view()?, &offline.keys.secrets(), &file)?;
+    }
+    let text = format!("wrote {}; it holds the keys, so keep it as safe as the server", file.display());
+    output.say("backup", json!({ "path": file }), &text);
+    Ok(())
+}
+
+pub(super) fn invite(config: &Config, output: &Output) -> Result<(), Failure> {
+    let code = match ask_running(config, &Ask::Invite)? {
+        Some(Told::Code(code)) => code,
+        _ => {
+            let mut rng = random().map_err(|error| Failure::Io("no randomness", error))?;
+            let code = RegistrationCode::generate(&mut rng);
+            let records = code_records(&code, Clock::start().now_ms());
+            let stored = open(config)?.store.commit(&records);
+            stored.map_err(|error| Failure::Io("the code cannot be stored", io::Error::other(error)))?;
+            code.to_string()
+        }
+    };
+    let text = format!("{code}\ngood for one account and two weeks: /register NAME --invite CODE");
+    output.say("invite", json!({ "code": code }), &text);
+    Ok(())
+}

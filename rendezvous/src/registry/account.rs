@@ -1,0 +1,239 @@
+//! What an account says of itself: its newest record, certificates, bundles; and when it was last here.
+
+use hobnob_shared::{
+    id::{AccountId, DeviceId},
+    identity::{AccountRecord, SignedBundle, SignedCertificate, SignedRecord},
+    limits::{MAX_DEVICES, MAX_PUBLIC_BUNDLE_BYTES},
+    text::Username,
+    wire::{AccountPayload, ErrorCode},
+};
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteArray;
+
+use super::{
+    knock,
+    limits::{DAY_MS, FORGET_ROWS, Policy, ROW_BYTES, SILENT_DAYS},
+    mailbox, name,
+    row::{Key as _, table},
+    step::{Served, Step},
+    usage::{Usage, charge, refund},
+    vault,
+};
+
+/// A registered account.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct AccountRow {
+    #[serde(rename = "n")]
+    pub(crate) name: Username,
+    #[serde(rename = "r")]
+    record: SignedRecord,
+    #[serde(rename = "s")]
+    seq: u64,
+    /// What the record says, so that it need not be verified again: hashes of certificates, and who is revoked.
+    #[serde(rename = "d")]
+    devices: Vec<ByteArray<32>>,
+    #[serde(rename = "x")]
+    revoked: Vec<DeviceId>,
+    #[serde(rename = "c")]
+    certificates: Vec<SignedCertificate>,
+    /// Day of the last session, since the epoch.
+    #[serde(rename = "t")]
+    seen_day: u32,
+}
+
+table!(Accounts: AccountId => AccountRow);
+table!(Bundles: (AccountId, DeviceId) => SignedBundle);
+table!(LastSeen: (u32, AccountId) => ());
+
+impl AccountRow {
+    /// Whether the account stands by a device.
+    pub(crate) fn lists(&self, certificate_hash: &[u8; 32], device: &DeviceId) -> bool {
+        self.devices.iter().any(|hash| **hash == *certificate_hash) && !self.revoked.contains(device)
+    }
+
+    /// Record and certificates.
+    pub(crate) fn payload(&self) -> AccountPayload {
+        let (records, certificates) = (vec![self.record.clone()], self.certificates.clone());
+        AccountPayload { records, certificates, bundles: Vec::new() }
+    }
+}
+
+/// The account, if it is registered here.
+pub(crate) fn get(step: &Step<'_>, account: &AccountId) -> Served<Option<AccountRow>> {
+    Ok(step.get::<Accounts>(account)?)
+}
+
+/// The same with the bundles of its devices: what a stranger needs to write to it.
+pub(crate) fn public(step: &Step<'_>, account: &AccountId, row: &AccountRow) -> Served<AccountPayload> {
+    let bundles = step.under::<Bundles>(account, MAX_DEVICES)?;
+    Ok(AccountPayload { bundles: bundles.into_iter().map(|(_, bundle)| bundle).collect(), ..row.payload() })
+}
+
+/// A newly registered account. The payload must hold a record of it.
+pub(crate) fn register(
+    step: &mut Step<'_>,
+    policy: &Policy,
+    account: &AccountId,
+    name: Username,
+    payload: AccountPayload,
+) -> Served<()> {
+    let (signed, record) = newest(account, &payload)?.ok_or(ErrorCode::Malformed)?;
+    let seen_day = day(step.now_ms);
+    let row = AccountRow {
+        name,
+        record: signed,
+        seq: 0,
+        devices: Vec::new(),
+        revoked: Vec::new(),
+        certificates: Vec::new(),
+        seen_day,
+    };
+    charge(step, policy, account, 2 * ROW_BYTES)?;
+    step.put::<LastSeen>(&(seen_day, *account), &());
+    apply(step, policy, account, row, Some((payload.records.last().cloned(), record)), payload)
+}
+
+/// Takes what an account says of itself anew. What is older than what is there changes nothing.
+pub(crate) fn update(step: &mut Step<'_>, policy: &Policy, account: &AccountId, payload: AccountPayload) -> Served<()> {
+    let row = get(step, account)?.ok_or(ErrorCode::Denied)?;
+    let newer = match newest(account, &payload)? {
+        Some((_, record)) if record.seq < row.seq => return Err(ErrorCode::Stale { seq: row.seq }.into()),
+        Some((signed, record)) if record.seq == row.seq => {
+            if signed.hash() != row.record.hash() {
+                return Err(ErrorCode::Conflict.into());
+            }
+            None
+        }
+        Some((signed, record)) => Some((Some(signed), record)),
+        None => None,
+    };
+    apply(step, policy, account, row, newer, payload)
+}
+
+/// That an account was here today.
+pub(crate) fn touch(step: &mut Step<'_>, account: &AccountId, row: &AccountRow) {
+    let today = day(step.now_ms);
+    if row.seen_day < today {
+        step.remove::<LastSeen>(&(row.seen_day, *account));
+        step.put::<LastSeen>(&(today, *account), &());
+        step.put::<Accounts>(account, &AccountRow { seen_day: today, ..row.clone() });
+    }
+}
+
+/// Removes an account and all that is kept for it.
+pub(crate) fn release(step: &mut Step<'_>, account: &AccountId) -> Served<()> {
+    let row = get(step, account)?.ok_or(ErrorCode::Denied)?;
+    for certificate in row.certificates.iter().filter_map(|signed| signed.verify().ok()) {
+        remove_device(step, account, &certificate.device)?;
+    }
+    knock::delete_all(step, account)?;
+    vault::remove(step, account)?;
+    name::remove(step, &row.name)?;
+    refund(step, account, 2 * ROW_BYTES)?;
+    step.remove::<Usage>(account);
+    step.remove::<LastSeen>(&(row.seen_day, *account));
+    step.remove::<Accounts>(account);
+    Ok(())
+}
+
+/// Removes some of the accounts that nobody used for two years.
+pub(crate) fn expire(step: &mut Step<'_>) -> Served<()> {
+    let end = day(step.now_ms).saturating_sub(SILENT_DAYS).to_bytes();
+    // One account may hold a thousand mailboxes: only a few at a time.
+    for ((seen_day, account), ()) in step.between::<LastSeen>(&[], Some(&end), FORGET_ROWS / 64)? {
+        if get(step, &account)?.is_some() {
+            release(step, &account)?;
+        }
+        step.remove::<LastSeen>(&(seen_day, account));
+    }
+    Ok(())
+}
+
+/// The newest record of a payload, if it has any; it must be of this account and well signed.
+fn newest(account: &AccountId, payload: &AccountPayload) -> Served<Option<(SignedRecord, AccountRecord)>> {
+    let Some(signed) = payload.records.last() else { return Ok(None) };
+    let record = signed.verify().map_err(|_| ErrorCode::Malformed)?;
+    if record.account != *account {
+        return Err(ErrorCode::Denied.into());
+    }
+    Ok(Some((signed.clone(), record)))
+}
+
+fn apply(
+    step: &mut Step<'_>,
+    policy: &Policy,
+    account: &AccountId,
+    mut row: AccountRow,
+    newer: Option<(Option<SignedRecord>, AccountRecord)>,
+    payload: AccountPayload,
+) -> Served<()> {
+    if let Some((signed, record)) = newer {
+        row.record = signed.unwrap_or(row.record);
+        row.seq = record.seq;
+        row.devices = record.devices.iter().copied().map(ByteArray::new).collect();
+        row.revoked = record.revoked.iter().map(|(device, _)| *device).collect();
+    }
+    let before = std::mem::take(&mut row.certificates);
+    for signed in before.into_iter().chain(payload.certificates) {
+        let certificate = signed.verify().map_err(|_| ErrorCode::Malformed)?;
+        if certificate.account != *account {
+            return Err(ErrorCode::Denied.into());
+        }
+        if !row.lists(&signed.hash(), &certificate.device) {
+            remove_device(step, account, &certificate.device)?;
+        } else if !row.certificates.contains(&signed) && row.certificates.len() < MAX_DEVICES {
+            row.certificates.push(signed);
+        }
+    }
+    for bundle in payload.bundles {
+        put_bundle(step, policy, account, &row, bundle)?;
+    }
+    step.put::<Accounts>(account, &row);
+    Ok(())
+}
+
+/// Takes a device's bundle, which strangers will be given: no tickets in it, and newer than the one before.
+fn put_bundle(
+    step: &mut Step<'_>,
+    policy: &Policy,
+    account: &AccountId,
+    row: &AccountRow,
+    signed: SignedBundle,
+) -> Served<()> {
+    if signed.bytes.len() > MAX_PUBLIC_BUNDLE_BYTES {
+        return Err(ErrorCode::TooLarge.into());
+    }
+    let device = signed.claimed_device().map_err(|_| ErrorCode::Malformed)?;
+    let certificates = row.certificates.iter().filter_map(|signed| signed.verify().ok());
+    if !certificates.into_iter().any(|certificate| certificate.device == device) {
+        return Err(ErrorCode::Denied.into());
+    }
+    let bundle = signed.verify(&device).map_err(|_| ErrorCode::Malformed)?;
+    if !bundle.tickets.is_empty() {
+        return Err(ErrorCode::Malformed.into());
+    }
+    if let Some(before) = step.get::<Bundles>(&(*account, device))? {
+        let seq = before.verify(&device).map_or(0, |before| before.seq);
+        if bundle.seq < seq {
+            return Err(ErrorCode::Stale { seq }.into());
+        }
+        refund(step, account, before.bytes.len() as u64 + ROW_BYTES)?;
+    }
+    charge(step, policy, account, signed.bytes.len() as u64 + ROW_BYTES)?;
+    step.put::<Bundles>(&(*account, device), &signed);
+    Ok(())
+}
+
+/// Removes what is kept for a device that does not count any more.
+fn remove_device(step: &mut Step<'_>, account: &AccountId, device: &DeviceId) -> Served<()> {
+    if let Some(bundle) = step.get::<Bundles>(&(*account, *device))? {
+        refund(step, account, bundle.bytes.len() as u64 + ROW_BYTES)?;
+        step.remove::<Bundles>(&(*account, *device));
+    }
+    mailbox::delete_all(step, &(*account, *device))
+}
+
+/// The day of a time, since the epoch.
+fn day(ms: u64) -> u32 {
+    u32::try_from(ms / DAY_MS).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,84 @@
+//! The bounds that only the server knows, with unit and reason; those that nodes know too are in [`hobnob_shared::limits`].
+//! What an operator may change is in [`Policy`].
+
+use hobnob_shared::{limits::MAX_ACCOUNT_BYTES, wire::rendezvous::Registration};
+
+/// Most mailboxes of one device: one for each friend, and a thousand friends are many.
+pub const MAX_BOXES: usize = 1024;
+
+/// Most bytes of envelopes in one page of mail: a frame of 256 KiB holds them, their names and one more envelope.
+pub const MAX_PAGE_BYTES: usize = 200 * 1024;
+
+/// What a stored thing takes beside its bytes, in bytes: keys, indexes and the tree. Without it, many small ones would
+/// be free.
+pub const ROW_BYTES: u64 = 256;
+
+/// Most topics that one session publishes, and as many that it watches: one for each friend.
+pub const MAX_SESSION_TOPICS: usize = 1024;
+
+/// A log-in that is begun must end so soon, in ms. The client's Argon2id takes a second or two, on a phone five.
+pub const LOGIN_MS: u64 = 120_000;
+
+/// Guesses at one name from one source that cost nothing but themselves.
+pub const FREE_GUESSES: u32 = 10;
+
+/// The same for one name from everywhere, and for one source at every name.
+pub const FREE_GUESSES_WIDE: u32 = 100;
+
+/// What is counted is forgotten so long after the last time, in ms.
+pub const FORGET_MS: u64 = HOUR_MS;
+
+/// First waiting time after the free guesses, in ms; it doubles with each guess, up to [`FORGET_MS`].
+pub const FIRST_WAIT_MS: u64 = 30_000;
+
+/// Accounts and sources that are remembered for throttling. About 100 bytes each: 10 MB at most, and the ones that
+/// were quiet longest go first.
+pub const MAX_REMEMBERED: usize = 100_000;
+
+/// Proofs of work that are remembered so that none counts twice. Each costs its maker a second of computing.
+pub const MAX_PROOFS: usize = 100_000;
+
+/// An account that nobody used for so long loses its name, in days: two years.
+pub const SILENT_DAYS: u32 = 730;
+
+/// Rows that one round of forgetting removes, so that requests do not wait for it.
+pub const FORGET_ROWS: usize = 256;
+
+/// A minute, in ms.
+pub const MINUTE_MS: u64 = 60_000;
+/// An hour, in ms.
+pub const HOUR_MS: u64 = 60 * MINUTE_MS;
+/// A day, in ms.
+pub const DAY_MS: u64 = 24 * HOUR_MS;
+
+/// What an operator decides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// Who may register.
+    pub registration: Registration,
+    /// Proof of work for a friend request, in leading zero bits.
+    pub knock_bits: u8,
+    /// Most bytes that one account takes with mail, vault and bundles.
+    pub account_bytes: u64,
+    /// Most bytes that all accounts take together.
+    pub disk_bytes: u64,
+    /// Look-ups of names in an hour, for one account or one guest's address.
+    pub lookups_per_hour: u32,
+    /// Most presence topics of all sessions together. One takes 1.5 KiB at most.
+    pub topics: usize,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            // 2^21 hashes: half a second on one core of a laptop, and seldom more than two.
+            registration: Registration::Open { pow_bits: 21 },
+            // Friend requests come one at a time, and a person waits for each.
+            knock_bits: 18,
+            account_bytes: MAX_ACCOUNT_BYTES,
+            disk_bytes: 20 * 1024 * 1024 * 1024,
+            lookups_per_hour: 30,
+            topics: 200_000,
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! Names: whose each is, with both signatures, and what its password is checked with.
+
+use hobnob_shared::{
+    id::AccountId,
+    identity::{Binding, SignedBinding},
+    wire::ErrorCode,
+};
+use hobnob_shared::{
+    opaque::message::RegistrationUpload,
+    text::Username,
+    wire::rendezvous::{Name, NameSet},
+};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    account,
+    row::table,
+    step::{Served, Step},
+    usage::Counter,
+};
+
+/// A registered name.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct NameRow {
+    #[serde(rename = "a")]
+    pub(crate) account: AccountId,
+    #[serde(rename = "b")]
+    pub(crate) binding: SignedBinding,
+    #[serde(rename = "o")]
+    pub(crate) password: RegistrationUpload,
+    #[serde(rename = "h")]
+    hidden: bool,
+}
+
+table!(Names: String => NameRow);
+table!(Bindings: String => u64);
+
+/// The name, if it is registered.
+pub(crate) fn get(step: &Step<'_>, name: &Username) -> Served<Option<NameRow>> {
+    Ok(step.get::<Names>(&key(name))?)
+}
+
+/// The number that the next binding of a name has.
+pub(crate) fn next_seq(step: &Step<'_>, name: &Username) -> Served<u64> {
+    Ok(step.get::<Bindings>(&key(name))?.unwrap_or(0).saturating_add(1))
+}
+
+/// Gives a name to an account, or to the same one anew.
+pub(crate) fn bind(
+    step: &mut Step<'_>,
+    claimed: &Binding,
+    binding: SignedBinding,
+    password: RegistrationUpload,
+) -> Served<()> {
+    let key = key(&claimed.name);
+    let hidden = match step.get::<Names>(&key)? {
+        Some(row) => row.hidden,
+        None => {
+            let names = Counter::Names.get(step)? + 1;
+            Counter::Names.set(step, names);
+            false
+        }
+    };
+    step.put::<Bindings>(&key, &claimed.seq);
+    step.put::<Names>(&key, &NameRow { account: claimed.account, binding, password, hidden });
+    Ok(())
+}
+
+/// Sets another password.
+pub(crate) fn set_password(step: &mut Step<'_>, name: &Username, password: RegistrationUpload) -> Served<()> {
+    let row = get(step, name)?.ok_or(ErrorCode::Denied)?;
+    step.put::<Names>(&key(name), &NameRow { password, ..row });
+    Ok(())
+}
+
+/// Looks a name up. A hidden one looks as if it was not there.
+pub(crate) fn look_up(step: &Step<'_>, name: &Username) -> Served<Name> {
+    let row = get(step, name)?.filter(|row| !row.hidden).ok_or(ErrorCode::NotFound)?;
+    let account = account::get(step, &row.account)?.ok_or(ErrorCode::NotFound)?;
+    Ok(Name { binding: row.binding, account: account::public(step, &row.account, &account)? })
+}
+
+/// Hides a name, shows it, or gives it up with the account.
+pub(crate) fn set(step: &mut Step<'_>, account: &AccountId, set: NameSet) -> Served<()> {
+    let hidden = match set {
+        NameSet::Visible => false,
+        NameSet::Hidden => true,
+        NameSet::Release => return account::release(step, account),
+    };
+    let name = account::get(step, account)?.ok_or(ErrorCode::Denied)?.name;
+    let row = get(step, &name)?.ok_or(ErrorCode::Denied)?;
+    step.put::<Names>(&key(&name), &NameRow { hidden, ..row });
+    Ok(())
+}
+
+/// Removes a name. The number of its last binding stays.
+pub(crate) fn remove(step: &mut Step<'_>, name: &Username) -> Served<()> {
+    let names = Counter::Names.get(step)?.saturating_sub(1);
+    Counter::Names.set(step, names);
+    step.remove::<Names>(&key(name));
+    Ok(())
+}
+
+fn key(name: &Username) -> String {
+    name.as_str().to_owned()
+}

@@ -1,0 +1,188 @@
+//! Passwords: registering one, and proving one. The server never sees any; what it computes is in [`hobnob_shared::opaque`].
+//!
+//! One evaluation is one guess, whether it comes as a registration or as a log-in, so both are counted; and whoever
+//! registers a name that is taken gets an evaluation under another key, which helps with no guess at all.
+
+use hobnob_shared::{
+    hash::hash,
+    id::AccountId,
+    identity::DeviceKeys,
+    opaque::{Parties, ServerLogin, ServerSetup, check_upload, message::RegistrationUpload},
+    text::Username,
+    wire::{
+        ErrorCode,
+        rendezvous::{LoginFinish, LoginGo, LoginStart, RegisterGo, RegisterStart},
+    },
+};
+use rand_chacha::ChaCha20Rng;
+
+use super::{
+    limits::{FREE_GUESSES, FREE_GUESSES_WIDE, LOGIN_MS},
+    name::{self, NameRow},
+    recent::Guesses,
+    session::Source,
+    step::{Served, Step},
+};
+
+/// What was begun in a session and waits for its last message.
+#[derive(Debug)]
+pub(crate) enum Pending {
+    /// Registering.
+    Register(Begun),
+    /// Logging in.
+    Login {
+        /// What the last message is checked with.
+        login: Box<ServerLogin>,
+        /// Whose name it is, if anybody's.
+        account: Option<AccountId>,
+        /// After that it does not count.
+        until_ms: u64,
+    },
+}
+
+/// A registration that was begun.
+#[derive(Clone, Debug)]
+pub(crate) struct Begun {
+    pub(crate) name: Username,
+    /// What the claim must say.
+    pub(crate) seq: u64,
+    pub(crate) time_ms: u64,
+    /// The name belongs to somebody else.
+    pub(crate) is_taken: bool,
+}
+
+/// The server's part of OPAQUE, and who guessed how often.
+#[derive(Debug)]
+pub(crate) struct Passwords {
+    setup: ServerSetup,
+    /// How clients call this server.
+    server: String,
+    /// Names what taken names are evaluated under.
+    decoy: [u8; 32],
+    by_name_and_source: Guesses<([u8; 32], Source)>,
+    by_name: Guesses<[u8; 32]>,
+    by_source: Guesses<Source>,
+}
+
+impl Passwords {
+    pub(crate) fn new(setup: ServerSetup, keys: &DeviceKeys) -> Self {
+        let key = data_encoding::BASE32_NOPAD.encode(&keys.x25519_public());
+        Self {
+            setup,
+            server: key.to_ascii_lowercase(),
+            decoy: hash("hobnob/rendezvous/decoy/1", &[keys.to_bytes().as_slice()]),
+            by_name_and_source: Guesses::new(FREE_GUESSES),
+            by_name: Guesses::new(FREE_GUESSES_WIDE),
+            by_source: Guesses::new(FREE_GUESSES_WIDE),
+        }
+    }
+
+    /// Begins to register `start.name` for `account`, if the session is one of an account.
+    pub(crate) fn begin_registration(
+        &mut self,
+        step: &Step<'_>,
+        start: &RegisterStart,
+        account: Option<AccountId>,
+        source: Source,
+    ) -> Served<(Begun, RegisterGo)> {
+        let row = name::get(step, &start.name)?;
+        let is_taken = row.is_some_and(|row| Some(row.account) != account);
+        self.guess(&start.name, source, step.now_ms)?;
+        let decoy = if is_taken { Some(self.decoy(&start.name)?) } else { None };
+        let name = decoy.as_ref().unwrap_or(&start.name);
+        let response = self.setup.register(name, &start.request).map_err(|_| ErrorCode::Malformed)?;
+        let (seq, time_ms) = (name::next_seq(step, &start.name)?, step.now_ms);
+        let go = RegisterGo { response, seq, time_ms };
+        Ok((Begun { name: start.name.clone(), seq, time_ms, is_taken }, go))
+    }
+
+    /// Begins to log in. A name that is not there takes the same way with a made-up record. A session of a device that
+    /// the account stands by is not held up by what others guessed.
+    pub(crate) fn begin_login(
+        &mut self,
+        step: &Step<'_>,
+        start: &LoginStart,
+        known: Option<AccountId>,
+        (source, session): (Source, &[u8; 32]),
+        rng: &mut ChaCha20Rng,
+    ) -> Served<(Pending, LoginGo)> {
+        let row: Option<NameRow> = name::get(step, &start.name)?;
+        let account = row.as_ref().map(|row| row.account);
+        if known.is_none() || account != known {
+            self.guess(&start.name, source, step.now_ms)?;
+        }
+        let upload: Option<RegistrationUpload> = row.map(|row| row.password);
+        let parties = Parties { name: &start.name, server: &self.server, session };
+        let started = self.setup.login(&parties, upload.as_ref(), &start.request, rng);
+        let (login, response) = started.map_err(|_| ErrorCode::Malformed)?;
+        let until_ms = step.now_ms + LOGIN_MS;
+        Ok((Pending::Login { login: Box::new(login), account, until_ms }, LoginGo { response }))
+    }
+
+    /// Whether the password was right, and whose it is. A right one was no guess.
+    pub(crate) fn finish_login(
+        &mut self,
+        pending: Option<Pending>,
+        finish: &LoginFinish,
+        source: Source,
+        now_ms: u64,
+    ) -> Served<(Username, AccountId)> {
+        let Some(Pending::Login { login, account, until_ms }) = pending else {
+            return Err(ErrorCode::Conflict.into());
+        };
+        let name = login.name().clone();
+        let is_right = login.finish(&finish.finalization).is_ok();
+        match account.filter(|_| is_right && now_ms < until_ms) {
+            Some(account) => {
+                self.forgive(&name, source);
+                Ok((name, account))
+            }
+            None => Err(ErrorCode::Denied.into()),
+        }
+    }
+
+    /// The name under which a taken name is evaluated: one that nobody can find, to register it.
+    fn decoy(&self, name: &Username) -> Served<Username> {
+        let digest = hash("hobnob/rendezvous/decoy-name/1", &[&self.decoy, name.as_str().as_bytes()]);
+        let text = data_encoding::HEXLOWER.encode(digest.split_at(16).0);
+        Username::parse(text).map_err(|_| ErrorCode::Internal.into())
+    }
+
+    /// Counts a guess, or says how long to wait for it.
+    fn guess(&mut self, name: &Username, source: Source, now_ms: u64) -> Served<()> {
+        let name = digest(name);
+        let waits = [
+            self.by_name_and_source.wait(&(name, source), now_ms),
+            self.by_name.wait(&name, now_ms),
+            self.by_source.wait(&source, now_ms),
+        ];
+        let retry_ms = waits.into_iter().max().unwrap_or(0);
+        if retry_ms > 0 {
+            return Err(ErrorCode::RateLimited { retry_ms }.into());
+        }
+        self.by_name_and_source.count((name, source), now_ms);
+        self.by_name.count(name, now_ms);
+        self.by_source.count(source, now_ms);
+        Ok(())
+    }
+
+    fn forgive(&mut self, name: &Username, source: Source) {
+        let name = digest(name);
+        self.by_name_and_source.forgive(&(name, source));
+        self.by_name.forgive(&name);
+        self.by_source.forgive(&source);
+    }
+}
+
+/// An upload that is one.
+pub(crate) fn checked(upload: RegistrationUpload) -> Served<RegistrationUpload> {
+    match check_upload(&upload) {
+        Ok(()) => Ok(upload),
+        Err(_) => Err(ErrorCode::Malformed.into()),
+    }
+}
+
+/// Names are remembered by their hash: all the same length, and no list of what was asked for.
+fn digest(name: &Username) -> [u8; 32] {
+    hash("hobnob/rendezvous/guess/1", &[name.as_str().as_bytes()])
+}

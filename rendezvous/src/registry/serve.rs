@@ -1,0 +1,231 @@
+//! One request: who serves it. An arm is one call.
+
+use std::collections::BTreeMap;
+
+use hobnob_shared::{
+    limits::{MAX_ACCOUNT_BYTES, MAX_MAILBOX_BYTES, MAX_MAILBOX_ENVELOPES},
+    wire::{
+        ErrorCode,
+        rendezvous::{
+            KnockPut, LoggedIn, LoginFinish, LoginStart, MailPut, MailWaiting, NameGet, PasswordChange, PresencePut,
+            PresenceWatch, Proof, RegisterStart, ServerFrame, Status,
+        },
+    },
+};
+
+use super::{
+    Note, Registry, SessionId, account, knock,
+    limits::MAX_SESSION_TOPICS,
+    mailbox, name,
+    password::{self, Pending},
+    session::{Looker, Session},
+    step::{Served, Step},
+    vault,
+};
+
+/// What we call ourselves: no version, which would only help whoever looks for old ones.
+const SOFTWARE: &str = "hobnob-rendezvous";
+
+/// The versions of the protocol that we speak.
+const VERSIONS: (u8, u8) = (1, 1);
+
+impl Registry {
+    /// Serves one frame. `None`: it wants no answer.
+    pub(super) fn serve(
+        &mut self,
+        id: SessionId,
+        frame: ServerFrame,
+        step: &mut Step<'_>,
+        notes: &mut Vec<Note>,
+    ) -> Served<Option<ServerFrame>> {
+        let done = |()| ServerFrame::Done;
+        let answer = match frame {
+            ServerFrame::StatusGet => self.status(step.now_ms),
+            ServerFrame::RegisterStart(start) => self.begin_registration(id, step, &start)?,
+            ServerFrame::RegisterFinish(finish) => self.finish_registration(id, step, *finish)?,
+            ServerFrame::LoginStart(start) => self.begin_login(id, step, &start)?,
+            ServerFrame::LoginFinish(finish) => self.finish_login(id, step, &finish)?,
+            ServerFrame::PasswordChange(change) => self.change_password(id, step, change).map(done)?,
+            ServerFrame::NameGet(get) => self.look_up(id, step, &get)?,
+            ServerFrame::NameSet(set) => name::set(step, &self.session(id)?.account(step)?, set).map(done)?,
+            ServerFrame::AccountPut(payload) => {
+                let account = self.session(id)?.account(step)?;
+                account::update(step, &self.policy, &account, payload).map(done)?
+            }
+            ServerFrame::VaultPut(put) => {
+                let account = self.session(id)?.account(step)?;
+                vault::replace(step, &self.policy, &account, put).map(done)?
+            }
+            ServerFrame::VaultGet => ServerFrame::Vault(vault::fetch(step, &self.session(id)?.account(step)?)?),
+            ServerFrame::BoxPut(put) => {
+                let owner = self.session(id)?.device(step)?;
+                mailbox::put(step, &self.policy, &owner, put).map(done)?
+            }
+            ServerFrame::MailPut(put) => self.deposit(step, put, notes).map(done)?,
+            ServerFrame::MailGet(get) => {
+                ServerFrame::Mail(mailbox::fetch(step, &self.session(id)?.device(step)?, get)?)
+            }
+            ServerFrame::MailAck(ack) => {
+                let owner = self.session(id)?.device(step)?;
+                mailbox::acknowledge(step, &owner, &ack).map(done)?
+            }
+            ServerFrame::KnockPut(put) => self.knock(step, put).map(done)?,
+            ServerFrame::KnockGet => {
+                let (account, device) = self.session(id)?.device(step)?;
+                ServerFrame::Knocks(knock::fetch(step, &account, &device)?)
+            }
+            ServerFrame::KnockAck(ack) => {
+                let (account, _) = self.session(id)?.device(step)?;
+                knock::acknowledge(step, &account, &ack.numbers).map(done)?
+            }
+            ServerFrame::PresencePut(put) => self.publish(id, step, put, notes).map(done)?,
+            ServerFrame::PresenceWatch(watch) => self.watch(id, step, &watch, notes).map(done)?,
+            ServerFrame::Ping { nonce } => ServerFrame::Pong { nonce },
+            // Said by both sides, and nothing to us beyond that somebody is there.
+            ServerFrame::Hello(_) | ServerFrame::Close(_) | ServerFrame::Error(_) | ServerFrame::Pong { .. } => {
+                return Ok(None);
+            }
+            // Our own words, or a later version's.
+            ServerFrame::RegisterGo(_)
+            | ServerFrame::Registered(_)
+            | ServerFrame::LoginGo(_)
+            | ServerFrame::LoggedIn(_)
+            | ServerFrame::Name(_)
+            | ServerFrame::Done
+            | ServerFrame::Vault(_)
+            | ServerFrame::Mail(_)
+            | ServerFrame::MailWaiting(_)
+            | ServerFrame::Knocks(_)
+            | ServerFrame::PresenceNote(_)
+            | ServerFrame::Status(_)
+            | ServerFrame::Unknown(_) => return Err(ErrorCode::Unsupported.into()),
+        };
+        Ok(Some(answer))
+    }
+
+    pub(super) fn session(&self, id: SessionId) -> Served<&Session> {
+        self.sessions.get(id).ok_or_else(|| ErrorCode::Denied.into())
+    }
+
+    fn status(&self, now_ms: u64) -> ServerFrame {
+        let limits = [
+            ("mailbox_envelopes", MAX_MAILBOX_ENVELOPES as u64),
+            ("mailbox_bytes", MAX_MAILBOX_BYTES as u64),
+            ("account_bytes", self.policy.account_bytes.min(MAX_ACCOUNT_BYTES)),
+            ("lookups_per_hour", self.policy.lookups_per_hour.into()),
+            ("topics", MAX_SESSION_TOPICS as u64),
+        ];
+        ServerFrame::Status(Status {
+            versions: VERSIONS,
+            software: SOFTWARE.into(),
+            time_ms: now_ms,
+            signing_key: *self.keys.id().as_bytes(),
+            registration: self.policy.registration,
+            knock_bits: self.policy.knock_bits,
+            challenge: self.proofs.challenge(now_ms),
+            limits: limits.map(|(name, value)| (name.to_owned(), value)).into_iter().collect::<BTreeMap<_, _>>(),
+        })
+    }
+
+    fn begin_registration(&mut self, id: SessionId, step: &Step<'_>, start: &RegisterStart) -> Served<ServerFrame> {
+        let session = self.session(id)?;
+        let (account, source) = (session.claimed(), session.source);
+        let (begun, go) = self.passwords.begin_registration(step, start, account, source)?;
+        self.set_pending(id, Pending::Register(begun));
+        Ok(ServerFrame::RegisterGo(go))
+    }
+
+    fn begin_login(&mut self, id: SessionId, step: &Step<'_>, start: &LoginStart) -> Served<ServerFrame> {
+        let session = self.session(id)?;
+        let known = session.member(step)?.map(|((account, _), _)| account);
+        let (source, binding) = (session.source, session.binding);
+        let (pending, go) = self.passwords.begin_login(step, start, known, (source, &binding), &mut self.rng)?;
+        self.set_pending(id, pending);
+        Ok(ServerFrame::LoginGo(go))
+    }
+
+    fn finish_login(&mut self, id: SessionId, step: &mut Step<'_>, finish: &LoginFinish) -> Served<ServerFrame> {
+        let source = self.session(id)?.source;
+        let pending = self.take_pending(id);
+        let (name, account) = self.passwords.finish_login(pending, finish, source, step.now_ms)?;
+        let binding = name::get(step, &name)?.filter(|row| row.account == account).ok_or(ErrorCode::Denied)?.binding;
+        let row = account::get(step, &account)?.ok_or(ErrorCode::Denied)?;
+        account::touch(step, &account, &row);
+        let vault = vault::fetch(step, &account)?;
+        if let Some(session) = self.sessions.get_mut(id) {
+            session.logged_in = Some(account);
+        }
+        Ok(ServerFrame::LoggedIn(Box::new(LoggedIn { id: account, binding, vault, account: row.payload() })))
+    }
+
+    fn change_password(&mut self, id: SessionId, step: &mut Step<'_>, change: PasswordChange) -> Served<()> {
+        let account = self.session(id)?.account(step)?;
+        let Some(Pending::Register(begun)) = self.take_pending(id) else { return Err(ErrorCode::Conflict.into()) };
+        let upload = password::checked(change.upload)?;
+        let is_own = account::get(step, &account)?.is_some_and(|row| row.name == begun.name);
+        if begun.is_taken || !is_own {
+            return Err(ErrorCode::Conflict.into());
+        }
+        vault::replace(step, &self.policy, &account, change.vault)?;
+        name::set_password(step, &begun.name, upload)
+    }
+
+    fn look_up(&mut self, id: SessionId, step: &Step<'_>, get: &NameGet) -> Served<ServerFrame> {
+        let session = self.session(id)?;
+        let looker = match session.member(step)? {
+            Some(((account, _), _)) => Looker::Account(account),
+            None => Looker::Source(session.source),
+        };
+        let taken = self.lookups.take(looker, self.policy.lookups_per_hour, step.now_ms);
+        taken.map_err(|retry_ms| ErrorCode::RateLimited { retry_ms })?;
+        name::look_up(step, &get.name).map(ServerFrame::Name)
+    }
+
+    fn deposit(&mut self, step: &mut Step<'_>, put: MailPut, notes: &mut Vec<Note>) -> Served<()> {
+        let owner = mailbox::deposit(step, &self.policy, put)?;
+        let to = self.sessions.of_device(&owner);
+        if !to.is_empty() {
+            let envelopes = mailbox::waiting(step, &owner)?;
+            notes.push(Note { to, frame: ServerFrame::MailWaiting(MailWaiting { envelopes }) });
+        }
+        Ok(())
+    }
+
+    fn knock(&mut self, step: &mut Step<'_>, put: KnockPut) -> Served<()> {
+        let bits = self.policy.knock_bits;
+        match put.proof {
+            Proof::Pow { challenge, nonce } => {
+                let digest = KnockPut::digest(&put.account, &put.envelopes);
+                self.proofs.take(challenge, digest, nonce, bits, step.now_ms)?;
+            }
+            Proof::None | Proof::Code(_) => return Err(self.proofs.wanted(bits, step.now_ms).into()),
+        }
+        if account::get(step, &put.account)?.is_none() {
+            return Err(ErrorCode::NotFound.into());
+        }
+        knock::deposit(step, &self.policy, &put.account, &put.envelopes)
+    }
+
+    fn publish(&mut self, id: SessionId, step: &Step<'_>, put: PresencePut, notes: &mut Vec<Note>) -> Served<()> {
+        self.session(id)?.device(step)?;
+        let told = self.presence.publish(id, put, self.policy.topics, step.now_ms)?;
+        notes.extend(told.map(Note::from));
+        Ok(())
+    }
+
+    fn watch(&mut self, id: SessionId, step: &Step<'_>, watch: &PresenceWatch, notes: &mut Vec<Note>) -> Served<()> {
+        self.session(id)?.device(step)?;
+        notes.extend(self.presence.watch(id, watch, self.policy.topics)?.into_iter().map(Note::from));
+        Ok(())
+    }
+
+    pub(super) fn set_pending(&mut self, id: SessionId, pending: Pending) {
+        if let Some(session) = self.sessions.get_mut(id) {
+            session.pending = Some(Box::new(pending));
+        }
+    }
+
+    pub(super) fn take_pending(&mut self, id: SessionId) -> Option<Pending> {
+        self.sessions.get_mut(id)?.pending.take().map(|pending| *pending)
+    }
+}

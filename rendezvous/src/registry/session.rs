@@ -1,0 +1,159 @@
+//! Who is connected, and what each session may do.
+
+use std::collections::BTreeMap;
+
+use hobnob_shared::{
+    id::{AccountId, DeviceId},
+    wire::ErrorCode,
+};
+
+use super::{
+    SessionId,
+    account::{self, AccountRow},
+    mailbox::Owner,
+    password::Pending,
+    step::{Served, Step},
+};
+
+/// Who opened a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Caller {
+    /// Nobody said.
+    Guest,
+    /// A device that showed a certificate, whose signature and key were checked.
+    Device {
+        /// The account that signed it.
+        account: AccountId,
+        /// Which device.
+        device: DeviceId,
+        /// The certificate's hash, as account records list it.
+        certificate: [u8; 32],
+    },
+}
+
+/// Where a session comes from: an IPv4 address, or the /64 that one IPv6 customer has.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Source([u8; 9]);
+
+impl Source {
+    /// The source of an address.
+    pub fn of(ip: core::net::IpAddr) -> Self {
+        let mut bytes = [0; 9];
+        let (kind, rest) = bytes.split_at_mut(1);
+        match ip.to_canonical() {
+            core::net::IpAddr::V4(ip) => {
+                kind.fill(4);
+                rest.iter_mut().zip(ip.octets()).for_each(|(byte, octet)| *byte = octet);
+            }
+            core::net::IpAddr::V6(ip) => {
+                kind.fill(6);
+                rest.iter_mut().zip(ip.octets()).for_each(|(byte, octet)| *byte = octet);
+            }
+        }
+        Self(bytes)
+    }
+}
+
+/// Nothing: addresses do not belong into logs.
+impl std::fmt::Debug for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Source(..)")
+    }
+}
+
+/// Who looks a name up: whom the look-up is counted for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Looker {
+    /// A member.
+    Account(AccountId),
+    /// Anybody else, by where they come from.
+    Source(Source),
+}
+
+/// One session.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) caller: Caller,
+    pub(crate) source: Source,
+    /// The hash of the handshake.
+    pub(crate) binding: [u8; 32],
+    /// Whose password was proved here.
+    pub(crate) logged_in: Option<AccountId>,
+    pub(crate) pending: Option<Box<Pending>>,
+}
+
+/// All sessions.
+#[derive(Debug, Default)]
+pub(crate) struct Sessions {
+    open: BTreeMap<SessionId, Session>,
+    devices: BTreeMap<Owner, Vec<SessionId>>,
+}
+
+impl Sessions {
+    pub(crate) fn on_opened(&mut self, id: SessionId, caller: Caller, source: Source, binding: [u8; 32]) {
+        if let Caller::Device { account, device, .. } = caller {
+            self.devices.entry((account, device)).or_default().push(id);
+        }
+        self.open.insert(id, Session { caller, source, binding, logged_in: None, pending: None });
+    }
+
+    pub(crate) fn on_closed(&mut self, id: SessionId) {
+        let Some(session) = self.open.remove(&id) else { return };
+        if let Caller::Device { account, device, .. } = session.caller
+            && let Some(sessions) = self.devices.get_mut(&(account, device))
+        {
+            sessions.retain(|other| *other != id);
+            if sessions.is_empty() {
+                self.devices.remove(&(account, device));
+            }
+        }
+    }
+
+    pub(crate) fn get(&self, id: SessionId) -> Option<&Session> {
+        self.open.get(&id)
+    }
+
+    pub(crate) fn get_mut(&mut self, id: SessionId) -> Option<&mut Session> {
+        self.open.get_mut(&id)
+    }
+
+    /// The sessions of a device.
+    pub(crate) fn of_device(&self, owner: &Owner) -> Vec<SessionId> {
+        self.devices.get(owner).cloned().unwrap_or_default()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.open.len()
+    }
+}
+
+impl Session {
+    /// The account whose certificate was shown or whose password was proved, whether it stands by it or not.
+    pub(crate) fn claimed(&self) -> Option<AccountId> {
+        match self.caller {
+            Caller::Device { account, .. } => Some(account),
+            Caller::Guest => self.logged_in,
+        }
+    }
+
+    /// The device's account, when it is registered here and stands by the device.
+    pub(crate) fn member(&self, step: &Step<'_>) -> Served<Option<(Owner, AccountRow)>> {
+        let Caller::Device { account, device, certificate } = self.caller else { return Ok(None) };
+        let row = account::get(step, &account)?.filter(|row| row.lists(&certificate, &device));
+        Ok(row.map(|row| ((account, device), row)))
+    }
+
+    /// The device that this session is of; only for what needs one.
+    pub(crate) fn device(&self, step: &Step<'_>) -> Served<Owner> {
+        self.member(step)?.map(|(owner, _)| owner).ok_or_else(|| ErrorCode::Denied.into())
+    }
+
+    /// The account that this session speaks for: of its device, or of whoever logged in.
+    pub(crate) fn account(&self, step: &Step<'_>) -> Served<AccountId> {
+        match self.logged_in {
+            // It may have given its name up since.
+            Some(account) if account::get(step, &account)?.is_some() => Ok(account),
+            Some(_) | None => self.device(step).map(|(account, _)| account),
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! How fast frames may come. Who is faster is read more slowly, and feels it at the other end.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// Counts frames by when they are paid for: each costs a share of a second.
+#[derive(Debug)]
+pub(crate) struct Bucket {
+    paid: Instant,
+    each: Duration,
+    burst: Duration,
+}
+
+impl Bucket {
+    /// `burst` frames at once, then `per_second`.
+    pub(crate) fn new(burst: u32, per_second: u32, now: Instant) -> Self {
+        let each = Duration::from_secs(1) / per_second.max(1);
+        Self { paid: now, each, burst: each * burst.max(1) }
+    }
+
+    /// Takes one frame. Says how long it has to wait, if it has to.
+    pub(crate) fn take(&mut self, now: Instant) -> Option<Duration> {
+        self.paid = self.paid.max(now) + self.each;
+        let wait = (self.paid - now).saturating_sub(self.burst);
+        (!wait.is_zero()).then_some(wait)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_burst_is_free_and_one_more_waits() {
+        let now = Instant::now();
+        let mut bucket = Bucket::new(5, 10, now);
+        for _ in 0..5 {
+            assert_eq!(bucket.take(now), None);
+        }
+        assert_eq!(bucket.take(now), Some(Duration::from_millis(100)));
+        let later = now + Duration::from_secs(60);
+        assert_eq!(bucket.take(later), None);
+    }
+}

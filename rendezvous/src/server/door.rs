@@ -1,0 +1,230 @@
+//! How many connections there may be, and from whom. It keeps exactly what is open, so that a stranger cannot make it
+//! grow by coming and going.
+
+use std::{
+    collections::HashMap,
+    convert::Infallible,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use libp2p::{
+    Multiaddr, PeerId,
+    core::{Endpoint, transport::PortUse},
+    swarm::{
+        ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, THandler, THandlerInEvent, THandlerOutEvent,
+        ToSwarm, dummy,
+    },
+};
+use tokio::time::Instant;
+
+use super::{limits::Shared, streams::source};
+use crate::{metrics::Metrics, registry::Source};
+
+/// Over which the new connections of one source are counted.
+const RATE_SPAN: Duration = Duration::from_secs(10);
+
+/// Refuses connections beyond the limits.
+#[derive(Debug)]
+pub(crate) struct Door {
+    limits: Shared,
+    metrics: Arc<Metrics>,
+    /// Every inbound connection, from the first byte to its end; and whether it is established.
+    open: HashMap<ConnectionId, (Source, bool)>,
+    pending: usize,
+    sources: HashMap<Source, usize>,
+    /// How many came in the ten seconds that began at `rate_since`.
+    rates: HashMap<Source, usize>,
+    rate_since: Instant,
+    peers: HashMap<PeerId, usize>,
+}
+
+/// Why a connection was refused. Bounds only, nothing of the peer.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("{limit} {what} at most")]
+struct Exceeded {
+    limit: usize,
+    what: &'static str,
+}
+
+impl Door {
+    pub(crate) fn new(limits: Shared, metrics: Arc<Metrics>) -> Self {
+        Self {
+            limits,
+            metrics,
+            open: HashMap::new(),
+            pending: 0,
+            sources: HashMap::new(),
+            rates: HashMap::new(),
+            rate_since: Instant::now(),
+            peers: HashMap::new(),
+        }
+    }
+
+    /// Counts one more of this source in these ten seconds; each costs a handshake. Says how many there were.
+    fn count(&mut self, source: Source) -> usize {
+        if self.rate_since.elapsed() >= RATE_SPAN {
+            self.rate_since = Instant::now();
+            self.rates.clear();
+        }
+        let rate = self.rates.entry(source).or_default();
+        *rate += 1;
+        *rate - 1
+    }
+
+    fn check(&self, now: usize, limit: usize, what: &'static str) -> Result<(), ConnectionDenied> {
+        if now < limit {
+            return Ok(());
+        }
+        self.metrics.refused_connections.add(1);
+        Err(ConnectionDenied::new(Exceeded { limit, what }))
+    }
+
+    fn leave(&mut self, connection: ConnectionId) {
+        let Some((source, is_established)) = self.open.remove(&connection) else { return };
+        decrement(&mut self.sources, &source);
+        if is_established {
+            self.metrics.connections.sub(1);
+        } else {
+            self.pending = self.pending.saturating_sub(1);
+        }
+    }
+
+    fn established(&self) -> usize {
+        self.open.len().saturating_sub(self.pending)
+    }
+}
+
+impl NetworkBehaviour for Door {
+    type ConnectionHandler = dummy::ConnectionHandler;
+    type ToSwarm = Infallible;
+
+    fn handle_pending_inbound_connection(
+        &mut self,
+        connection: ConnectionId,
+        _: &Multiaddr,
+        remote: &Multiaddr,
+    ) -> Result<(), ConnectionDenied> {
+        let (source, limits) = (source(remote), self.limits.get());
+        let of_source = self.sources.get(&source).copied().unwrap_or(0);
+        self.check(self.pending, limits.pending_connections, "connections being negotiated")?;
+        self.check(self.established(), limits.connections, "connections")?;
+        self.check(of_source, limits.connections_per_source, "connections from one source")?;
+        let rate = self.count(source);
+        self.check(rate, limits.new_connections_per_source, "connections from one source in ten seconds")?;
+        self.open.insert(connection, (source, false));
+        *self.sources.entry(source).or_default() += 1;
+        self.pending += 1;
+        Ok(())
+    }
+
+    fn handle_established_inbound_connection(
+        &mut self,
+        _: ConnectionId,
+        peer: PeerId,
+        _: &Multiaddr,
+        _: &Multiaddr,
+    ) -> Result<THandler<Self>, ConnectionDenied> {
+        let of_peer = self.peers.get(&peer).copied().unwrap_or(0);
+        self.check(of_peer, self.limits.get().connections_per_peer, "connections with one peer")?;
+        Ok(dummy::ConnectionHandler)
+    }
+
+    fn handle_established_outbound_connection(
+        &mut self,
+        _: ConnectionId,
+        _: PeerId,
+        _: &Multiaddr,
+        _: Endpoint,
+        _: PortUse,
+    ) -> Result<THandler<Self>, ConnectionDenied> {
+        // This server dials nobody.
+        Err(ConnectionDenied::new(Exceeded { limit: 0, what: "outbound connections" }))
+    }
+
+    fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
+        if let FromSwarm::ConnectionEstablished(event) = event {
+            if let Some((_, is_established)) = self.open.get_mut(&event.connection_id) {
+                *is_established = true;
+                self.pending = self.pending.saturating_sub(1);
+                self.metrics.connections.add(1);
+            }
+            *self.peers.entry(event.peer_id).or_default() += 1;
+        } else if let FromSwarm::ConnectionClosed(event) = event {
+            self.leave(event.connection_id);
+            decrement(&mut self.peers, &event.peer_id);
+        } else if let FromSwarm::ListenFailure(event) = event {
+            self.leave(event.connection_id);
+        }
+    }
+
+    fn on_connection_handler_event(&mut self, _: PeerId, _: ConnectionId, event: THandlerOutEvent<Self>) {
+        match event {}
+    }
+
+    fn poll(&mut self, _: &mut Context<'_>) -> Poll<ToSwarm<Self::ToSwarm, THandlerInEvent<Self>>> {
+        Poll::Pending
+    }
+}
+
+fn decrement<K: Eq + std::hash::Hash>(counts: &mut HashMap<K, usize>, key: &K) {
+    if let Some(count) = counts.get_mut(key) {
+        *count = count.saturating_sub(1);
+        if *count == 0 {
+            counts.remove(key);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server::limits::Limits;
+
+    fn address(text: &str) -> Multiaddr {
+        text.parse().unwrap()
+    }
+
+    fn door(limits: Limits) -> Door {
+        Door::new(Shared::new(limits), Arc::default())
+    }
+
+    fn knock(door: &mut Door, id: usize, from: &str) -> bool {
+        let ours = address("/ip4/192.0.2.9/tcp/1");
+        door.handle_pending_inbound_connection(ConnectionId::new_unchecked(id), &ours, &address(from)).is_ok()
+    }
+
+    #[test]
+    fn one_source_cannot_take_every_place() {
+        let mut door = door(Limits { connections_per_source: 2, ..Limits::default() });
+        assert!(knock(&mut door, 1, "/ip4/192.0.2.1/tcp/1"));
+        assert!(knock(&mut door, 2, "/ip4/192.0.2.1/tcp/2"));
+        assert!(!knock(&mut door, 3, "/ip4/192.0.2.1/tcp/3"));
+        assert!(knock(&mut door, 4, "/ip4/192.0.2.2/tcp/3"));
+        assert!(knock(&mut door, 5, "/ip6/2001:db8::1/tcp/3"));
+        assert!(knock(&mut door, 6, "/ip6/2001:db8::2/tcp/3"));
+        assert!(!knock(&mut door, 7, "/ip6/2001:db8::3/tcp/3"));
+    }
+
+    #[test]
+    fn whoever_comes_and_goes_all_the_time_is_slowed_down() {
+        let mut door = door(Limits { new_connections_per_source: 5, ..Limits::default() });
+        let mut admitted = 0;
+        for id in 0..20 {
+            admitted += usize::from(knock(&mut door, id, "/ip4/192.0.2.1/tcp/1"));
+            door.leave(ConnectionId::new_unchecked(id));
+        }
+        assert_eq!(admitted, 5);
+        door.rate_since = Instant::now().checked_sub(RATE_SPAN).unwrap();
+        assert!(knock(&mut door, 20, "/ip4/192.0.2.1/tcp/1"));
+    }
+
+    #[test]
+    fn what_leaves_is_forgotten() {
+        let mut door = door(Limits::default());
+        assert!(knock(&mut door, 1, "/ip4/192.0.2.1/tcp/1"));
+        door.leave(ConnectionId::new_unchecked(1));
+        assert!(door.open.is_empty() && door.sources.is_empty() && door.pending == 0);
+    }
+}

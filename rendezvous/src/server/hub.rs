@@ -1,0 +1,228 @@
+//! The one thread that owns registry and database: up to 256 requests become one commit, and only then their answers.
+//!
+//! Who waits for whom: sessions wait for the hub's queue; the hub waits for the disk and for nobody else.
+
+use std::{collections::HashMap, io, path::PathBuf, sync::Arc, thread::JoinHandle, time::Duration};
+
+use hobnob_shared::{
+    rendezvous::RegistrationCode,
+    wire::{ErrorCode, payload::Failure, rendezvous::ServerFrame},
+};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::sleep,
+};
+
+use super::outbox::Outbox;
+use crate::{
+    clock::Clock,
+    metrics::Metrics,
+    registry::{Answer, Caller, Input, Note, Policy, Registry, SessionId, Source, Totals, Work, view::Fault},
+    store::{CommitError, Secrets, Snapshot, Store, write_backup},
+};
+
+/// Requests that make one commit. A commit takes milliseconds however many rows it has, up to about here.
+pub const BATCH: usize = 256;
+
+/// Requests that wait for the hub; then sessions wait, and are read no further.
+pub(crate) const QUEUE: usize = 1024;
+
+/// Longest sleep, so that a clock that jumps does no harm.
+const LONGEST_SLEEP: Duration = Duration::from_secs(60);
+
+/// What sessions and the operator tell the hub.
+#[derive(Debug)]
+pub(crate) enum Message {
+    Opened { session: SessionId, caller: Caller, source: Source, binding: [u8; 32], outbox: Arc<Outbox> },
+    Frame { session: SessionId, id: u32, frame: Box<ServerFrame> },
+    Closed(SessionId),
+    Order(Order),
+}
+
+/// What the operator wants.
+#[derive(Debug)]
+pub(crate) enum Order {
+    /// Other rules from now on.
+    Policy(Policy),
+    /// A code is good when this is answered.
+    Code(RegistrationCode, oneshot::Sender<Result<(), CommitError>>),
+    /// How much there is.
+    Totals(oneshot::Sender<Result<Totals, Fault>>),
+    /// Write a backup.
+    Backup(PathBuf, Vec<Secrets>, oneshot::Sender<Result<(), String>>),
+    /// End every session.
+    CloseAll,
+}
+
+/// The thread's state.
+struct Hub {
+    registry: Registry,
+    store: Store,
+    clock: Clock,
+    metrics: Arc<Metrics>,
+    outboxes: HashMap<SessionId, Arc<Outbox>>,
+    /// The server stops: whoever comes now is sent away.
+    is_closing: bool,
+    /// Codes whose makers wait for the commit.
+    codes: Vec<oneshot::Sender<Result<(), CommitError>>>,
+}
+
+/// Starts the thread. It ends when nobody is left who could send anything; everything before that is stored.
+pub(crate) fn start(
+    registry: Registry,
+    store: Store,
+    clock: Clock,
+    metrics: Arc<Metrics>,
+) -> io::Result<(mpsc::Sender<Message>, JoinHandle<()>)> {
+    let (sender, receiver) = mpsc::channel(QUEUE);
+    let hub = Hub { registry, store, clock, metrics, outboxes: HashMap::new(), is_closing: false, codes: Vec::new() };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+    let thread = std::thread::Builder::new().name("hub".into()).spawn(move || runtime.block_on(hub.run(receiver)))?;
+    Ok((sender, thread))
+}
+
+impl Hub {
+    async fn run(mut self, mut messages: mpsc::Receiver<Message>) {
+        let mut batch = Vec::with_capacity(BATCH);
+        loop {
+            let wait = self.clock.until(self.registry.next_timeout()).min(LONGEST_SLEEP);
+            tokio::select! {
+                biased;
+                count = messages.recv_many(&mut batch, BATCH) => if count == 0 { return },
+                () = sleep(wait) => {}
+            }
+            self.serve(&mut batch);
+        }
+    }
+
+    /// One batch: work out, commit, tell.
+    fn serve(&mut self, batch: &mut Vec<Message>) {
+        let mut work = Work::default();
+        match self.store.view() {
+            Ok(view) => self.work_out(batch, &view, &mut work),
+            Err(fault) => {
+                tracing::error!(%fault, "requests cannot be served");
+                self.refuse_all(batch, &mut work);
+            }
+        }
+        for fault in work.faults.drain(..) {
+            tracing::error!(%fault, "a request could not be served");
+        }
+        let committed = self.commit(&work);
+        self.tell(work, &committed);
+        let is_stored = committed.is_ok();
+        for code in self.codes.drain(..) {
+            let answer = if is_stored { Ok(()) } else { Err(CommitError::Full) };
+            // Whoever asked may have stopped waiting.
+            let _ = code.send(answer);
+        }
+    }
+
+    fn work_out(&mut self, batch: &mut Vec<Message>, view: &Snapshot, work: &mut Work) {
+        let now_ms = self.clock.now_ms();
+        for message in batch.drain(..) {
+            let input = match message {
+                Message::Opened { session, caller, source, binding, outbox } => {
+                    if self.is_closing {
+                        outbox.close();
+                    }
+                    self.outboxes.insert(session, outbox);
+                    Input::Opened { session, caller, source, binding }
+                }
+                Message::Frame { session, id, frame } => Input::Frame { session, id, frame: *frame },
+                Message::Closed(session) => {
+                    self.outboxes.remove(&session);
+                    Input::Closed(session)
+                }
+                Message::Order(Order::Code(code, done)) => {
+                    self.codes.push(done);
+                    Input::Code(code)
+                }
+                Message::Order(order) => {
+                    self.obey(order, view);
+                    continue;
+                }
+            };
+            self.registry.handle(input, now_ms, view, work);
+        }
+        if self.registry.next_timeout() <= now_ms {
+            self.registry.handle(Input::Timeout, now_ms, view, work);
+        }
+    }
+
+    /// The database cannot be read: sessions live on, requests are told to come again.
+    fn refuse_all(&mut self, batch: &mut Vec<Message>, work: &mut Work) {
+        for message in batch.drain(..) {
+            match message {
+                Message::Opened { session, outbox, .. } => {
+                    outbox.close();
+                    self.outboxes.insert(session, outbox);
+                }
+                Message::Frame { session, id, frame } if frame.wants_answer() => {
+                    work.answers.push(Answer { session, id, frame: refusal(id, ErrorCode::Internal) });
+                }
+                Message::Closed(session) => drop(self.outboxes.remove(&session)),
+                Message::Frame { .. } | Message::Order(_) => {}
+            }
+        }
+    }
+
+    fn obey(&mut self, order: Order, view: &Snapshot) {
+        // Whoever asked may have stopped waiting for the answer.
+        match order {
+            Order::Policy(policy) => self.registry.set_policy(policy),
+            Order::Totals(answer) => drop(answer.send(self.registry.totals(view))),
+            Order::Backup(path, secrets, answer) => {
+                drop(answer.send(write_backup(view, &secrets, &path).map_err(|error| error.to_string())));
+            }
+            Order::CloseAll => self.close_all(),
+            Order::Code(..) => debug_assert!(false, "codes are an input"),
+        }
+    }
+
+    fn close_all(&mut self) {
+        self.is_closing = true;
+        self.outboxes.values().for_each(|outbox| outbox.close());
+    }
+
+    fn commit(&mut self, work: &Work) -> Result<(), CommitError> {
+        if work.records.is_empty() {
+            return Ok(());
+        }
+        let started_ms = self.clock.now_ms();
+        let committed = self.store.commit(&work.records);
+        self.metrics.commits.add(1);
+        self.metrics.commit_ms.add(self.clock.now_ms().saturating_sub(started_ms));
+        self.metrics.set_writable(committed.is_ok());
+        if let Err(error) = &committed {
+            tracing::error!(%error, "nothing can be stored");
+        }
+        committed
+    }
+
+    /// Sends answers and notes; where nothing was stored, the requests are told to come again.
+    fn tell(&mut self, work: Work, committed: &Result<(), CommitError>) {
+        for Answer { session, id, frame } in work.answers {
+            let frame = if committed.is_ok() { frame } else { refusal(id, ErrorCode::Busy) };
+            self.metrics.count_answer(&frame);
+            self.push(session, frame.encode(id).into());
+        }
+        for Note { to, frame } in work.notes {
+            let bytes: Arc<[u8]> = frame.encode(0).into();
+            self.metrics.notes.add(to.len() as u64);
+            to.into_iter().for_each(|session| self.push(session, bytes.clone()));
+        }
+    }
+
+    fn push(&self, session: SessionId, frame: Arc<[u8]>) {
+        if let Some(outbox) = self.outboxes.get(&session)
+            && !outbox.push(frame)
+        {
+            tracing::debug!("a client does not read what it is told");
+        }
+    }
+}
+
+fn refusal(of: u32, code: ErrorCode) -> ServerFrame {
+    ServerFrame::Error(Failure { code, of })
+}

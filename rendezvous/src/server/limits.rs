@@ -1,0 +1,60 @@
+//! What an operator may bound on the network side, and may change while the server runs.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+/// Bounds of connections and frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Established connections of everybody.
+    pub connections: usize,
+    /// Connections that have not finished their transport's handshake.
+    pub pending_connections: usize,
+    /// Connections of one IPv4 address or IPv6 /64: a household, or a school behind one address.
+    pub connections_per_source: usize,
+    /// New connections of one source in ten seconds.
+    pub new_connections_per_source: usize,
+    /// Connections of one transport identity.
+    pub connections_per_peer: usize,
+    /// Handshakes of sessions that run at once; each holds a core for a millisecond.
+    pub handshakes: usize,
+    /// Frames that one session may send at once.
+    pub burst_frames: u32,
+    /// Frames a second that one session may send after that.
+    pub frames_per_second: u32,
+    /// No new connections while the process takes more memory than this, in bytes.
+    pub memory_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 15_000,
+            pending_connections: 256,
+            connections_per_source: 128,
+            new_connections_per_source: 200,
+            connections_per_peer: 4,
+            handshakes: 128,
+            burst_frames: 200,
+            frames_per_second: 50,
+            memory_bytes: 2 * 1024 * 1024 * 1024,
+        }
+    }
+}
+
+/// The limits as they are now.
+#[derive(Clone, Debug)]
+pub(crate) struct Shared(Arc<RwLock<Limits>>);
+
+impl Shared {
+    pub(crate) fn new(limits: Limits) -> Self {
+        Self(Arc::new(RwLock::new(limits)))
+    }
+
+    pub(crate) fn get(&self) -> Limits {
+        *self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn set(&self, limits: Limits) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = limits;
+    }
+}

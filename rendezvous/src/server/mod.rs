@@ -1,0 +1,224 @@
+//! The network side: connections, sessions, and the thread that serves them.
+
+mod bucket;
+mod door;
+mod hub;
+mod limits;
+mod muxer;
+mod outbox;
+mod reading;
+mod session;
+mod streams;
+mod swarm;
+
+use std::{io, path::PathBuf, sync::Arc, thread::JoinHandle, time::Duration};
+
+use hobnob_shared::{identity::DeviceKeys, rendezvous::RegistrationCode};
+use libp2p::{Multiaddr, PeerId};
+use tokio::sync::{mpsc, oneshot};
+
+pub use hub::BATCH;
+pub use limits::Limits;
+pub use streams::PROTOCOL;
+
+use crate::{
+    clock::Clock,
+    keys::{ServerKeys, random},
+    metrics::Metrics,
+    registry::{Policy, Registry, Totals},
+    store::{Secrets, Store},
+};
+use hub::{Message, Order};
+use limits::Shared;
+
+/// What a server is started with.
+#[derive(Debug)]
+pub struct Setup {
+    /// Its secrets.
+    pub keys: ServerKeys,
+    /// Its database.
+    pub store: Store,
+    /// Where it listens.
+    pub listen: Vec<Multiaddr>,
+    /// Bounds of the network side.
+    pub limits: Limits,
+    /// What its operator decides.
+    pub policy: Policy,
+}
+
+/// The server did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The transport cannot be made.
+    #[error("the transport cannot be set up: {0}")]
+    Transport(String),
+    /// An address cannot be listened at.
+    #[error("cannot listen at {address}: {reason}; choose another with --listen")]
+    Listen {
+        /// Which.
+        address: Multiaddr,
+        /// Why.
+        reason: String,
+    },
+    /// The operating system said no.
+    #[error("the server cannot be started")]
+    Io(#[from] io::Error),
+}
+
+/// The server has ended, or cannot answer.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct OrderError(pub String);
+
+/// A running server.
+#[derive(Debug)]
+pub struct Server {
+    hub: mpsc::Sender<Message>,
+    thread: JoinHandle<()>,
+    stop: oneshot::Sender<()>,
+    swarm: tokio::task::JoinHandle<()>,
+    limits: Shared,
+    metrics: Arc<Metrics>,
+    peer: PeerId,
+    key: [u8; 32],
+    addresses: Vec<Multiaddr>,
+    secrets: Vec<Secrets>,
+}
+
+/// Starts a server on the current tokio runtime. It listens when this returns.
+pub async fn start(setup: Setup) -> Result<Server, StartError> {
+    let Setup { keys, store, listen, limits, policy } = setup;
+    let secrets = keys.secrets();
+    let ServerKeys { device, transport, opaque } = keys;
+    let (metrics, clock, limits) = (Arc::new(Metrics::default()), Clock::start(), Shared::new(limits));
+    let (mut swarm, peer) = swarm::build(&transport, limits.clone(), metrics.clone())?;
+    let addresses = swarm::listen(&mut swarm, &listen).await?;
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(io::Error::other)?;
+    let registry = Registry::new(device.clone(), opaque, policy, seed);
+    let (hub, thread) = hub::start(registry, store, clock, metrics.clone())?;
+    let key = device.x25519_public();
+    let context = context(device, peer, &hub, &limits, &metrics, clock)?;
+    let (stop, stopped) = oneshot::channel();
+    let swarm = tokio::spawn(swarm::run(swarm, context, stopped));
+    Ok(Server { hub, thread, stop, swarm, limits, metrics, peer, key, addresses, secrets })
+}
+
+fn context(
+    keys: DeviceKeys,
+    peer: PeerId,
+    hub: &mpsc::Sender<Message>,
+    limits: &Shared,
+    metrics: &Arc<Metrics>,
+    clock: Clock,
+) -> io::Result<session::Context> {
+    use rand_core::Rng as _;
+    Ok(session::Context {
+        keys,
+        transport: peer.to_bytes(),
+        hub: hub.clone(),
+        handshakes: tokio::sync::Semaphore::new(limits.get().handshakes),
+        limits: limits.clone(),
+        next: 1.into(),
+        instance: random()?.next_u64(),
+        clock,
+        metrics: metrics.clone(),
+    })
+}
+
+/// How long sessions and then connections may take for their last words when the server stops.
+const STOP: Duration = Duration::from_secs(8);
+
+impl Server {
+    /// Where it listens, with the real ports.
+    pub fn addresses(&self) -> &[Multiaddr] {
+        &self.addresses
+    }
+
+    /// Its transport id.
+    pub fn peer(&self) -> PeerId {
+        self.peer
+    }
+
+    /// The key that clients pin.
+    pub fn key(&self) -> [u8; 32] {
+        self.key
+    }
+
+    /// What it counts.
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+
+    /// Other rules from now on. What is open stays open.
+    pub async fn set_rules(&self, limits: Limits, policy: Policy) {
+        self.limits.set(limits);
+        // A hub that has ended needs no rules.
+        let _ = self.hub.send(Message::Order(Order::Policy(policy))).await;
+    }
+
+    /// Hands for whoever asks while the server runs.
+    pub fn control(&self) -> Control {
+        let secrets = self.secrets.iter();
+        let secrets = secrets.map(|secret| Secrets { name: secret.name, bytes: secret.bytes.clone() }).collect();
+        Control { hub: self.hub.clone(), secrets: Arc::new(secrets), metrics: self.metrics.clone() }
+    }
+
+    /// Ends every session politely, stores what was accepted, and stops.
+    pub async fn stop(self) {
+        let _ = self.hub.send(Message::Order(Order::CloseAll)).await;
+        // The swarm ends when its sessions have, or soon.
+        let _ = self.stop.send(());
+        let mut swarm = self.swarm;
+        if tokio::time::timeout(STOP, &mut swarm).await.is_err() {
+            swarm.abort();
+        }
+        drop(self.hub);
+        let thread = self.thread;
+        // The hub ends when nobody can send it anything any more.
+        let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+    }
+}
+
+/// What the operator may ask of a running server.
+#[derive(Clone, Debug)]
+pub struct Control {
+    hub: mpsc::Sender<Message>,
+    secrets: Arc<Vec<Secrets>>,
+    metrics: Arc<Metrics>,
+}
+
+impl Control {
+    /// How much there is.
+    pub async fn totals(&self) -> Result<Totals, OrderError> {
+        let (answer, answered) = oneshot::channel();
+        let totals = self.ask(Order::Totals(answer), answered).await?;
+        totals.map_err(|fault| OrderError(fault.to_string()))
+    }
+
+    /// Makes a registration code good.
+    pub async fn add_code(&self, code: RegistrationCode) -> Result<(), OrderError> {
+        let (answer, answered) = oneshot::channel();
+        let stored = self.ask(Order::Code(code, answer), answered).await?;
+        stored.map_err(|error| OrderError(error.to_string()))
+    }
+
+    /// Writes a backup.
+    pub async fn back_up(&self, path: PathBuf) -> Result<(), OrderError> {
+        let secrets = self.secrets.iter();
+        let secrets = secrets.map(|secret| Secrets { name: secret.name, bytes: secret.bytes.clone() }).collect();
+        let (answer, answered) = oneshot::channel();
+        self.ask(Order::Backup(path, secrets, answer), answered).await?.map_err(OrderError)
+    }
+
+    /// What it counts.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    async fn ask<T>(&self, order: Order, answered: oneshot::Receiver<T>) -> Result<T, OrderError> {
+        let stopped = || OrderError("the server is stopping".into());
+        self.hub.send(Message::Order(order)).await.map_err(|_| stopped())?;
+        answered.await.map_err(|_| stopped())
+    }
+}

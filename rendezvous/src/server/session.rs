@@ -1,0 +1,298 @@
+//! One session: its preamble, its handshake, and then one small task that reads, seals and writes. While it is idle it
+//! holds no buffer.
+
+use std::{
+    convert::Infallible,
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use futures::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use hobnob_shared::{
+    identity::DeviceKeys,
+    limits::{HANDSHAKE_TIMEOUT_MS, MAX_HANDSHAKE_BYTES, SESSION_DEAD_MS},
+    noise::{self, Handshake, Mode, PREAMBLE_BYTES, Session, Step},
+    wire::{
+        ErrorCode,
+        payload::{Close, Failure, Hello},
+        rendezvous::ServerFrame,
+    },
+};
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng as _;
+use tokio::{
+    sync::{Semaphore, mpsc},
+    time::{Instant, sleep, timeout},
+};
+
+use super::{
+    bucket::Bucket,
+    hub::Message,
+    limits::Shared,
+    outbox::{End, Outbox},
+    reading::{Reading, put},
+};
+use crate::{
+    clock::Clock,
+    metrics::Metrics,
+    registry::{Caller, SessionId, Source},
+};
+
+/// A client that does not take what is written to it for so long loses its session.
+const WRITE: Duration = Duration::from_secs(30);
+
+/// How long the last words may take. They are only a courtesy.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// What all sessions share.
+#[derive(Debug)]
+pub(crate) struct Context {
+    pub(crate) keys: DeviceKeys,
+    /// Our own transport id.
+    pub(crate) transport: Vec<u8>,
+    pub(crate) hub: mpsc::Sender<Message>,
+    pub(crate) limits: Shared,
+    pub(crate) handshakes: Semaphore,
+    pub(crate) next: AtomicU64,
+    pub(crate) instance: u64,
+    pub(crate) clock: Clock,
+    pub(crate) metrics: Arc<Metrics>,
+}
+
+/// Why a session ended, for the log.
+#[derive(Debug, thiserror::Error)]
+enum Ended {
+    #[error("the connection broke")]
+    Broken(#[from] io::Error),
+    #[error("it took too long")]
+    TooSlow,
+    #[error("{0}")]
+    Noise(#[from] noise::NoiseError),
+    #[error("the preamble is not ours")]
+    Preamble,
+    #[error("the client does not read")]
+    Overflow,
+    #[error("closed")]
+    Closed,
+}
+
+/// The whole life of a session.
+pub(crate) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
+    mut stream: S,
+    peer: Vec<u8>,
+    source: Source,
+    context: Arc<Context>,
+) {
+    // The handshake's state is large and soon over: in a box it does not stay part of this task.
+    let opened = Box::pin(open(&mut stream, peer, &context)).await;
+    let ended = match opened {
+        Ok((session, caller)) => live(stream, session, caller, source, &context).await,
+        Err(ended) => {
+            context.metrics.failed_handshakes.add(1);
+            ended
+        }
+    };
+    tracing::debug!(why = %ended, "session ended");
+}
+
+/// Preamble and handshake, in five seconds.
+async fn open<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: &mut S,
+    peer: Vec<u8>,
+    context: &Context,
+) -> Result<(Box<Session>, Caller), Ended> {
+    let deadline = Duration::from_millis(HANDSHAKE_TIMEOUT_MS);
+    timeout(deadline, shake_hands(stream, peer, context)).await.map_err(|_| Ended::TooSlow)?
+}
+
+async fn shake_hands<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: &mut S,
+    peer: Vec<u8>,
+    context: &Context,
+) -> Result<(Box<Session>, Caller), Ended> {
+    let mut preamble = [0; PREAMBLE_BYTES];
+    stream.read_exact(&mut preamble).await?;
+    let mode = noise::parse_preamble(&preamble).map_err(|_| Ended::Preamble)?;
+    if !matches!(mode, Mode::Account | Mode::Guest) {
+        return Err(Ended::Preamble);
+    }
+    let first = read_handshake(stream).await?;
+    // Whoever waits here has said something, so this bounds computing, not talking.
+    let _place = context.handshakes.acquire().await.map_err(|_| Ended::Closed)?;
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(io::Error::other)?;
+    let mut rng = ChaCha20Rng::from_seed(seed);
+    let secret = context.keys.x25519_secret();
+    let mut handshake = Handshake::respond(mode, secret, &context.transport, &peer, &mut rng)?;
+    let mut step = handshake.read(&first)?;
+    if let Step::Send(message) = &step {
+        write_handshake(stream, message).await?;
+        step = handshake.read(&read_handshake(stream).await?)?;
+    }
+    let Step::Done(established) = step else { return Err(Ended::Preamble) };
+    if let Some(last) = &established.send {
+        write_handshake(stream, last).await?;
+    }
+    let caller = match (established.certificate, established.peer) {
+        (Some(signed), Some(certificate)) => {
+            Caller::Device { account: certificate.account, device: certificate.device, certificate: signed.hash() }
+        }
+        _ => Caller::Guest,
+    };
+    Ok((Box::new(established.session), caller))
+}
+
+async fn read_handshake<S: AsyncRead + Unpin>(stream: &mut S) -> io::Result<Vec<u8>> {
+    let mut length = [0; 2];
+    stream.read_exact(&mut length).await?;
+    let length = usize::from(u16::from_be_bytes(length));
+    if !(1..=MAX_HANDSHAKE_BYTES).contains(&length) {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    let mut message = vec![0; length];
+    stream.read_exact(&mut message).await?;
+    Ok(message)
+}
+
+async fn write_handshake<S: AsyncWrite + Unpin>(stream: &mut S, message: &[u8]) -> io::Result<()> {
+    let mut bytes = Vec::with_capacity(message.len() + 2);
+    put(&mut bytes, message);
+    stream.write_all(&bytes).await?;
+    stream.flush().await
+}
+
+async fn live<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    session: Box<Session>,
+    caller: Caller,
+    source: Source,
+    context: &Context,
+) -> Ended {
+    let id = SessionId(context.next.fetch_add(1, Ordering::Relaxed));
+    let outbox = Arc::new(Outbox::default());
+    let hello =
+        Hello { features: Vec::new(), time_ms: context.clock.now_ms(), instance: context.instance, known_record: None };
+    outbox.push(ServerFrame::Hello(hello).encode(0).into());
+    let opened =
+        Message::Opened { session: id, caller, source, binding: session.handshake_hash(), outbox: outbox.clone() };
+    if context.hub.send(opened).await.is_err() {
+        return Ended::Closed;
+    }
+    context.metrics.sessions.add(1);
+    let limits = context.limits.get();
+    let bucket = Bucket::new(limits.burst_frames, limits.frames_per_second, Instant::now());
+    let ended = Live { id, stream, session, outbox, bucket, context }.run().await;
+    context.metrics.sessions.sub(1);
+    context.metrics.overflows.add(matches!(ended, Ended::Overflow).into());
+    // The hub ends after all sessions.
+    let _ = context.hub.send(Message::Closed(id)).await;
+    ended
+}
+
+/// A session that is up.
+struct Live<'a, S> {
+    id: SessionId,
+    stream: S,
+    session: Box<Session>,
+    outbox: Arc<Outbox>,
+    bucket: Bucket,
+    context: &'a Context,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Live<'_, S> {
+    async fn run(mut self) -> Ended {
+        match self.serve().await {
+            Ok(never) => match never {},
+            Err(ended) => {
+                Box::pin(self.farewell(&ended)).await;
+                ended
+            }
+        }
+    }
+
+    /// Says why, where the other side can still read it.
+    async fn farewell(&mut self, ended: &Ended) {
+        let code = match ended {
+            Ended::Noise(noise::NoiseError::FrameLength(_)) => ErrorCode::TooLarge,
+            Ended::Noise(noise::NoiseError::Frame(_)) => ErrorCode::Malformed,
+            Ended::Closed => ErrorCode::Ok,
+            Ended::Noise(_) | Ended::Broken(_) | Ended::TooSlow | Ended::Preamble | Ended::Overflow => return,
+        };
+        let close: Arc<[u8]> = ServerFrame::Close(Close { code }).encode(0).into();
+        let closing = async {
+            self.write(&[close]).await?;
+            self.stream.close().await.map_err(Ended::Broken)
+        };
+        // Whether it is heard or not, this is the end.
+        let _ = timeout(FAREWELL, closing).await;
+    }
+
+    /// Reads and writes until the end.
+    async fn serve(&mut self) -> Result<Infallible, Ended> {
+        let mut reading = Reading::default();
+        let dead = sleep(Duration::from_millis(SESSION_DEAD_MS));
+        tokio::pin!(dead);
+        loop {
+            tokio::select! {
+                biased;
+                (frames, end) = self.outbox.take() => {
+                    if end == Some(End::Overflow) {
+                        return Err(Ended::Overflow);
+                    }
+                    Box::pin(self.write(&frames)).await?;
+                    if end.is_some() {
+                        return Err(Ended::Closed);
+                    }
+                }
+                chunk = reading.next(&mut self.stream) => {
+                    let frames = self.session.open(&chunk?)?;
+                    for bytes in frames {
+                        Box::pin(self.on_frame(&bytes)).await?;
+                        dead.as_mut().reset(Instant::now() + Duration::from_millis(SESSION_DEAD_MS));
+                    }
+                }
+                () = &mut dead => return Err(Ended::TooSlow),
+            }
+        }
+    }
+
+    async fn on_frame(&mut self, bytes: &[u8]) -> Result<(), Ended> {
+        if let Some(wait) = self.bucket.take(Instant::now()) {
+            self.context.metrics.throttled.add(1);
+            sleep(wait).await;
+        }
+        let (id, frame) = ServerFrame::decode(bytes).map_err(noise::NoiseError::Frame)?;
+        self.context.metrics.frames.add(1);
+        if let ServerFrame::Close(_) = frame {
+            return Err(Ended::Closed);
+        }
+        if let ServerFrame::Unknown(_) = frame {
+            if frame.wants_answer() {
+                let failure = Failure { code: ErrorCode::Unsupported, of: id };
+                self.outbox.push(ServerFrame::Error(failure).encode(id).into());
+            }
+            return Ok(());
+        }
+        let message = Message::Frame { session: self.id, id, frame: Box::new(frame) };
+        self.context.hub.send(message).await.map_err(|_| Ended::Closed)
+    }
+
+    async fn write(&mut self, frames: &[Arc<[u8]>]) -> Result<(), Ended> {
+        let mut messages = Vec::new();
+        self.session.seal_all(frames.iter().map(|frame| &**frame), &mut messages)?;
+        let mut bytes = Vec::with_capacity(messages.iter().map(|message| message.len() + 2).sum());
+        messages.iter().for_each(|message| put(&mut bytes, message));
+        let written = async {
+            self.stream.write_all(&bytes).await?;
+            self.stream.flush().await
+        };
+        tokio::select! {
+            written = timeout(WRITE, written) => Ok(written.map_err(|_| Ended::TooSlow)??),
+            () = self.outbox.overflow() => Err(Ended::Overflow),
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! The libp2p side: an ordinary peer with TCP, Noise, yamux and identify, that answers pings and takes our streams.
+
+use std::{
+    io,
+    net::{IpAddr, TcpListener},
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
+
+use futures::StreamExt as _;
+use libp2p::{
+    Multiaddr, PeerId, Swarm, Transport as _,
+    core::{multiaddr::Protocol, muxing::StreamMuxerBox, upgrade::Version},
+    identify, identity, memory_connection_limits, noise,
+    swarm::{self, NetworkBehaviour, SwarmEvent},
+    tcp,
+};
+use tokio::{sync::oneshot, task::JoinSet};
+use zeroize::Zeroizing;
+
+use super::{
+    StartError,
+    door::Door,
+    limits::Shared,
+    muxer::Yamux,
+    session::{self, Context},
+    streams::{Inbound, Streams},
+};
+use crate::metrics::Metrics;
+
+/// A connection with its transport's handshakes takes so long at most, and a stream's negotiation too.
+const UPGRADE: Duration = Duration::from_secs(5);
+
+/// A connection without a session is closed after so long.
+const IDLE: Duration = Duration::from_secs(30);
+
+/// Identify is of use when a connection begins; repeating it is not.
+const IDENTIFY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// All connections close in so long.
+const CLOSE: Duration = Duration::from_secs(3);
+
+/// Streams of one connection that are being negotiated; more wait.
+const NEGOTIATING: usize = 4;
+
+/// All behaviours. The door is first: what it refuses costs the others nothing.
+#[derive(NetworkBehaviour)]
+pub(crate) struct Behaviour {
+    door: Door,
+    memory: memory_connection_limits::Behaviour,
+    streams: Streams,
+    identify: identify::Behaviour,
+}
+
+/// Builds the swarm. It listens nowhere yet.
+pub(crate) fn build(
+    seed: &Zeroizing<[u8; 32]>,
+    limits: Shared,
+    metrics: Arc<Metrics>,
+) -> Result<(Swarm<Behaviour>, PeerId), StartError> {
+    let setup = |error: &dyn std::error::Error| StartError::Transport(error.to_string());
+    let mut seed = seed.clone();
+    let key = identity::Keypair::ed25519_from_bytes(seed.as_mut_slice()).map_err(|error| setup(&error))?;
+    let peer = key.public().to_peer_id();
+    let transport = tcp::tokio::Transport::new(tcp::Config::default().nodelay(true))
+        .upgrade(Version::V1Lazy)
+        .authenticate(noise::Config::new(&key).map_err(|error| setup(&error))?)
+        .multiplex(Yamux::new())
+        .timeout(UPGRADE)
+        .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)))
+        .boxed();
+    let identify = identify::Config::new("hobnob/1".into(), key.public())
+        .with_agent_version("hobnob-rendezvous".into())
+        .with_hide_listen_addrs(true)
+        .with_cache_size(0)
+        .with_interval(IDENTIFY);
+    let behaviour = Behaviour {
+        memory: memory_connection_limits::Behaviour::with_max_bytes(limits.get().memory_bytes),
+        door: Door::new(limits, metrics),
+        streams: Streams::new(UPGRADE),
+        identify: identify::Behaviour::new(identify),
+    };
+    let config = swarm::Config::with_tokio_executor()
+        .with_idle_connection_timeout(IDLE)
+        .with_max_negotiating_inbound_streams(NEGOTIATING);
+    Ok((Swarm::new(transport, behaviour, peer, config), peer))
+}
+
+/// Listens at every address; says where, with the real ports.
+pub(crate) async fn listen(
+    swarm: &mut Swarm<Behaviour>,
+    addresses: &[Multiaddr],
+) -> Result<Vec<Multiaddr>, StartError> {
+    let mut listening = Vec::new();
+    for address in addresses {
+        let failed = |reason: String| StartError::Listen { address: address.clone(), reason };
+        check_free(address).map_err(|error| failed(error.to_string()))?;
+        let id = swarm.listen_on(address.clone()).map_err(|error| failed(error.to_string()))?;
+        loop {
+            #[expect(clippy::wildcard_enum_match_arm, reason = "libp2p's, and of others nothing is known yet")]
+            match swarm.select_next_some().await {
+                SwarmEvent::NewListenAddr { listener_id, address } if listener_id == id => {
+                    listening.push(address);
+                    break;
+                }
+                SwarmEvent::ListenerClosed { listener_id, reason, .. } if listener_id == id => {
+                    return Err(failed(reason.err().map_or_else(String::new, |error| error.to_string())));
+                }
+                _ => {}
+            }
+        }
+    }
+    // Every interface of an unspecified address is known at once; each is an event of its own.
+    while let Poll::Ready(event) = futures::poll!(swarm.select_next_some()) {
+        if let SwarmEvent::NewListenAddr { address, .. } = event {
+            listening.push(address);
+        }
+    }
+    Ok(listening)
+}
+
+/// libp2p shares ports between processes of one user without a word, so look first.
+fn check_free(address: &Multiaddr) -> io::Result<()> {
+    let mut parts = address.iter();
+    let ip = match parts.next() {
+        Some(Protocol::Ip4(ip)) => IpAddr::V4(ip),
+        Some(Protocol::Ip6(ip)) => IpAddr::V6(ip),
+        _ => return Ok(()),
+    };
+    if let Some(Protocol::Tcp(port @ 1..)) = parts.next() {
+        TcpListener::bind((ip, port))?;
+    }
+    Ok(())
+}
+
+/// Runs until told to stop, and then until the last session has ended.
+pub(crate) async fn run(mut swarm: Swarm<Behaviour>, context: Context, mut stop: oneshot::Receiver<()>) {
+    let context = Arc::new(context);
+    let mut sessions = JoinSet::new();
+    let mut is_stopping = false;
+    while !is_stopping || !sessions.is_empty() {
+        tokio::select! {
+            biased;
+            _ = &mut stop, if !is_stopping => is_stopping = true,
+            Some(_) = sessions.join_next() => {}
+            event = swarm.select_next_some() => {
+                if let SwarmEvent::Behaviour(BehaviourEvent::Streams(Inbound { peer, source, stream })) = event
+                    && !is_stopping
+                {
+                    sessions.spawn(session::run(stream, peer.to_bytes(), source, context.clone()));
+                }
+            }
+        }
+    }
+    // Last words lie in the connections, which send them before they close.
+    let peers: Vec<PeerId> = swarm.connected_peers().copied().collect();
+    for peer in peers {
+        // It may have gone by itself.
+        let _ = swarm.disconnect_peer_id(peer);
+    }
+    let closing = async {
+        while swarm.connected_peers().next().is_some() {
+            swarm.select_next_some().await;
+        }
+    };
+    // Whoever has not taken them by then does not read.
+    let _ = tokio::time::timeout(CLOSE, closing).await;
+}

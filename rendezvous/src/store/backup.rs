@@ -1,0 +1,117 @@
+//! A backup: one file that holds the rows and the server's secrets. Put in an empty data folder as the database, it makes
+//! the same server again.
+
+use std::path::Path;
+
+use redb::{Database, ReadableTable as _, backends::FileBackend};
+use zeroize::Zeroizing;
+
+use super::{
+    CACHE_BYTES, OpenError, Snapshot, Store,
+    error::{Trouble, guarded, of},
+    finish, private, schema, write,
+};
+use crate::registry::view::TableId;
+
+/// Bytes of rows that go into one transaction.
+const PART_BYTES: usize = 8 * 1024 * 1024;
+
+/// What makes a server the one that its users know.
+#[derive(Debug)]
+pub struct Secrets {
+    /// Name of the file in the data folder.
+    pub name: &'static str,
+    /// What is in it.
+    pub bytes: Zeroizing<Vec<u8>>,
+}
+
+/// Writes a backup of what `snapshot` shows. The file has its name only when it is complete; one that is there is
+/// replaced.
+pub fn write_backup(snapshot: &Snapshot, secrets: &[Secrets], path: &Path) -> Result<(), OpenError> {
+    let unfinished = path.with_extension("unfinished");
+    let mut options = private();
+    options.read(true).write(true).create(true).truncate(true);
+    let file = options.open(&unfinished).map_err(OpenError::Io)?;
+    guarded(|| {
+        let database = Database::builder()
+            .set_cache_size(CACHE_BYTES)
+            .create_with_backend(FileBackend::new(file).map_err(of)?)
+            .map_err(of)?;
+        write(&database, |transaction| {
+            schema::create(transaction)?;
+            secrets.iter().try_for_each(|secret| schema::set(transaction, secret.name, &secret.bytes))
+        })?;
+        TableId::ALL.into_iter().try_for_each(|id| copy(snapshot, &database, id))
+    })?;
+    finish(&unfinished, path).map_err(OpenError::Io)
+}
+
+/// Copies one table in parts of a bounded size.
+fn copy(snapshot: &Snapshot, database: &Database, id: TableId) -> Result<(), Trouble> {
+    let table = snapshot.transaction().open_table(schema::definition(id)).map_err(of)?;
+    let mut rows = table.iter().map_err(of)?;
+    let mut has_more = true;
+    while has_more {
+        write(database, |transaction| {
+            let mut target = transaction.open_table(schema::definition(id)).map_err(of)?;
+            let mut bytes = 0;
+            while bytes < PART_BYTES {
+                let Some(row) = rows.next() else {
+                    has_more = false;
+                    break;
+                };
+                let (key, value) = row.map_err(of)?;
+                bytes += key.value().len() + value.value().len();
+                target.insert(key.value(), value.value()).map_err(of)?;
+            }
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
+impl Store {
+    /// Takes a secret out of a database that is a backup; `None` when it holds none of that name.
+    pub fn take_secret(
+        &mut self,
+        name: &str,
+        keep: impl FnOnce(&[u8]) -> std::io::Result<()>,
+    ) -> Result<bool, OpenError> {
+        let database = self.reopened()?;
+        let Some(bytes) = guarded(|| schema::get(database, name))?.map(Zeroizing::new) else { return Ok(false) };
+        keep(&bytes).map_err(OpenError::Io)?;
+        write(database, |transaction| {
+            transaction.open_table(schema::META).map_err(of)?.remove(name).map_err(of)?;
+            Ok(())
+        })?;
+        Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::registry::view::{Records, View as _};
+
+    #[test]
+    fn a_backup_put_in_an_empty_folder_is_the_same_server() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut store = Store::open(dir.path()).unwrap();
+        let records = Records::from([((TableId::Names, b"alice".to_vec()), Some(b"hers".to_vec()))]);
+        store.commit(&records).unwrap();
+        let other = tempfile::tempdir().unwrap();
+        let path = other.path().join(super::super::FILE);
+        let secrets = [Secrets { name: "keys", bytes: Zeroizing::new(b"secret".to_vec()) }];
+        write_backup(&store.view().unwrap(), &secrets, &path).unwrap();
+        let mut copy = Store::open(other.path()).unwrap();
+        assert_eq!(copy.view().unwrap().get(TableId::Names, b"alice").unwrap(), Some(b"hers".to_vec()));
+        let mut kept = Vec::new();
+        let keep = |bytes: &[u8]| {
+            kept = bytes.to_vec();
+            Ok(())
+        };
+        assert!(copy.take_secret("keys", keep).unwrap());
+        assert_eq!(kept, b"secret");
+        assert!(!copy.take_secret("keys", |_| Ok(())).unwrap(), "it is taken out");
+    }
+}

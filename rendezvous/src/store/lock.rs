@@ -1,0 +1,58 @@
+//! One server per data folder.
+
+use std::{
+    fs::{File, TryLockError},
+    io::{self, Read as _, Write as _},
+    path::Path,
+};
+
+use super::{make_private_dir, private};
+
+/// Name of the lock file in the data folder.
+const FILE: &str = "lock";
+
+/// The data folder is ours for as long as this lives. The operating system gives it back when the process ends, however
+/// it ends, so a lock file that is left behind means nothing.
+#[derive(Debug)]
+pub struct DataLock(File);
+
+/// The data folder could not be taken.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    /// Another process has it.
+    #[error("the data folder is in use by another hobnob-rendezvous{}", .0.map(|pid| format!(" (process {pid})")).unwrap_or_default())]
+    InUse(Option<u32>),
+    /// The lock file cannot be made.
+    #[error("the lock file of the data folder cannot be used")]
+    Io(#[source] io::Error),
+}
+
+impl DataLock {
+    /// Takes the folder, and makes it when there is none.
+    pub fn take(dir: &Path) -> Result<Self, LockError> {
+        make_private_dir(dir).map_err(LockError::Io)?;
+        let mut options = private();
+        options.read(true).write(true).create(true).truncate(false);
+        let mut file = options.open(dir.join(FILE)).map_err(LockError::Io)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(LockError::InUse(pid(&mut file))),
+            Err(TryLockError::Error(error)) => return Err(LockError::Io(error)),
+        }
+        file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id())).map_err(LockError::Io)?;
+        Ok(Self(file))
+    }
+}
+
+impl Drop for DataLock {
+    fn drop(&mut self) {
+        // An empty file only spares people a number that no longer means anything.
+        let _ = self.0.set_len(0);
+    }
+}
+
+fn pid(file: &mut File) -> Option<u32> {
+    let mut text = String::new();
+    file.take(16).read_to_string(&mut text).ok()?;
+    text.trim().parse().ok()
+}

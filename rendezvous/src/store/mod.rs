@@ -1,0 +1,189 @@
+//! The database: rows of the registry in redb, plain, because what must stay secret was sealed by the clients.
+//!
+//! One owner writes. A commit is on the disk when it returns, or nothing of it is.
+
+mod backup;
+mod error;
+mod lock;
+mod schema;
+mod snapshot;
+
+use std::{
+    fs::{self, OpenOptions},
+    io,
+    path::{Path, PathBuf},
+};
+
+use redb::{
+    Database, Durability, ReadableDatabase as _, ReadableTableMetadata as _, WriteTransaction, backends::FileBackend,
+};
+
+pub use backup::{Secrets, write_backup};
+pub use error::{CommitError, OpenError};
+pub use lock::{DataLock, LockError};
+pub use snapshot::Snapshot;
+
+use crate::registry::view::{Fault, Records, TableId};
+use error::{Trouble, guarded, of};
+
+/// Name of the database in the data folder.
+pub const FILE: &str = "server.db";
+
+/// Memory for pages, in bytes. The upper levels of the trees of a million names take 4 MB; the operating system keeps
+/// the rest of what is read often.
+const CACHE_BYTES: usize = 16 * 1024 * 1024;
+
+/// The open database.
+#[derive(Debug)]
+pub struct Store {
+    path: PathBuf,
+    database: Option<Database>,
+}
+
+/// How much is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sizes {
+    /// Bytes of the file.
+    pub file_bytes: u64,
+    /// Rows of each table.
+    pub rows: Vec<(TableId, u64)>,
+}
+
+impl Store {
+    /// Opens the database in `dir`; makes an empty one when there is none.
+    pub fn open(dir: &Path) -> Result<Self, OpenError> {
+        make_private_dir(dir).map_err(OpenError::Io)?;
+        let path = dir.join(FILE);
+        if !path.try_exists().map_err(OpenError::Io)? {
+            create(&path)?;
+        }
+        Self::open_file(&path)
+    }
+
+    /// Opens a database that is there.
+    pub fn open_file(path: &Path) -> Result<Self, OpenError> {
+        let database = open_at(path)?;
+        let format = guarded(|| schema::format(&database))?;
+        if format > schema::CURRENT {
+            return Err(OpenError::Newer { found: format, known: schema::CURRENT });
+        }
+        Ok(Self { path: path.to_owned(), database: Some(database) })
+    }
+
+    /// Stores all of `records`, or none. When it returns `Ok`, they survive a crash and a power cut. After an error the
+    /// database is opened anew, at what was committed before.
+    pub fn commit(&mut self, records: &Records) -> Result<(), CommitError> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        let database = self.reopened()?;
+        let result = write(database, |transaction| put(transaction, records));
+        if result.is_err() {
+            // redb refuses everything after an error of the disk.
+            self.database = None;
+        }
+        result.map_err(CommitError::from)
+    }
+
+    /// What is stored now, for reading. Drop it before the next commit: pages freed meanwhile stay in the file.
+    pub fn view(&mut self) -> Result<Snapshot, Fault> {
+        let database = self.reopened()?;
+        Ok(Snapshot::new(guarded(|| database.begin_read().map_err(of))?))
+    }
+
+    /// How much is stored.
+    pub fn sizes(&mut self) -> Result<Sizes, Fault> {
+        let file_bytes = fs::metadata(&self.path).map_err(|error| Trouble::from(&error))?.len();
+        let database = self.reopened()?;
+        let rows = guarded(|| {
+            let transaction = database.begin_read().map_err(of)?;
+            let rows = |id| Ok((id, transaction.open_table(schema::definition(id)).map_err(of)?.len().map_err(of)?));
+            TableId::ALL.into_iter().map(rows).collect()
+        })?;
+        Ok(Sizes { file_bytes, rows })
+    }
+
+    /// Reads every page and checks that it is whole.
+    pub fn check(&mut self) -> Result<(), OpenError> {
+        self.reopened()?;
+        let Some(database) = &mut self.database else { return Ok(()) };
+        guarded(|| database.check_integrity().map_err(of))?;
+        Ok(())
+    }
+
+    fn reopened(&mut self) -> Result<&Database, Trouble> {
+        let database = match self.database.take() {
+            Some(database) => database,
+            None => open_at(&self.path).map_err(|error| Trouble::Damaged(error.to_string()))?,
+        };
+        Ok(self.database.insert(database))
+    }
+}
+
+fn open_at(path: &Path) -> Result<Database, OpenError> {
+    Ok(guarded(|| Database::builder().set_cache_size(CACHE_BYTES).open(path).map_err(of))?)
+}
+
+/// Makes an empty database. It has its name only when it is complete.
+fn create(path: &Path) -> Result<(), OpenError> {
+    let unfinished = path.with_extension("new");
+    let file = private().read(true).write(true).create(true).truncate(true).open(&unfinished).map_err(OpenError::Io)?;
+    guarded(|| {
+        let database = Database::builder()
+            .set_cache_size(CACHE_BYTES)
+            .create_with_backend(FileBackend::new(file).map_err(of)?)
+            .map_err(of)?;
+        write(&database, schema::create)
+    })?;
+    finish(&unfinished, path).map_err(OpenError::Io)
+}
+
+/// Gives a complete file its name, so that it lasts.
+pub(crate) fn finish(unfinished: &Path, path: &Path) -> io::Result<()> {
+    fs::rename(unfinished, path)?;
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs::File::open(dir)?.sync_all()
+}
+
+/// One transaction that is on the disk when this returns.
+fn write(database: &Database, fill: impl FnOnce(&WriteTransaction) -> Result<(), Trouble>) -> Result<(), Trouble> {
+    guarded(|| {
+        let mut transaction = database.begin_write().map_err(of)?;
+        transaction.set_durability(Durability::Immediate).map_err(of)?;
+        // Strangers shape our rows, so redb's checksums must not decide what was committed; and the next start after a
+        // crash must not walk the whole database. This asks for both.
+        transaction.set_quick_repair(true);
+        fill(&transaction)?;
+        transaction.commit().map_err(of)
+    })
+}
+
+fn put(transaction: &WriteTransaction, records: &Records) -> Result<(), Trouble> {
+    let mut rows = records.iter().peekable();
+    while let Some(((table, _), _)) = rows.peek() {
+        let id = *table;
+        let mut table = transaction.open_table(schema::definition(id)).map_err(of)?;
+        while let Some(((_, key), value)) = rows.next_if(|((table, _), _)| *table == id) {
+            match value {
+                Some(value) => table.insert(key.as_slice(), value.as_slice()).map(drop),
+                None => table.remove(key.as_slice()).map(drop),
+            }
+            .map_err(of)?;
+        }
+    }
+    Ok(())
+}
+
+/// Makes `dir` and its parents when they are missing, readable by their owner only.
+pub(crate) fn make_private_dir(dir: &Path) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)
+}
+
+/// Options that make files which only their owner can read.
+pub(crate) fn private() -> OpenOptions {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let mut options = OpenOptions::new();
+    options.mode(0o600);
+    options
+}

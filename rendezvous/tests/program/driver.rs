@@ -1,0 +1,93 @@
+//! Runs `hobnob-rendezvous` and reads what it says.
+
+use std::{
+    io::{BufRead as _, BufReader},
+    path::Path,
+    process::{Child, ChildStdout, Command, Output, Stdio},
+    sync::mpsc,
+    time::Duration,
+};
+
+use hobnob_shared::rendezvous::Address;
+use serde_json::Value;
+
+/// A server that runs. It is killed when dropped.
+pub struct Rosa {
+    pub child: Child,
+    pub ready: Value,
+    lines: BufReader<ChildStdout>,
+}
+
+/// A configuration under which nobody has to compute.
+pub const EASY: &str = "[limits]\npow_bits = 0\nknock_bits = 0\nburst_frames = 100000\nframes_per_second = 100000\n";
+
+pub fn command(dir: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hobnob-rendezvous"));
+    command.env_remove("HOBNOB_RENDEZVOUS_DATA_DIR").arg("--data-dir").arg(dir.join("data"));
+    command
+}
+
+/// One call that ends by itself, and is killed where it does not.
+pub fn call(dir: &Path, words: &[&str]) -> Output {
+    let child = command(dir).args(words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let (id, (ended, end)) = (child.id(), mpsc::channel());
+    std::thread::spawn(move || ended.send(child.wait_with_output()));
+    if let Ok(output) = end.recv_timeout(Duration::from_secs(30)) {
+        return output.unwrap();
+    }
+    Command::new("kill").args(["-9", &id.to_string()]).status().unwrap();
+    panic!("{words:?} does not end");
+}
+
+pub fn said(output: &Output) -> Value {
+    assert!(output.status.success(), "{output:?}");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+impl Rosa {
+    pub fn start(dir: &Path) -> Self {
+        let config = dir.join("config.toml");
+        if !config.exists() {
+            std::fs::write(&config, EASY).unwrap();
+        }
+        let mut child = command(dir)
+            .args(["--json", "--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0", "--config"])
+            .arg(config)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap());
+        let ready = line(&mut lines).expect("a ready line");
+        assert_eq!(ready["type"], "ready", "{ready}");
+        Self { child, ready, lines }
+    }
+
+    pub fn address(&self) -> Address {
+        Address::parse(self.ready["address"].as_str().unwrap()).unwrap()
+    }
+
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+    }
+
+    /// The next line that it says; `None` at its end.
+    pub fn line(&mut self) -> Option<Value> {
+        line(&mut self.lines)
+    }
+}
+
+impl Drop for Rosa {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn line(lines: &mut BufReader<ChildStdout>) -> Option<Value> {
+    let mut line = String::new();
+    lines.read_line(&mut line).unwrap();
+    (!line.is_empty()).then(|| serde_json::from_str(&line).unwrap())
+}

@@ -1,0 +1,19 @@
+//! The real program: its lines, its signals, its exit codes, and what it remembers after being killed.
+#![allow(
+    missing_docs,
+    missing_debug_implementations,
+    unreachable_pub,
+    dead_code,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm,
+    reason = "tests"
+)]
+
+#[path = "../cast/mod.rs"]
+mod cast;
+mod driver;
+mod killed;
+mod operator;

@@ -1,0 +1,146 @@
+use std::{
+    fs,
+    io::{Read as _, Write as _},
+    net::TcpStream,
+    os::unix::fs::PermissionsExt as _,
+};
+
+use hobnob_shared::{
+    rendezvous::RegistrationCode,
+    wire::rendezvous::{Proof, Registration, ServerFrame},
+};
+
+use crate::{
+    cast::{
+        Person,
+        client::Client,
+        flows::{join, log_in, registration, status},
+    },
+    driver::{Rosa, call, command, said},
+};
+
+fn get(rosa: &Rosa, path: &str) -> String {
+    let mut stream = TcpStream::connect(rosa.ready["metrics"].as_str().unwrap()).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_serves_from_an_empty_folder_and_stops_when_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut rosa = Rosa::start(dir.path());
+    let at = rosa.address();
+    let mut alice = Person::new("alice", 1);
+    join(&at, &mut alice, "secret").await;
+    let mode = |path: &str| fs::metadata(dir.path().join(path)).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode("data"), 0o700);
+    for file in ["data/server.db", "data/keys", "data/opaque", "data/lock"] {
+        assert_eq!(mode(file), 0o600, "{file}");
+    }
+    rosa.signal("TERM");
+    assert_eq!(rosa.line().unwrap()["type"], "bye");
+    assert_eq!(rosa.child.wait().unwrap().code(), Some(0));
+
+    let rosa = Rosa::start(dir.path());
+    let again = rosa.address();
+    assert_eq!((again.transport(), again.x25519()), (at.transport(), at.x25519()));
+    let mut bare = Client::guest(&again).await;
+    assert!(log_in(&mut bare, &again, &mut alice, "secret").await.is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_operator_asks_while_it_runs_and_when_it_does_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = "registration = \"invite\"\n[limits]\nburst_frames = 1000\n";
+    fs::write(dir.path().join("config.toml"), config).unwrap();
+    let offline = said(&call(dir.path(), &["--json", "invite"]))["code"].as_str().unwrap().to_owned();
+    let rosa = Rosa::start(dir.path());
+    let at = rosa.address();
+    let online = said(&call(dir.path(), &["--json", "invite"]))["code"].as_str().unwrap().to_owned();
+    for (name, seed, code) in [("alice", 1, &offline), ("bob", 2, &online)] {
+        let mut guest = Client::guest(&at).await;
+        let mut finish = registration(&mut guest, &at, &mut Person::new(name, seed), "secret").await;
+        finish.proof = Proof::Code(RegistrationCode::parse(code).unwrap());
+        let answer = guest.ask(ServerFrame::RegisterFinish(Box::new(finish))).await;
+        assert!(matches!(answer, ServerFrame::Registered(_)), "{name}: {answer:?}");
+    }
+    let guest = Client::guest(&at).await;
+    let stats = said(&call(dir.path(), &["--json", "stats"]));
+    assert_eq!((stats["running"].as_bool(), stats["names"].as_u64()), (Some(true), Some(2)), "{stats}");
+    drop(guest);
+    assert!(get(&rosa, "/metrics").contains("\nhobnob_rendezvous_names 2\n"));
+    assert!(get(&rosa, "/healthz").ends_with("\r\n\r\nok\n"));
+    assert!(get(&rosa, "/").starts_with("HTTP/1.1 404 "));
+
+    let backup = dir.path().join("backup.db");
+    said(&call(dir.path(), &["--json", "backup", backup.to_str().unwrap()]));
+    assert_eq!(fs::metadata(&backup).unwrap().permissions().mode() & 0o777, 0o600);
+    let elsewhere = tempfile::tempdir().unwrap();
+    fs::create_dir(elsewhere.path().join("data")).unwrap();
+    fs::copy(&backup, elsewhere.path().join("data/server.db")).unwrap();
+    let stats = said(&call(elsewhere.path(), &["--json", "stats"]));
+    assert_eq!((stats["running"].as_bool(), stats["names"].as_u64()), (Some(false), Some(2)), "{stats}");
+    assert_eq!(said(&call(elsewhere.path(), &["--json", "check"]))["ok"], true);
+    let moved = Rosa::start(elsewhere.path());
+    assert_eq!(moved.address().x25519(), at.x25519());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sighup_reads_the_limits_again_and_a_wrong_file_changes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let rosa = Rosa::start(dir.path());
+    let mut guest = Client::guest(&rosa.address()).await;
+    assert_eq!(status(&mut guest).await.registration, Registration::Open { pow_bits: 0 });
+    let config = dir.path().join("config.toml");
+    fs::write(&config, "registration = \"closed\"\n").unwrap();
+    rosa.signal("HUP");
+    while status(&mut guest).await.registration != Registration::Closed {}
+    fs::write(&config, "registration = \"perhaps\"\n").unwrap();
+    rosa.signal("HUP");
+    fs::write(&config, "registration = \"invite\"\n").unwrap();
+    rosa.signal("HUP");
+    while status(&mut guest).await.registration != Registration::Invite {}
+}
+
+#[test]
+fn every_mistake_has_its_exit_code_and_says_what_to_do() {
+    let dir = tempfile::tempdir().unwrap();
+    let rosa = Rosa::start(dir.path());
+    let fails = |dir: &std::path::Path, words: &[&str]| {
+        let output = call(dir, words);
+        (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (code, text) = fails(dir.path(), &["--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0"]);
+    assert!(code == 8 && text.contains("in use by another"), "{code}: {text}");
+    let other = tempfile::tempdir().unwrap();
+    let taken = rosa.address().place().rsplit('/').next().unwrap().to_owned();
+    let listen = format!("127.0.0.1:{taken}");
+    let (code, text) = fails(other.path(), &["--listen", &listen, "--metrics", "127.0.0.1:0"]);
+    assert!(code == 3 && text.contains("--listen"), "{code}: {text}");
+    let (code, text) = fails(other.path(), &["--metrics", "0.0.0.0:0"]);
+    assert!(code == 1 && text.contains("loopback"), "{code}: {text}");
+    let (code, text) = fails(other.path(), &["--listen", "somewhere"]);
+    assert!(code == 1 && text.contains("IP:PORT"), "{code}: {text}");
+    let (code, text) = fails(other.path(), &["--config", "/nowhere/at/all"]);
+    assert!(code == 1 && text.contains("/nowhere/at/all"), "{code}: {text}");
+    assert_eq!(fails(other.path(), &["--store", "postgres"]).0, 2);
+    let database = other.path().join("data/server.db");
+    fs::create_dir_all(database.parent().unwrap()).unwrap();
+    fs::write(&database, vec![7; 20_000]).unwrap();
+    let (code, text) = fails(other.path(), &["check"]);
+    assert!(code == 1 && text.contains("damaged") && text.contains("backup"), "{code}: {text}");
+}
+
+#[test]
+fn a_lost_secret_is_said_and_never_made_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    assert_eq!(said(&call(dir.path(), &["--json", "check"]))["new"], true);
+    drop(Rosa::start(dir.path()));
+    fs::remove_file(dir.path().join("data/opaque")).unwrap();
+    let output = command(dir.path()).arg("check").output().unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.code() == Some(1) && text.contains("opaque"), "{text}");
+    assert!(!dir.path().join("data/opaque").exists());
+}

@@ -1,0 +1,113 @@
+use hobnob_rendezvous::registry::{Caller, view::TableId};
+use hobnob_shared::{
+    id::MailboxId,
+    identity::{Bundle, DeviceKeys, Ticket},
+    wire::{
+        ErrorCode,
+        rendezvous::{BoxPut, DepositToken, SealedVault, ServerFrame, VaultPut},
+    },
+};
+
+use crate::{
+    cast::{Person, rng},
+    world::World,
+};
+
+fn vault(expected: u64, seq: u64) -> ServerFrame {
+    ServerFrame::VaultPut(VaultPut { seq, expected, vault: SealedVault::new(vec![3; 4096]).unwrap() })
+}
+
+#[test]
+fn a_vault_is_replaced_by_who_has_seen_it() {
+    let mut world = World::new();
+    let alice = world.join(&mut Person::new("alice", 1));
+    let stale = ErrorCode::Stale { seq: 1 };
+    assert_eq!(world.refused(alice, vault(0, 1)), stale);
+    assert_eq!(world.refused(alice, vault(1, 1)), stale);
+    assert_eq!(world.refused(alice, vault(1, 3)), stale);
+    assert_eq!(world.refused(alice, vault(2, 3)), stale);
+    world.done(alice, vault(1, 2));
+    assert_eq!(world.refused(alice, vault(1, 2)), ErrorCode::Stale { seq: 2 });
+    let guest = world.open(Caller::Guest);
+    assert_eq!(world.refused(guest, ServerFrame::VaultGet), ErrorCode::Denied);
+}
+
+#[test]
+fn older_records_are_stale_and_two_of_one_number_conflict() {
+    let mut world = World::new();
+    let mut alice = Person::new("alice", 1);
+    let session = world.join(&mut alice);
+    let phone = DeviceKeys::generate(&mut rng(7));
+    let put = |alice: &Person, seq, devices: &[&DeviceKeys]| ServerFrame::AccountPut(alice.payload(seq, devices));
+    world.done(session, put(&alice, 3, &[&alice.device, &phone]));
+    world.done(session, put(&alice, 3, &[&alice.device, &phone]));
+    assert_eq!(world.refused(session, put(&alice, 2, &[&alice.device])), ErrorCode::Stale { seq: 3 });
+    assert_eq!(world.refused(session, put(&alice, 3, &[&alice.device])), ErrorCode::Conflict);
+    let bob = Person::new("bob", 2);
+    assert_eq!(world.refused(session, put(&bob, 4, &[&bob.device])), ErrorCode::Denied);
+}
+
+#[test]
+fn a_device_that_is_not_listed_any_more_has_no_say_and_no_mailboxes() {
+    let mut world = World::new();
+    let mut alice = Person::new("alice", 1);
+    let laptop = world.join(&mut alice);
+    let phone = DeviceKeys::generate(&mut rng(7));
+    world.done(laptop, ServerFrame::AccountPut(alice.payload(2, &[&alice.device, &phone])));
+    let caller =
+        Caller::Device { account: alice.account.id(), device: phone.id(), certificate: alice.certify(&phone).hash() };
+    let session = world.open(caller);
+    let open = BoxPut { mailbox: MailboxId::new([1; 16]), token: Some(DepositToken::new([2; 16])) };
+    world.done(session, ServerFrame::BoxPut(open.clone()));
+    assert_eq!(world.view.count(TableId::Boxes), 1);
+    world.done(laptop, ServerFrame::AccountPut(alice.payload(3, &[&alice.device])));
+    assert_eq!(world.view.count(TableId::Boxes), 0);
+    assert_eq!(world.refused(session, ServerFrame::VaultGet), ErrorCode::Denied);
+    assert_eq!(world.refused(session, ServerFrame::BoxPut(open)), ErrorCode::Denied);
+}
+
+#[test]
+fn a_bundle_is_newer_than_the_last_its_own_devices_and_without_tickets() {
+    let mut world = World::new();
+    let mut alice = Person::new("alice", 1);
+    let session = world.join(&mut alice);
+    let put = |bundle| {
+        let mut payload = alice.payload(1, &[&alice.device]);
+        payload.bundles = vec![bundle];
+        ServerFrame::AccountPut(payload)
+    };
+    world.done(session, put(alice.bundle(5)));
+    world.done(session, put(alice.bundle(6)));
+    assert_eq!(world.refused(session, put(alice.bundle(5))), ErrorCode::Stale { seq: 6 });
+    assert_eq!(world.refused(session, put(Person::new("bob", 2).bundle(9))), ErrorCode::Denied);
+    let mut forged = alice.bundle(9);
+    forged.signature = [1; 64];
+    assert_eq!(world.refused(session, put(forged)), ErrorCode::Malformed);
+    let ticket = Ticket { carrier: "/ip4/192.0.2.1/tcp/1".into(), mailbox: [1; 16], token: [2; 16] };
+    let plain = alice.bundle(9).verify(&alice.device.id()).unwrap();
+    let with_ticket = alice.device.sign_bundle(&Bundle { tickets: vec![ticket], ..plain });
+    assert_eq!(world.refused(session, put(with_ticket)), ErrorCode::Malformed);
+}
+
+#[test]
+fn a_bare_machine_logs_in_and_becomes_a_device() {
+    let mut world = World::new();
+    let mut alice = Person::new("alice", 1);
+    world.join(&mut alice);
+    let guest = world.log_in(&mut alice, "secret", "192.0.2.1").unwrap();
+    let new = DeviceKeys::generate(&mut rng(8));
+    world.done(guest, ServerFrame::AccountPut(alice.payload(2, &[&alice.device, &new])));
+    world.done(guest, vault(1, 2));
+    let caller =
+        Caller::Device { account: alice.account.id(), device: new.id(), certificate: alice.certify(&new).hash() };
+    let session = world.open(caller);
+    assert!(matches!(world.ask(session, ServerFrame::VaultGet), ServerFrame::Vault(vault) if vault.seq == 2));
+}
+
+#[test]
+fn what_is_not_for_a_server_is_unsupported() {
+    let mut world = World::new();
+    let session = world.open(Caller::Guest);
+    assert_eq!(world.refused(session, ServerFrame::Unknown(141)), ErrorCode::Unsupported);
+    assert_eq!(world.refused(session, ServerFrame::Unknown(9_999)), ErrorCode::Unsupported);
+}

@@ -1,0 +1,144 @@
+use hobnob_rendezvous::registry::{
+    Caller,
+    limits::{FIRST_WAIT_MS, FREE_GUESSES, FREE_GUESSES_WIDE, LOGIN_MS},
+};
+use hobnob_shared::wire::{
+    ErrorCode,
+    rendezvous::{LoginFinish, LoginStart, PasswordChange, SealedVault, ServerFrame, VaultPut},
+};
+
+use crate::{cast::Person, world::World};
+
+const HOME: &str = "192.0.2.1";
+
+#[test]
+fn the_right_password_opens_and_a_wrong_one_does_not() {
+    let mut world = World::new();
+    let mut alice = Person::new("alice", 1);
+    world.join(&mut alice);
+    let session = world.log_in(&mut alice, "secret", HOME).unwrap();
+    let ServerFrame::Vault(vault) = world.ask(session, ServerFrame::VaultGet) else { panic!("no vault") };
+    assert_eq!((vault.seq, vault.vault.as_bytes().len()), (1, 4096));
+    assert_eq!(world.log_in(&mut alice, "wrong", HOME), Err(ErrorCode::Denied));
+}
+
+#[test]
+fn an_unknown_name_answers_in_the_same_bytes() {
+    let mut world = World::new();
+    let mut alice = Person::new("alice", 1);
+    world.join(&mut alice);
+    let mut nobody = Person::new("nobody", 2);
+    let mut lengths = Vec::new();
+    for person in [&mut alice, &mut nobody] {
+        let session = world.open(Caller::Guest);
+        let (_, start) = person.begin_login("guess");
+        let go = world.ask(session, ServerFrame::LoginStart(start));
+        lengths.push(go.encode(1).len());
+        // Whoever sends a last message all the same learns nothing from it.
+        let finish = LoginFinish { finalization: hobnob_shared::opaque::message::CredentialFinalization::new([1; 64]) };
+        assert_eq!(world.refused(session, ServerFrame::LoginFinish(finish)), ErrorCode::Denied);
+    }
+    assert_eq!(lengths[0], lengths[1]);
+}
+
+#[test]
+fn ten_guesses_are_free_and_then_everybody_there_waits_and_nobody_else() {
+    let mut world = World::new();
+    let mut alice = Person::new("alice", 1);
+    let device = world.join(&mut alice);
+    for _ in 0..FREE_GUESSES {
+        assert_eq!(world.log_in(&mut alice, "wrong", "198.51.100.1"), Err(ErrorCode::Denied));
+    }
+    let wait = ErrorCode::RateLimited { retry_ms: FIRST_WAIT_MS };
+    assert_eq!(world.log_in(&mut alice, "secret", "198.51.100.1"), Err(wait));
+    assert!(world.log_in(&mut alice, "secret", HOME).is_ok(), "elsewhere it is free");
+    let (_, start) = alice.begin_login("secret");
+    assert!(matches!(world.ask(device, ServerFrame::LoginStart(start)), ServerFrame::LoginGo(_)));
+    world.pass(FIRST_WAIT_MS);
+    assert!(world.log_in(&mut alice, "secret", "198.51.100.1").is_ok());
+}
+
+#[test]
+fn ten_thousand_guesses_take_years() {
+    let mut world = World::new();
+    let mut alice = Person::new("alice", 1);
+    world.join(&mut alice);
+    let mut guesses = 0;
+    for ask in 0..10_000 {
+        let ip = format!("198.51.{}.{}", ask / 250 % 250, ask % 250);
+        let session = world.open_from(Caller::Guest, &ip);
+        let (_, start) = alice.begin_login("guess");
+        if let ServerFrame::LoginGo(_) = world.ask(session, ServerFrame::LoginStart(start)) {
+            guesses += 1;
+        }
+        world.close(session);
+        world.now_ms += 360;
+    }
+    // An hour of asking, from 10,000 addresses.
+    assert!(guesses <= FREE_GUESSES_WIDE + 10, "{guesses} guesses");
+}
+
+#[test]
+fn a_name_that_is_taken_cannot_be_guessed_at_by_registering_it() {
+    let mut world = World::new();
+    let mut alice = Person::new("alice", 1);
+    let device = world.join(&mut alice);
+    let (_, start) = alice.begin_registration("secret");
+    let mut evaluations = Vec::new();
+    let guest = world.open(Caller::Guest);
+    for session in [guest, device] {
+        match world.ask(session, ServerFrame::RegisterStart(start.clone())) {
+            ServerFrame::RegisterGo(go) => evaluations.push(go.response),
+            answer => panic!("{answer:?}"),
+        }
+    }
+    assert_ne!(evaluations[0].as_bytes()[..32], evaluations[1].as_bytes()[..32]);
+    assert_eq!(evaluations[0].as_bytes()[32..], evaluations[1].as_bytes()[32..], "the server's key is the same");
+}
+
+#[test]
+fn a_login_that_dawdles_does_not_count() {
+    let mut world = World::new();
+    let mut alice = Person::new("alice", 1);
+    world.join(&mut alice);
+    let session = world.open(Caller::Guest);
+    let (state, start) = alice.begin_login("secret");
+    let ServerFrame::LoginGo(go) = world.ask(session, ServerFrame::LoginStart(start)) else { panic!("no login") };
+    let (x25519, _) = world.server;
+    let (finish, _) = alice.finish_login(state, &go, "secret", &x25519, &[session.0 as u8; 32]).unwrap();
+    world.pass(LOGIN_MS);
+    assert_eq!(world.refused(session, ServerFrame::LoginFinish(finish.clone())), ErrorCode::Denied);
+    assert_eq!(world.refused(session, ServerFrame::LoginFinish(finish)), ErrorCode::Conflict, "and is over");
+}
+
+#[test]
+fn nonsense_is_malformed() {
+    let mut world = World::new();
+    let session = world.open(Caller::Guest);
+    let request = hobnob_shared::opaque::message::CredentialRequest::new([0xff; 96]);
+    let start = LoginStart { name: Person::new("alice", 1).name, request };
+    assert_eq!(world.refused(session, ServerFrame::LoginStart(start)), ErrorCode::Malformed);
+}
+
+#[test]
+fn a_new_password_and_its_vault_count_together_or_not_at_all() {
+    let mut world = World::new();
+    let mut alice = Person::new("alice", 1);
+    let device = world.join(&mut alice);
+    let change = |world: &mut World, alice: &mut Person, expected| {
+        let (state, start) = alice.begin_registration("better");
+        let ServerFrame::RegisterGo(go) = world.ask(device, ServerFrame::RegisterStart(start)) else {
+            panic!("no start")
+        };
+        let upload = alice.finish_registration(state, &go, "better", (&world.server.0, &world.server.1)).upload;
+        let vault = SealedVault::new(vec![2; 4096]).unwrap();
+        let vault = VaultPut { seq: expected + 1, expected, vault };
+        world.ask(device, ServerFrame::PasswordChange(PasswordChange { upload, vault }))
+    };
+    let stale = change(&mut world, &mut alice, 5);
+    assert!(matches!(stale, ServerFrame::Error(failure) if failure.code == ErrorCode::Stale { seq: 1 }), "{stale:?}");
+    assert!(world.log_in(&mut alice, "secret", HOME).is_ok());
+    assert_eq!(change(&mut world, &mut alice, 1), ServerFrame::Done);
+    assert_eq!(world.log_in(&mut alice, "secret", HOME), Err(ErrorCode::Denied));
+    assert!(world.log_in(&mut alice, "better", HOME).is_ok());
+}

@@ -1,0 +1,151 @@
+use hobnob_rendezvous::registry::{Caller, Note, Policy, SessionId, limits::MAX_SESSION_TOPICS};
+use hobnob_shared::{
+    id::TopicId,
+    limits::{MAX_PRESENCE_TTL_SECS, SESSION_DEAD_MS},
+    wire::{
+        ErrorCode,
+        rendezvous::{PresenceNote, PresencePut, PresenceToken, PresenceWatch, SealedPresence, ServerFrame},
+    },
+};
+
+use crate::{
+    cast::{Person, easy},
+    world::World,
+};
+
+fn put(token: u16, value: u8) -> PresencePut {
+    let mut bytes = [0; 32];
+    bytes[..2].copy_from_slice(&token.to_be_bytes());
+    let sealed = Some(SealedPresence::new(vec![value; 100]).unwrap());
+    PresencePut { token: PresenceToken::new(bytes), sealed, ttl_secs: MAX_PRESENCE_TTL_SECS }
+}
+
+fn publish(token: u16, value: u8) -> ServerFrame {
+    ServerFrame::PresencePut(put(token, value))
+}
+
+fn watch(topics: &[TopicId], replace: bool) -> ServerFrame {
+    ServerFrame::PresenceWatch(PresenceWatch { topics: topics.to_vec(), replace })
+}
+
+fn note(to: SessionId, topic: TopicId, value: Option<u8>) -> Note {
+    let sealed = value.map(|value| SealedPresence::new(vec![value; 100]).unwrap());
+    Note { to: vec![to], frame: ServerFrame::PresenceNote(PresenceNote { topic, sealed }) }
+}
+
+fn friends() -> (World, SessionId, SessionId) {
+    let mut world = World::new();
+    let alice = world.join(&mut Person::new("alice", 1));
+    let bob = world.join(&mut Person::new("bob", 2));
+    (world, alice, bob)
+}
+
+#[test]
+fn a_friend_is_told_what_is_there_and_what_changes() {
+    let (mut world, alice, bob) = friends();
+    let topic = put(1, 0).topic();
+    world.done(alice, publish(1, 10));
+    world.done(bob, watch(&[topic], false));
+    assert_eq!(world.take_notes(), [note(bob, topic, Some(10))]);
+    world.done(alice, publish(1, 10));
+    assert_eq!(world.take_notes(), [], "a refresh is no change");
+    world.done(alice, publish(1, 11));
+    assert_eq!(world.take_notes(), [note(bob, topic, Some(11))]);
+    world.done(alice, ServerFrame::PresencePut(PresencePut { sealed: None, ..put(1, 0) }));
+    assert_eq!(world.take_notes(), [note(bob, topic, None)]);
+    world.done(bob, watch(&[], true));
+    world.done(alice, publish(1, 12));
+    assert_eq!(world.take_notes(), []);
+}
+
+#[test]
+fn a_dead_node_is_gone_within_45_seconds() {
+    let (mut world, alice, bob) = friends();
+    let topic = put(1, 0).topic();
+    world.done(alice, publish(1, 10));
+    world.done(bob, watch(&[topic], false));
+    // Alice talks for a while, then her machine dies without a word.
+    for nonce in 0..10 {
+        world.pass(40_000);
+        world.ask(alice, ServerFrame::Ping { nonce });
+    }
+    world.take_notes();
+    world.pass(SESSION_DEAD_MS - 1);
+    assert_eq!(world.take_notes(), []);
+    world.pass(1);
+    assert_eq!(world.take_notes(), [note(bob, topic, None)]);
+}
+
+#[test]
+fn a_reconnect_within_45_seconds_is_not_seen() {
+    let (mut world, alice, bob) = friends();
+    let topic = put(1, 0).topic();
+    world.done(alice, publish(1, 10));
+    world.done(bob, watch(&[topic], false));
+    world.take_notes();
+    world.close(alice);
+    world.pass(SESSION_DEAD_MS - 1);
+    let alice = world.open(Person::new("alice", 1).caller());
+    world.done(alice, publish(1, 10));
+    world.pass(SESSION_DEAD_MS - 1);
+    assert_eq!(world.take_notes(), []);
+    world.close(alice);
+    world.pass(SESSION_DEAD_MS);
+    assert_eq!(world.take_notes(), [note(bob, topic, None)]);
+}
+
+#[test]
+fn a_second_device_keeps_its_owner_there() {
+    let (mut world, alice, bob) = friends();
+    let phone = world.open(Person::new("alice", 1).caller());
+    let topic = put(1, 0).topic();
+    world.done(alice, publish(1, 10));
+    world.done(phone, publish(1, 10));
+    world.done(bob, watch(&[topic], false));
+    world.take_notes();
+    world.done(alice, ServerFrame::PresencePut(PresencePut { sealed: None, ..put(1, 0) }));
+    assert_eq!(world.take_notes(), []);
+    world.close(phone);
+    world.pass(SESSION_DEAD_MS);
+    assert_eq!(world.take_notes(), [note(bob, topic, None)]);
+}
+
+#[test]
+fn a_session_has_so_many_topics_and_not_one_more() {
+    let (mut world, alice, bob) = friends();
+    let topics: Vec<TopicId> = (0..=MAX_SESSION_TOPICS as u16).map(|token| put(token, 0).topic()).collect();
+    for token in 0..MAX_SESSION_TOPICS as u16 {
+        world.done(alice, publish(token, 1));
+    }
+    assert_eq!(world.refused(alice, publish(MAX_SESSION_TOPICS as u16, 1)), ErrorCode::Quota);
+    for part in topics[..MAX_SESSION_TOPICS].chunks(256) {
+        world.done(bob, watch(part, false));
+    }
+    assert_eq!(world.refused(bob, watch(&topics[MAX_SESSION_TOPICS..], false)), ErrorCode::Quota);
+    world.done(bob, watch(&topics[MAX_SESSION_TOPICS..], true));
+}
+
+#[test]
+fn all_topics_together_are_bounded_and_places_come_back() {
+    let mut world = World::with(Policy { topics: 3, ..easy() });
+    let alice = world.join(&mut Person::new("alice", 1));
+    for token in 0..3 {
+        world.done(alice, publish(token, 1));
+    }
+    assert_eq!(world.refused(alice, publish(3, 1)), ErrorCode::Busy);
+    assert_eq!(world.refused(alice, watch(&[put(3, 0).topic()], false)), ErrorCode::Busy);
+    world.done(alice, watch(&[put(2, 0).topic()], false));
+    world.close(alice);
+    world.pass(SESSION_DEAD_MS);
+    assert_eq!(world.registry.totals(&world.view).unwrap().topics, 0);
+}
+
+#[test]
+fn strangers_publish_and_watch_nothing_and_a_value_may_not_stay_for_ever() {
+    let (mut world, alice, _) = friends();
+    let guest = world.open(Caller::Guest);
+    assert_eq!(world.refused(guest, publish(1, 1)), ErrorCode::Denied);
+    assert_eq!(world.refused(guest, watch(&[], false)), ErrorCode::Denied);
+    let long = PresencePut { ttl_secs: MAX_PRESENCE_TTL_SECS + 1, ..put(1, 1) };
+    assert_eq!(world.refused(alice, ServerFrame::PresencePut(long)), ErrorCode::TooLarge);
+}
