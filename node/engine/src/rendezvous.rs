@@ -21,7 +21,6 @@ mod vault;
 use std::collections::BTreeMap;
 
 use hobnob_shared::rendezvous::Address;
-use rand_core::Rng as _;
 
 use self::{
     calls::Calls,
@@ -55,8 +54,8 @@ pub(crate) struct Rendezvous {
     calls: Calls,
     errands: Errands,
     prekeys: Prekeys,
-    /// Tells our runs apart.
-    instance: u64,
+    /// Tells our runs apart, once we have said who we are.
+    instance: Option<u64>,
 }
 
 impl Rendezvous {
@@ -72,12 +71,13 @@ impl Rendezvous {
             servers,
             sessions: BTreeMap::new(),
             dials: BTreeMap::new(),
-            next_dial: u64::from(step.rng.next_u32()) << 16,
+            // An answer to a dial of an earlier run, which may still be under way, is none of ours.
+            next_dial: (step.now.wall_ms & 0xffff_ffff) << 20,
             tries: BTreeMap::new(),
             calls: Calls::default(),
             errands: Errands::default(),
             prekeys: Prekeys::load(step)?,
-            instance: step.rng.next_u64(),
+            instance: None,
         };
         rendezvous.wake_all(step);
         Ok(rendezvous)

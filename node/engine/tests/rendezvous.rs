@@ -410,13 +410,20 @@ fn a_name_that_goes_to_another_key_is_a_loud_warning_and_the_friend_is_in_doubt(
 #[test]
 fn what_a_rendezvous_says_about_a_name_counts_only_when_it_is_signed() {
     let mut world = two();
-    let (mallory, _) = person("Mallory", 66);
-    let forged = Rosa::new(8).bind("bob", 2, &mallory);
-    world.rosa().names.insert(name("carol"), forged);
-    world.rosa().accounts.insert(mallory.id(), (AccountPayload::default(), BTreeMap::new()));
-    let moved = world.rosa().names[&name("bob")].clone();
-    world.rosa().names.insert(name("dave"), moved);
-    for lie in ["dave"] {
+    let (mallory, identity) = person("Mallory", 66);
+    let payload = AccountPayload {
+        records: vec![identity.record],
+        certificates: vec![identity.certificate],
+        bundles: Vec::new(),
+    };
+    world.rosa().accounts.insert(mallory.id(), (payload, BTreeMap::new()));
+    let forged = Rosa::new(8).bind("carol", 1, &mallory);
+    let of_bob = world.rosa().names[&name("bob")].1.clone();
+    let (bob, _) = person("x", 1);
+    for (lie, what, whose) in
+        [("carol", forged, mallory.id()), ("dave", of_bob.clone(), bob.id()), ("bob", of_bob, mallory.id())]
+    {
+        world.rosa().names.insert(name(lie), (whose, what));
         assert_eq!(find(&mut world, 0, lie).unwrap_err().code, Code::Untrusted, "{lie}");
     }
 }

@@ -7,6 +7,7 @@ use crate::command::{Code, Refusal};
 
 impl Failed {
     /// The rendezvous ended the session, with this code.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the others say the same to a person")]
     pub(super) fn closed(code: ErrorCode) -> Self {
         match code {
             ErrorCode::Denied => Self::Unreached("it does not know this device of ours; log in there again".to_owned()),

@@ -1,6 +1,7 @@
 //! Asking over sessions: requests out, answers back to whoever asked.
 
 use hobnob_shared::wire::{Close, ErrorCode, Failure, Hello, ServerFrame};
+use rand_core::Rng as _;
 
 use super::{
     Lane, Rendezvous, ServerKey,
@@ -78,7 +79,10 @@ impl Rendezvous {
     fn on_open(&mut self, link: LinkId, step: &mut Step<'_>) {
         let Some(session) = self.sessions.get_mut(&link) else { return };
         let (server, lane) = (session.server, session.lane);
-        let instance = if lane == Lane::Account { self.instance } else { 0 };
+        let instance = match lane {
+            Lane::Account => *self.instance.get_or_insert_with(|| step.rng.next_u64()),
+            Lane::Front | Lane::Errand(_) => 0,
+        };
         // A guest says nothing that could be recognised: not even the time.
         let time_ms = if lane == Lane::Account { step.now.wall_ms } else { 0 };
         let hello = Hello { features: Vec::new(), time_ms, instance, known_record: None };
@@ -114,6 +118,7 @@ impl Rendezvous {
         }
     }
 
+    #[expect(clippy::wildcard_enum_match_arm, reason = "all others are requests or answers, by their number")]
     fn on_frame(&mut self, link: LinkId, id: u32, frame: ServerFrame, step: &mut Step<'_>) {
         match frame {
             ServerFrame::Hello(_) | ServerFrame::Pong { .. } => {}

@@ -46,7 +46,7 @@ pub(crate) struct Rosa {
     pub(crate) refuses: Option<ErrorCode>,
     pub(crate) links: BTreeMap<LinkId, Link>,
     /// Whose each name is.
-    pub(crate) names: BTreeMap<Username, SignedBinding>,
+    pub(crate) names: BTreeMap<Username, (AccountId, SignedBinding)>,
     /// What each account says of itself.
     pub(crate) accounts: BTreeMap<AccountId, (AccountPayload, BTreeMap<DeviceId, SignedBundle>)>,
     pub(crate) knocks: Vec<(u64, KnockPut)>,
@@ -197,13 +197,12 @@ impl Rosa {
         let server = *self.keys.id().as_bytes();
         let binding = Binding { name: name.clone(), server, account: account.id(), seq, time_ms: super::BEGIN_MS };
         let signed = account.sign_claim(&binding).grant(&self.keys);
-        self.names.insert(name, signed.clone());
+        self.names.insert(name, (account.id(), signed.clone()));
         signed
     }
 
     fn name(&self, name: &Username) -> Option<ServerFrame> {
-        let binding = self.names.get(name)?.clone();
-        let account = binding.verify(&self.keys.verifying_key()).unwrap().account;
+        let (account, binding) = self.names.get(name)?.clone();
         let (payload, bundles) = self.accounts.get(&account)?;
         let account = AccountPayload { bundles: bundles.values().cloned().collect(), ..payload.clone() };
         Some(ServerFrame::Name(Name { binding, account }))
@@ -298,7 +297,7 @@ impl World {
     /// The name is the node's account's, and its front end has just logged in.
     pub(crate) fn log_in(&mut self, node: usize, text: &str) {
         let name = Username::parse(text).unwrap();
-        let binding = Box::new(self.rosa().names[&name].clone());
+        let binding = Box::new(self.rosa().names[&name].1.clone());
         let server = Box::new(self.rosa().address.clone());
         let (vault_key, vault_seq) = (Token::new(VAULT_KEY), 1);
         self.ask(node, Command::Registered { server, name, binding, vault_key, vault_seq }).unwrap();
