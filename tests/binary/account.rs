@@ -3,8 +3,16 @@
 
 use std::path::Path;
 
-use hobnob_shared::wire::rendezvous::Registration;
+use hobnob::{
+    account::{self, Login, LoginEnd, Registration, password::StrongPassword},
+    api::{Code, Node, Refusal, StartOptions},
+    profile::OpenedProfile,
+};
+use hobnob_shared::{
+    identity::keystore::Params, rendezvous::Address, text::Username, wire::rendezvous::Registration as Rule,
+};
 use rustix::process::Signal;
+use zeroize::Zeroizing;
 
 use crate::{
     driver::{Home, Pair, Running, code, stderr, stdout},
@@ -149,8 +157,7 @@ fn what_stands_against_a_registration_is_named_with_its_code() {
 
 #[test]
 fn a_closed_rendezvous_says_so_and_a_code_opens_one_once() {
-    let (closed, invite, one, two) =
-        (Rosa::with(Registration::Closed), Rosa::with(Registration::Invite), home("Alice"), home("Bob"));
+    let (closed, invite, one, two) = (Rosa::with(Rule::Closed), Rosa::with(Rule::Invite), home("Alice"), home("Bob"));
     let (exit, told) = run(&one, &closed, &line("register", "alice", &one, "pw"));
     assert!(exit == 1 && told.contains("registers nobody"), "{exit}: {told}");
     let two_line = line("register", "bob", &two, "pw");
@@ -334,4 +341,51 @@ fn a_signal_while_the_password_is_hashed_leaves_the_old_profile() {
     let is_old = again.ready["account"] == bare.ready["account"];
     // Whichever it is, it is whole: killed at once it is the old one, but a fast machine may have been done.
     assert!(is_old || again.ready["name"] == "Alice", "{}", again.ready);
+}
+
+/// What a guess costs here: as little as Argon2id can.
+const CHEAP: Params = Params { memory_kib: 64, passes: 1, lanes: 1 };
+
+/// A node in this process.
+async fn node(home: &Home, rosa: &Rosa) -> Node {
+    let profile = OpenedProfile::open(home.path(), None).unwrap();
+    let mut options = StartOptions::new(profile, vec!["/ip4/127.0.0.1/tcp/0".to_owned()]);
+    options.mdns = false;
+    options.rendezvous = vec![Address::parse(&rosa.address).unwrap()];
+    options.login_cost = CHEAP;
+    Node::start(options).await.unwrap()
+}
+
+async fn log_in(node: &Node, password: &str) -> Result<LoginEnd, Refusal> {
+    let (name, server) = (Username::parse("alice").unwrap(), account::server(node, None).await?);
+    let password = Zeroizing::new(password.to_owned());
+    account::login(node, Login { name, server, password, profile_password: None }, &|_| {}).await
+}
+
+#[test]
+fn whoever_guesses_is_slowed_down_and_told_for_how_long() {
+    let (rosa, home_one, home_two) = (Rosa::new(), Home::new("Alice"), Home::new("Mallory"));
+    hobnob::api::async_runtime().unwrap().block_on(async {
+        let (alice, mallory) = (node(&home_one, &rosa).await, node(&home_two, &rosa).await);
+        let name = Username::parse("alice").unwrap();
+        let server = account::server(&alice, None).await.unwrap();
+        let password = StrongPassword::parse(&Zeroizing::new(PASSWORD.to_owned()), &name).unwrap();
+        let key = alice.account_key(None).await.unwrap();
+        let wish = Registration { name, server, password, code: None, key };
+        account::register(&alice, wish, &|_| {}).await.unwrap();
+
+        let mut guesses = 0;
+        let refusal = loop {
+            let refusal = log_in(&mallory, OTHER).await.unwrap_err();
+            if refusal.code != Code::Login {
+                break refusal;
+            }
+            guesses += 1;
+            assert!(guesses < 100, "nobody slows the guesses down");
+        };
+        assert_eq!(refusal.code, Code::Limited, "{refusal}");
+        assert!(guesses >= 5 && refusal.message.contains("it takes the next one in"), "after {guesses}: {refusal}");
+        alice.shutdown().await;
+        mallory.shutdown().await;
+    });
 }

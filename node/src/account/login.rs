@@ -224,3 +224,131 @@ impl Talk<'_> {
         odd(self.server())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use std::collections::BTreeMap;
+
+    use hobnob_shared::{
+        identity::{AccountKey, Binding, DeviceKeys, Profile},
+        text::{Nickname, Note},
+        vault::Rest,
+        wire::rendezvous::{Registration, Vault},
+    };
+    use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng as _};
+
+    use super::*;
+
+    /// Alice's account, and the rendezvous that keeps it.
+    struct Cast {
+        rng: ChaCha20Rng,
+        alice: AccountKey,
+        rosa: DeviceKeys,
+        name: Username,
+        key: VaultKey,
+    }
+
+    impl Cast {
+        fn new() -> Self {
+            let mut rng = ChaCha20Rng::from_seed([1; 32]);
+            let (alice, rosa) = (AccountKey::generate(&mut rng), DeviceKeys::generate(&mut rng));
+            let key = VaultKey::from_bytes(&Zeroizing::new([7; 32]));
+            Self { alice, rosa, name: Username::parse("alice").unwrap(), key, rng }
+        }
+
+        fn status(&self) -> Status {
+            Status {
+                versions: (1, 1),
+                software: String::new(),
+                time_ms: 1,
+                signing_key: *self.rosa.id().as_bytes(),
+                registration: Registration::Closed,
+                knock_bits: 0,
+                challenge: [0; 16],
+                limits: BTreeMap::new(),
+            }
+        }
+
+        fn record(&self, seq: u64) -> SignedRecord {
+            self.alice.sign_record(&AccountRecord {
+                seq,
+                prev: (seq > 1).then_some([5; 32]),
+                account: self.alice.id(),
+                devices: vec![[6; 32]],
+                revoked: Vec::new(),
+                profile: Profile { nick: Nickname::parse("Alice").unwrap(), bio: Note::parse("").unwrap() },
+            })
+        }
+
+        fn binding(&self, name: &str, owner: &AccountKey) -> SignedBinding {
+            let (name, server) = (Username::parse(name).unwrap(), *self.rosa.id().as_bytes());
+            owner.sign_claim(&Binding { name, server, account: owner.id(), seq: 1, time_ms: 1 }).grant(&self.rosa)
+        }
+
+        /// What an honest rendezvous tells: its own record has one number, the vault's another.
+        fn logged(&mut self, there: u64, here: u64) -> LoggedIn {
+            let content = VaultContent {
+                account: AccountKey::from_bytes(self.alice.to_bytes()),
+                record: Some(self.record(here)),
+                certificates: Vec::new(),
+                devices: Vec::new(),
+                contacts: Vec::new(),
+                settings: Vec::new(),
+                rest: Rest::default(),
+            };
+            let vault = self.key.seal(&content, &self.name, 3, &mut self.rng).unwrap();
+            LoggedIn {
+                id: self.alice.id(),
+                binding: self.binding("alice", &self.alice),
+                vault: Vault { seq: 3, vault },
+                account: AccountPayload { records: vec![self.record(there)], ..AccountPayload::default() },
+            }
+        }
+
+        fn check(&self, logged: LoggedIn) -> Result<Opened, Refusal> {
+            Opened::check(logged, &self.key, &self.name, &self.status(), "r.example")
+        }
+
+        fn refused(&self, logged: LoggedIn) -> Code {
+            self.check(logged).map(|_| ()).unwrap_err().code
+        }
+    }
+
+    #[test]
+    fn the_newer_record_of_the_two_is_gone_on_from() {
+        let mut cast = Cast::new();
+        for (there, here, newest) in [(4, 2, 4), (2, 4, 4), (3, 3, 3)] {
+            let logged = cast.logged(there, here);
+            let opened = cast.check(logged).unwrap();
+            assert_eq!(opened.newest.verify().unwrap().seq, newest, "{there} at the rendezvous, {here} in the vault");
+        }
+    }
+
+    #[test]
+    fn a_rendezvous_that_names_somebody_else_is_not_believed() {
+        let mut cast = Cast::new();
+        let mallory = AccountKey::generate(&mut cast.rng);
+        let honest = cast.logged(1, 1);
+        let another_id = LoggedIn { id: mallory.id(), ..honest.clone() };
+        let anothers_name = LoggedIn { binding: cast.binding("alice", &mallory), ..honest.clone() };
+        let another_name = LoggedIn { binding: cast.binding("alicia", &cast.alice), ..honest.clone() };
+        let nothing = LoggedIn { account: AccountPayload::default(), ..honest.clone() };
+        for lie in [another_id, anothers_name, another_name] {
+            assert_eq!(cast.refused(lie), Code::Untrusted);
+        }
+        assert!(cast.check(nothing).is_ok(), "the vault has a record of its own");
+        let unsigned = Status { signing_key: *DeviceKeys::generate(&mut cast.rng).id().as_bytes(), ..cast.status() };
+        let other_server = Opened::check(honest, &cast.key, &cast.name, &unsigned, "r.example");
+        assert_eq!(other_server.map(|_| ()).unwrap_err().code, Code::Untrusted);
+    }
+
+    #[test]
+    fn a_vault_of_another_number_does_not_pass_for_this_one() {
+        let mut cast = Cast::new();
+        let mut logged = cast.logged(1, 1);
+        logged.vault.seq = 4;
+        assert_eq!(cast.refused(logged), Code::Untrusted);
+    }
+}
