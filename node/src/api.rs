@@ -9,21 +9,25 @@ use std::{
     task::{Context, Poll},
 };
 
-use hobnob_shared::identity::AccountKey;
+use hobnob_shared::{
+    identity::{AccountKey, keystore::Params},
+    opaque,
+    rendezvous::Address,
+};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use zeroize::Zeroizing;
 
 pub use hobnob_engine::command::{
-    self, Chat, Code, Command, Delivery, DeliveryState, Friend, InviteTerms, Joined, Message, MessageDetails,
+    self, Chat, Code, Command, Delivery, DeliveryState, Found, Friend, InviteTerms, Joined, Message, MessageDetails,
     MessageKind, MessageRef, NearbyPerson, OwnDevice, Peer, Presence, Queued, Quote, Refusal, Reply, Request,
-    RequestKind, Setting, Standing, Unreached, Which, WhoAmI,
+    RequestKind, ServerState, ServerView, Setting, Standing, Unreached, Which, WhoAmI,
 };
 pub use hobnob_engine::event::{self, Change, Event};
 
 pub use crate::profile::{Password, ProfileError};
 
 use crate::{
-    profile::{Keyring, OpenedProfile},
+    profile::{Keyring, OpenedProfile, Successor},
     runtime,
 };
 
@@ -42,6 +46,10 @@ pub struct StartOptions {
     pub listen: Vec<String>,
     /// Whether to look for friends on the local network.
     pub mdns: bool,
+    /// Rendezvous to be used, besides those that the profile knows.
+    pub rendezvous: Vec<Address>,
+    /// What a password for a rendezvous costs to try: a part of the protocol, so only tests have another.
+    pub login_cost: Params,
     /// For tests: asked before each commit; an error stands for the disk's.
     pub disk_gate: Option<DiskGate>,
     /// For tests: how far the machine's clock is off, in ms.
@@ -51,7 +59,15 @@ pub struct StartOptions {
 impl StartOptions {
     /// Starts with these addresses, everything else as usual.
     pub fn new(profile: OpenedProfile, listen: Vec<String>) -> Self {
-        Self { profile, listen, mdns: true, disk_gate: None, skew_ms: 0 }
+        Self {
+            profile,
+            listen,
+            mdns: true,
+            rendezvous: Vec::new(),
+            login_cost: opaque::COST,
+            disk_gate: None,
+            skew_ms: 0,
+        }
     }
 }
 
@@ -106,8 +122,17 @@ impl StartError {
 /// One call of a front end on its way to the runtime.
 #[derive(Debug)]
 pub(crate) struct Call {
-    pub(crate) command: Command,
+    pub(crate) wish: Wish,
     pub(crate) answer: oneshot::Sender<Result<Reply, Refusal>>,
+}
+
+/// What a call is about.
+#[derive(Debug)]
+pub(crate) enum Wish {
+    /// Something for the engine.
+    Command(Box<Command>),
+    /// Another account's device takes the place of this bare profile.
+    Succeed(Box<Successor>),
 }
 
 /// A running node. Clones are the same node; when the last one is dropped, it shuts down by itself.
@@ -120,6 +145,7 @@ pub struct Node {
     ended: watch::Receiver<bool>,
     stop: Arc<watch::Sender<bool>>,
     keyring: Arc<Keyring>,
+    login_cost: Params,
 }
 
 impl Node {
@@ -134,7 +160,7 @@ impl Node {
         events: &broadcast::Sender<Event>,
         ended: watch::Receiver<bool>,
         stop: watch::Sender<bool>,
-        keyring: Keyring,
+        (keyring, login_cost): (Keyring, Params),
     ) -> Self {
         Self {
             calls,
@@ -143,6 +169,7 @@ impl Node {
             ended,
             stop: Arc::new(stop),
             keyring: Arc::new(keyring),
+            login_cost,
         }
     }
 
@@ -156,9 +183,19 @@ impl Node {
     /// the order in which they were handed in, and many of them can share a commit: who has much to send submits it
     /// all, and then waits for the answers.
     pub async fn submit(&self, command: Command) -> Answer {
+        self.call(Wish::Command(Box::new(command))).await
+    }
+
+    /// From the answer on this node is another account's device. Refused when the profile has friends; then, and when the
+    /// disk refuses, it stays what it is.
+    pub(crate) async fn succeed(&self, successor: Successor) -> Result<(), Refusal> {
+        self.call(Wish::Succeed(Box::new(successor))).await.await.map(|_| ())
+    }
+
+    async fn call(&self, wish: Wish) -> Answer {
         let (answer, answered) = oneshot::channel();
         // When the node has stopped, the call is dropped, and the answer says so.
-        let _ = self.calls.send(Call { command, answer }).await;
+        let _ = self.calls.send(Call { wish, answer }).await;
         Answer { answered }
     }
 
@@ -193,6 +230,11 @@ impl Node {
         self.keyring.has_password().unwrap_or(true)
     }
 
+    /// What a password for a rendezvous costs to try.
+    pub(crate) fn login_cost(&self) -> Params {
+        self.login_cost
+    }
+
     /// The account key, for a command that changes the account record. Takes a quarter of a second.
     pub async fn account_key(&self, password: Option<Password>) -> Result<AccountKey, ProfileError> {
         self.with_keyring(move |keyring| keyring.account_key(password.as_ref())).await
@@ -214,7 +256,7 @@ impl Node {
     }
 
     /// Argon2id is slow on purpose, so it runs where it holds nobody up.
-    async fn with_keyring<T: Send + 'static>(
+    pub(crate) async fn with_keyring<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Keyring) -> Result<T, ProfileError> + Send + 'static,
     ) -> Result<T, ProfileError> {

@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use hobnob_shared::rendezvous::{Address, AddressError};
 use serde::Deserialize;
 
 use crate::logging::Level;
@@ -50,6 +51,14 @@ pub enum ConfigError {
         "{0:?} is no address to listen on: use IP:PORT (0.0.0.0:0 for any port, [::]:4001) or a multiaddr (/ip4/0.0.0.0/tcp/4001)"
     )]
     BadListen(String),
+    /// Not the address of a rendezvous.
+    #[error("{text:?} is no address of a rendezvous: {why}")]
+    BadRendezvous {
+        /// What was given.
+        text: String,
+        /// What is wrong with it.
+        why: AddressError,
+    },
     /// The system names no home directory.
     #[error("there is no home directory to keep the profile in; name a directory with --data-dir")]
     NoHome,
@@ -90,6 +99,8 @@ pub struct Layer {
     pub data_dir: Option<PathBuf>,
     /// Addresses to listen on.
     pub listen: Option<Vec<String>>,
+    /// Addresses of rendezvous.
+    pub rendezvous: Option<Vec<String>>,
     /// Whether to look for friends on the local network.
     pub mdns: Option<bool>,
     /// One event a line, words for marks.
@@ -113,6 +124,8 @@ pub struct Config {
     pub dir: PathBuf,
     /// Multiaddresses to listen on.
     pub listen: Vec<String>,
+    /// The rendezvous that this profile uses, beside those it knows already.
+    pub rendezvous: Vec<Address>,
     /// Whether to look for friends on the local network.
     pub mdns: bool,
     /// One event a line, words for marks.
@@ -163,10 +176,12 @@ impl Config {
             Some(list) => list.iter().map(|text| parse_listen(text)).collect::<Result<_, _>>()?,
             None => DEFAULT_LISTEN.map(str::to_owned).to_vec(),
         };
+        let rendezvous = layer.rendezvous.unwrap_or_default();
         Ok(Self {
             dir: profile.directory(&root),
             profile,
             listen,
+            rendezvous: rendezvous.iter().map(|text| parse_rendezvous(text)).collect::<Result<_, _>>()?,
             mdns: layer.mdns.unwrap_or(true),
             plain: layer.plain.unwrap_or(false),
             color: layer.color.unwrap_or_default(),
@@ -190,6 +205,7 @@ impl Layer {
             profile: self.profile.or(below.profile),
             data_dir: self.data_dir.or(below.data_dir),
             listen: self.listen.or(below.listen),
+            rendezvous: self.rendezvous.or(below.rendezvous),
             mdns: self.mdns.or(below.mdns),
             plain: self.plain.or(below.plain),
             color: self.color.or(below.color),
@@ -199,16 +215,18 @@ impl Layer {
         }
     }
 
-    /// `HOBNOB_PROFILE`, `_DATA_DIR`, `_LISTEN` (with commas), `_MDNS`, `_PLAIN`, `_COLOR`, `_TIMEOUT`, `_LOG_LEVEL`,
-    /// `_LOG_FILE`; and what everybody honours: `NO_COLOR` and `TERM=dumb`. An empty variable says nothing.
+    /// `HOBNOB_PROFILE`, `_DATA_DIR`, `_LISTEN` and `_RENDEZVOUS` (with commas), `_MDNS`, `_PLAIN`, `_COLOR`, `_TIMEOUT`,
+    /// `_LOG_LEVEL`, `_LOG_FILE`; and what everybody honours: `NO_COLOR` and `TERM=dumb`. An empty variable says nothing.
     pub fn from_env(env: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let said = |name: &'static str| env(name).filter(|value| !value.is_empty());
+        let list = |text: String| text.split(',').map(|item| item.trim().to_owned()).collect();
         let dumb = said("TERM").is_some_and(|term| term == "dumb");
         let no_color = dumb || said("NO_COLOR").is_some();
         Ok(Self {
             profile: said("HOBNOB_PROFILE"),
             data_dir: said("HOBNOB_DATA_DIR").map(PathBuf::from),
-            listen: said("HOBNOB_LISTEN").map(|list| list.split(',').map(|item| item.trim().to_owned()).collect()),
+            listen: said("HOBNOB_LISTEN").map(list),
+            rendezvous: said("HOBNOB_RENDEZVOUS").map(list),
             mdns: parsed(&said, "HOBNOB_MDNS", "true or false", truth)?,
             plain: parsed(&said, "HOBNOB_PLAIN", "true or false", truth)?.or(dumb.then_some(true)),
             color: parsed(&said, "HOBNOB_COLOR", "auto, always or never", |text| text.parse().ok())?
@@ -275,6 +293,11 @@ pub fn parse_listen(text: &str) -> Result<String, ConfigError> {
         Ok(SocketAddr::V6(address)) => Ok(format!("/ip6/{}/tcp/{}", address.ip(), address.port())),
         Err(_) => Err(ConfigError::BadListen(text.to_owned())),
     }
+}
+
+/// `MULTIADDR/p2p/PEERID#KEY`, as the operator of a rendezvous gives it out.
+pub fn parse_rendezvous(text: &str) -> Result<Address, ConfigError> {
+    Address::parse(text).map_err(|why| ConfigError::BadRendezvous { text: text.to_owned(), why })
 }
 
 fn directories() -> Option<directories::ProjectDirs> {
@@ -377,6 +400,20 @@ mod tests {
         for bad in ["", "4001", "localhost:1", "1.2.3.4", "1.2.3.4:99999"] {
             assert!(parse_listen(bad).is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn a_rendezvous_is_one_whole_address() {
+        let peer = "12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXTN";
+        let key = "bebqifctkz3bm6tj4xfsrn3xqh2w4mzdaifnd6u35yk3emsljcia";
+        let whole = format!("/dns4/r.example/tcp/4100/p2p/{peer}#{key}");
+        let pairs = [("HOBNOB_RENDEZVOUS", whole.as_str())];
+        let layer = Layer::from_env(&env(&pairs)).unwrap().over(at(Path::new("/x")));
+        assert_eq!(Config::resolve(layer).unwrap().rendezvous, [Address::parse(&whole).unwrap()]);
+        let cut = format!("/dns4/r.example/tcp/4100/p2p/{peer}");
+        let layer = Layer { rendezvous: Some(vec![cut]), ..at(Path::new("/x")) };
+        let told = Config::resolve(layer).unwrap_err().to_string();
+        assert!(told.contains("no address of a rendezvous") && told.contains("#KEY"), "{told}");
     }
 
     #[test]

@@ -35,6 +35,8 @@ use crate::{
 
 /// Deposits that are under way at once.
 const IN_FLIGHT: usize = 64;
+/// Accounts that the mailboxes belong to: one alone has not enough space for all of them.
+const OWNERS: usize = 8;
 /// Bytes of one envelope: a short text, padded, with an ML-KEM ciphertext and Noise's keys.
 const ENVELOPE_BYTES: usize = 1_600;
 /// As many as a mailbox takes.
@@ -45,20 +47,19 @@ const TABLE: TableDefinition<'static, &'static [u8], &'static [u8]> = TableDefin
 fn main() {
     let each = count("HOBNOB_DEPOSITS", EACH).min(EACH);
     let dir = tempfile::tempdir().unwrap();
-    let mut people = people(1);
+    let mut people = people(OWNERS);
     register(dir.path(), &mut people);
     let (_served, address) = rosa(dir.path());
     stay_on_core(1);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let (rate, fetched) = runtime.block_on(async {
-        let mut bob = Client::device(&address, &people[0]).await;
         let mut senders = Vec::new();
         for number in 0..IN_FLIGHT {
             let put = BoxPut { mailbox: mailbox(number), token: Some(DepositToken::new([2; 16])) };
-            bob.done(ServerFrame::BoxPut(put)).await;
+            let mut owner = Client::device(&address, &people[number % OWNERS]).await;
+            owner.done(ServerFrame::BoxPut(put)).await;
             senders.push(Client::guest(&address).await);
         }
-        drop(bob);
         let started = Instant::now();
         let tasks: Vec<_> = senders
             .into_iter()

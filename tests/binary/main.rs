@@ -13,6 +13,7 @@
     reason = "tests"
 )]
 
+mod account;
 mod conversation;
 mod crash;
 mod damage;
@@ -29,4 +30,5 @@ mod pages;
 mod partition;
 mod profiles;
 mod pty;
+mod rosa;
 mod stuck;

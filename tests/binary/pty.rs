@@ -56,6 +56,11 @@ impl Terminal {
         Self { child, keys, screen, seen: String::new(), at: 0 }
     }
 
+    /// Which process it is.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.process_id().unwrap()
+    }
+
     /// Everything the screen has shown.
     pub(crate) fn seen(&self) -> &str {
         &self.seen

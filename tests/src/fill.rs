@@ -30,7 +30,14 @@ pub fn with_messages(profile: &Path, chat: &Handle, count: u64) {
         record: secrets.record.clone(),
     };
     let transport = TransportId(hobnob_net::transport_id(secrets.transport_key.as_bytes()));
-    let start = Start { identity, account_key: None, transport, fresh_incarnation: false, seed: [1; 32] };
+    let start = Start {
+        identity,
+        account_key: None,
+        transport,
+        fresh_incarnation: false,
+        rendezvous: Vec::new(),
+        seed: [1; 32],
+    };
     let mut now = Now { mono_ms: 0, wall_ms: 1_767_225_600_000 };
     let mut work = Work::default();
     let mut engine = Engine::load(start, &store.view().expect("a view"), now, &mut work).expect("an engine");

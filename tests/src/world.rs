@@ -208,7 +208,14 @@ impl World {
         let fresh = n.disk.open().unwrap_or_else(|why| panic!("seed {}: node {node}'s disk: {why}", self.seed));
         let now = self.clock(node);
         let n = &mut self.nodes[node];
-        let start = Start { identity, account_key: None, transport: transport(node), fresh_incarnation: fresh, seed };
+        let start = Start {
+            identity,
+            account_key: None,
+            transport: transport(node),
+            fresh_incarnation: fresh,
+            rendezvous: Vec::new(),
+            seed,
+        };
         let mut work = Work::default();
         let engine = Engine::load(start, &*n.disk.view(), now, &mut work)
             .unwrap_or_else(|fault| panic!("seed {}: node {node} does not load: {fault}", self.seed));

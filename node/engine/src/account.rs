@@ -4,7 +4,7 @@
 
 use hobnob_shared::{
     id::{AccountId, DeviceId},
-    identity::{Bundle, SignedBundle, SignedCertificate, SignedRecord},
+    identity::{Bundle, Prekey, SignedBundle, SignedCertificate, SignedRecord},
     limits::{MAX_ADDRESSES, MAX_DEVICES, MAX_RECORDS, MAX_REVOKED},
     text::{Nickname, Note},
     wire::AccountPayload,
@@ -262,9 +262,12 @@ impl AccountRow {
         records.last().is_some_and(|last| self.chain.last() != Some(last) && self.chain.contains(last))
     }
 
-    /// Whether our chain holds this record.
+    /// Whether this is the hash of a record of the chain, or of the one that its first record follows: what a login made
+    /// begins with the record that lists it.
     pub(crate) fn holds(&self, hash: &[u8; 32]) -> bool {
-        self.chain.iter().any(|record| record.hash() == *hash)
+        let first = self.chain.first().and_then(|record| record.verify().ok());
+        let follows = first.is_some_and(|record| record.prev == Some(*hash));
+        follows || self.chain.iter().any(|record| record.hash() == *hash)
     }
 
     /// The newest record: what we tell its account that we know.
@@ -363,6 +366,27 @@ impl Device {
     pub(crate) fn told(&self) -> (u64, u64, Vec<String>) {
         let created = self.bundle.as_ref().and_then(|signed| signed.verify(&self.id).ok()).map(|it| it.created_ms);
         (self.bundle_seq, created.unwrap_or(0), self.addresses.clone())
+    }
+
+    /// Its newest bundle.
+    pub(crate) fn bundle(&self) -> Option<&SignedBundle> {
+        self.bundle.as_ref()
+    }
+
+    /// The addresses that its newest bundle names.
+    pub(crate) fn told_addresses(&self) -> &[String] {
+        &self.addresses
+    }
+
+    /// The number of its newest bundle.
+    pub(crate) fn bundle_seq(&self) -> u64 {
+        self.bundle_seq
+    }
+
+    /// The prekeys that its newest bundle names.
+    pub(crate) fn prekeys(&self) -> Vec<Prekey> {
+        let bundle = self.bundle.as_ref().and_then(|signed| signed.verify(&self.id).ok());
+        bundle.map(|bundle| bundle.prekeys).unwrap_or_default()
     }
 
     /// Its transport, once it has told us.

@@ -1,13 +1,17 @@
 //! What a front end can ask, and what it gets back. What cannot be said here, the product cannot do.
 
 use hobnob_shared::{
-    identity::{AccountKey, Invite},
-    text::{Handle, MessageText, Nickname, Note, Reaction},
+    Token,
+    identity::{AccountKey, Invite, SignedBinding},
+    rendezvous::Address,
+    text::{Handle, MessageText, Nickname, Note, Reaction, Username},
+    wire::{ErrorCode, ServerFrame},
 };
 
 pub use crate::reply::{
-    Chat, Delivery, DeliveryState, Friend, From, Joined, Message, MessageDetails, MessageKind, NearbyPerson, OwnDevice,
-    Peer, Queued, Quote, Reply, Request, RequestKind, Setting, Standing, Unreached, WhoAmI,
+    Chat, Delivery, DeliveryState, Found, Friend, From, Joined, Message, MessageDetails, MessageKind, NearbyPerson,
+    OwnDevice, Peer, Queued, Quote, Reply, Request, RequestKind, ServerState, ServerView, Setting, Standing, Unreached,
+    WhoAmI,
 };
 
 /// Which message is meant.
@@ -232,6 +236,48 @@ pub enum Command {
         which: Which,
     },
 
+    // Rendezvous
+    /// Uses this rendezvous from now on, or no more. The same key at another place is the same rendezvous, moved.
+    SetRendezvous {
+        address: Box<Address>,
+        used: bool,
+    },
+    Servers,
+    /// One request to a rendezvous, answered by its frame, or by a [`Refusal`] that holds its error code. Waits at most
+    /// 15 s. `server` may be left out where only one is used. As a guest we show no account; requests of front ends as
+    /// guests share one session, so that a login can go on where it began, until none came for 60 s.
+    Ask {
+        server: Option<Box<Address>>,
+        guest: bool,
+        request: Box<ServerFrame>,
+    },
+    /// What a rendezvous is told of us when we register: our records, certificates and this device's bundle.
+    MyAccount,
+    /// A front end registered or logged in there: from now on we have a session there as our account, and the vault is
+    /// kept up to date. Contacts in the vault that are no friends yet become friends.
+    Registered {
+        server: Box<Address>,
+        name: Username,
+        binding: Box<SignedBinding>,
+        vault_key: Token<32>,
+        vault_seq: u64,
+    },
+    /// Our name there is forgotten here. The rendezvous stays in use for guests.
+    LoggedOut {
+        server: Box<Address>,
+    },
+    /// Looks exactly this name up.
+    Find {
+        name: Username,
+        server: Option<Box<Address>>,
+    },
+    /// Sends a friend request to whoever has this name. Answered when the rendezvous has stored it.
+    AddName {
+        name: Username,
+        server: Option<Box<Address>>,
+        note: Note,
+    },
+
     // Settings
     /// All of them, or one.
     Settings {
@@ -268,6 +314,8 @@ impl Command {
             | Self::Net
             | Self::Peers
             | Self::Outbox
+            | Self::Servers
+            | Self::MyAccount
             | Self::Settings { .. } => true,
             Self::Nearby { on } => on.is_none(),
             Self::SetProfile { .. }
@@ -303,7 +351,13 @@ impl Command {
             | Self::OutboxRetry
             | Self::OutboxCancel { .. }
             | Self::Set { .. }
-            | Self::Listen { .. } => false,
+            | Self::Listen { .. }
+            | Self::SetRendezvous { .. }
+            | Self::Ask { .. }
+            | Self::Registered { .. }
+            | Self::LoggedOut { .. }
+            | Self::Find { .. }
+            | Self::AddName { .. } => false,
         }
     }
 }
@@ -346,11 +400,13 @@ pub struct Refusal {
     pub code: Code,
     /// What was wrong and what to do next, in a sentence or two. Names of strangers in it are already filtered.
     pub message: String,
+    /// What a rendezvous said, for a flow that goes on from it: the work that it wants, the number that it holds.
+    pub said: Option<ErrorCode>,
 }
 
 impl Refusal {
     /// A refusal with its words.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into() }
+        Self { code, message: message.into(), said: None }
     }
 }

@@ -75,6 +75,14 @@ impl Parts {
             Command::Outbox => self.outbox(step),
             Command::Settings { key } => answer(Reply::Settings(self.settings.list(key.as_deref())?)),
             Command::Set { key, value } => done(Ok(self.settings.set(&key, value.as_deref(), step)?)),
+            of_servers @ (Command::SetRendezvous { .. }
+            | Command::Servers
+            | Command::Ask { .. }
+            | Command::MyAccount
+            | Command::Registered { .. }
+            | Command::LoggedOut { .. }
+            | Command::Find { .. }
+            | Command::AddName { .. }) => self.server_command(ticket, of_servers, step),
             of_chats @ (Command::Send { .. }
             | Command::Edit { .. }
             | Command::Delete { .. }
@@ -209,6 +217,7 @@ impl Parts {
         let (account, they_accepted) = (row.account, row.they_accepted);
         self.people.add(account, Note::default(), they_accepted, step);
         self.people_changed(&account, they_accepted, step);
+        self.accept_by_name(&account, step)?;
         answer(self.friend(&account))
     }
 
@@ -217,7 +226,7 @@ impl Parts {
         match row.source {
             Source::Invite(id) => invite::decline(&id, &row.account, step)?,
             Source::Introduction(by) => introduce::decline(&by, &row.account, &mut self.people, step),
-            Source::Nearby => {}
+            Source::Nearby | Source::Name(..) => {}
         }
         self.end_sessions(&row.account, step);
         self.people.forget(&row.account, step);
@@ -357,6 +366,7 @@ impl Parts {
             sessions: self.sessions.all_up().count(),
             pairing: self.nearby.is_on(),
             unreached: self.reach.unreached(&around!(self), &self.sessions, step),
+            servers: self.rendezvous.views(step),
         }
     }
 

@@ -5,7 +5,7 @@ use hobnob_shared::{
     text::{Handle, Nickname, Note},
 };
 
-use crate::command::{Delivery, Friend, Message, NearbyPerson, Presence, Request};
+use crate::command::{Delivery, Friend, Message, NearbyPerson, Presence, Request, ServerView};
 
 /// What changed about a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,6 +99,8 @@ pub enum Event {
         by_me: bool,
     },
     Listening(Vec<String>),
+    /// A rendezvous is reached, or not any more, or we have a name there, or none.
+    ServerChanged(Box<ServerView>),
     SettingChanged {
         key: String,
         value: Option<String>,

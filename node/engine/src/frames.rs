@@ -386,7 +386,7 @@ impl Parts {
             (Mode::Invite, Some(id)) => Source::Invite(id),
             (Mode::Nearby, _) => Source::Nearby,
             (Mode::Device | Mode::Invite | Mode::Account | Mode::Guest, _) => match self.people.request_of(&account) {
-                Some(request) => request.source,
+                Some(request) => request.source.clone(),
                 None => return Ok(()),
             },
         };

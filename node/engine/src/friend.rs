@@ -64,6 +64,16 @@ pub(crate) struct FriendRow {
     /// What our devices told each other of them.
     #[serde(default)]
     pub(crate) said: Said,
+    /// Where a vault says that their devices are, until their certificates come.
+    #[serde(default)]
+    pub(crate) places: Vec<Place>,
+}
+
+/// A device of which only its session key and its addresses are known.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Place {
+    pub(crate) x25519: ByteArray<32>,
+    pub(crate) addresses: Vec<String>,
 }
 
 /// An invite of somebody else that we are using.
@@ -151,6 +161,11 @@ impl People {
         people.accounts.remove(&step.me.account);
         people.load_requests(step)?;
         Ok(people)
+    }
+
+    /// Nobody was ever added or accepted.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.friends.is_empty()
     }
 
     /// Their row.
@@ -261,6 +276,7 @@ impl People {
             introductions: Vec::new(),
             declined: Vec::new(),
             said: Said::default(),
+            places: Vec::new(),
         })
     }
 

@@ -27,6 +27,7 @@ mod own;
 mod place;
 mod presence;
 mod reach;
+mod rendezvous;
 mod row;
 mod session;
 mod settings;
@@ -42,6 +43,7 @@ mod verify;
 use hobnob_shared::{
     id::{AccountId, DeviceId},
     identity::{AccountKey, Identity},
+    rendezvous::Address,
 };
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng as _;
@@ -55,6 +57,7 @@ use crate::{
     own::Own,
     presence::Presences,
     reach::Reach,
+    rendezvous::Rendezvous,
     session::{Pings, Sessions},
     settings::Settings,
     share::Share,
@@ -75,6 +78,8 @@ pub struct Start {
     pub transport: TransportId,
     /// The database is new, restored or repaired: this device goes on in new incarnations of its logs.
     pub fresh_incarnation: bool,
+    /// Rendezvous to be used, besides those that are stored.
+    pub rendezvous: Vec<Address>,
     /// All randomness grows from this.
     pub seed: [u8; 32],
 }
@@ -104,6 +109,7 @@ struct Parts {
     nearby: Nearby,
     verifications: Verifications,
     conversations: Conversations,
+    rendezvous: Rendezvous,
 }
 
 /// What every part may look at while it acts.
@@ -136,7 +142,7 @@ impl Engine {
     /// Reads the small state: who we are and know, settings, heads; never messages. What must be written at once
     /// (a new incarnation, say) is in `work`, to be committed before anything else.
     pub fn load(start: Start, view: &dyn View, now: Now, work: &mut Work) -> Result<Self, Fault> {
-        let Start { identity, account_key, transport, fresh_incarnation, seed } = start;
+        let Start { identity, account_key, transport, fresh_incarnation, rendezvous, seed } = start;
         let Identity { account, device_keys, certificate, record } = identity;
         let device_name = certificate
             .verify()
@@ -145,11 +151,13 @@ impl Engine {
         let me = Me { account, device: device_keys.id(), device_name, keys: device_keys, certificate, transport };
         let mut core = Core::new(me, ChaCha20Rng::from_seed(seed));
         let mut step = Step::new(&mut core, now, view, work);
-        let own = Own::load(&record, account_key, &mut step)?;
+        let mut own = Own::load(&record, account_key, &mut step)?;
         let settings = Settings::load(&mut step)?;
         let people = People::load(&mut step)?;
         let presence = Presences::load(&mut step)?;
         let sessions = Sessions::new(&mut step);
+        let rendezvous = Rendezvous::load(&rendezvous, &mut step)?;
+        own.keep_prekey(rendezvous.prekey().cloned());
         let me = (step.me.account, step.me.device);
         let around =
             Around { me: me.0, device: me.1, own: &own, settings: &settings, people: &people, presence: &presence };
@@ -170,6 +178,7 @@ impl Engine {
             nearby: Nearby::default(),
             verifications: Verifications::default(),
             conversations,
+            rendezvous,
         };
         let mut engine = Self { core, parts };
         engine.parts.settle(&mut Step::new(&mut engine.core, now, view, work))?;
@@ -188,12 +197,18 @@ impl Engine {
     pub fn flush(&mut self, now: Now, view: &dyn View, work: &mut Work) -> Result<(), Fault> {
         let mut step = Step::new(&mut self.core, now, view, work);
         self.parts.share(&mut step)?;
+        self.parts.publish(&mut step)?;
         self.parts.conversations.flush(&around!(self.parts), &mut step)?;
         self.parts.settle(&mut step)?;
         self.parts.sessions.seal(&mut step);
         self.parts.sessions.renew_full(&mut step);
         self.parts.settle(&mut step)?;
         Ok(())
+    }
+
+    /// Whether nobody is known here: no friend, present or past, and so no history.
+    pub fn is_bare(&self) -> bool {
+        self.parts.people.is_empty()
     }
 
     /// When [`Input::Timeout`] is wanted, in `mono_ms`. Handling it then always moves this.
@@ -206,6 +221,10 @@ impl Parts {
     fn on_input(&mut self, input: Input, step: &mut Step<'_>) -> Result<(), Fault> {
         match input {
             Input::Command(ticket, command) => self.on_command(ticket, *command, step),
+            Input::Dialled { dial, link, local, remote, .. } if rendezvous::is_ours(dial) => {
+                self.rendezvous.on_dialled(dial, link, (&local, &remote), step);
+                Ok(())
+            }
             Input::Dialled { dial, link, local, remote, address } => {
                 let attempt = self.reach.on_dialled(dial);
                 self.sessions.on_dialled(link, attempt, (&local, &remote), address, step);
@@ -213,6 +232,18 @@ impl Parts {
             }
             Input::Accepted { link, local, remote, address, mode } => {
                 self.sessions.on_accepted(link, (&local, &remote), address, mode, self.nearby.is_on(), step);
+                Ok(())
+            }
+            Input::Chunk(link, bytes) if self.rendezvous.has(link) => {
+                self.rendezvous.on_chunk(link, &bytes, step);
+                Ok(())
+            }
+            Input::Closed(link) if self.rendezvous.has(link) => {
+                self.rendezvous.on_closed(link, step);
+                Ok(())
+            }
+            Input::DialFailed(dial, error) if rendezvous::is_ours(dial) => {
+                self.rendezvous.on_dial_failed(dial, &error, step);
                 Ok(())
             }
             Input::Chunk(link, bytes) => self.on_chunk(link, &bytes, step),

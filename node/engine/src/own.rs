@@ -4,7 +4,7 @@ use std::fmt;
 
 use hobnob_shared::{
     id::DeviceId,
-    identity::{AccountKey, AccountRecord, Bundle, Certificate, Profile, SignedRecord},
+    identity::{AccountKey, AccountRecord, Bundle, Certificate, Prekey, Profile, SignedRecord},
     limits::{MAX_ADDRESSES, MAX_DEVICES},
     text::{Nickname, Note},
     wire::AccountPayload,
@@ -33,6 +33,8 @@ pub(crate) struct Own {
     listening: Vec<String>,
     /// When the bundle is to be signed anew, in `mono_ms`.
     refresh_ms: Option<u64>,
+    /// For sealed mail, where we have a name at a rendezvous.
+    prekey: Option<Prekey>,
     /// Only after a restore from recovery words, to adopt what friends know of us.
     account_key: Option<AccountKey>,
     /// The record that this device was made with. A chain without it is one that we adopted.
@@ -65,7 +67,8 @@ impl Own {
         if row.newest.is_none() {
             return Err(Fault("our own account record is not valid".to_owned()));
         }
-        let own = Self { row, listening: Vec::new(), refresh_ms: None, account_key, first: record.hash() };
+        let own =
+            Self { row, listening: Vec::new(), refresh_ms: None, prekey: None, account_key, first: record.hash() };
         if stored.is_none() || is_new {
             step.put::<Accounts>(&account, &own.row);
         }
@@ -114,8 +117,14 @@ impl Own {
         offered.truncate(MAX_ADDRESSES);
         let device = self.row.device(&step.me.device);
         let (seq, created_ms, told) = device.map_or((0, 0, Vec::new()), |device| device.told());
+        if offered.is_empty() && self.prekey.is_some() {
+            // Where we listen is told in a moment.
+            offered.clone_from(&told);
+        }
         let is_fresh = step.now.wall_ms.saturating_sub(created_ms) < BUNDLE_AGE_MS;
-        if offered.is_empty() || (told == offered && is_fresh) {
+        let has_prekey = device.map(Device::prekeys).unwrap_or_default() == self.prekey.as_slice();
+        let is_empty = offered.is_empty() && self.prekey.is_none();
+        if is_empty || (told == offered && is_fresh && has_prekey) {
             return false;
         }
         let bundle = step.me.keys.sign_bundle(&Bundle {
@@ -126,7 +135,7 @@ impl Own {
             expiry_ms: step.now.wall_ms.saturating_add(BUNDLE_LIFE_MS),
             transport: step.me.transport.0.clone(),
             addresses: offered,
-            prekeys: Vec::new(),
+            prekeys: self.prekey.clone().into_iter().collect(),
             tickets: Vec::new(),
         });
         let learned = self.row.learn_bundle(&bundle);
@@ -257,6 +266,53 @@ impl Own {
         }
     }
 
+    /// All of it in one frame, for somebody who never heard of us.
+    pub(crate) fn introduction(&self) -> AccountPayload {
+        self.row.introduction()
+    }
+
+    /// The newest record of our account.
+    pub(crate) fn newest_record(&self) -> Option<&SignedRecord> {
+        self.row.newest_record()
+    }
+
+    /// Whether our bundle names a prekey.
+    pub(crate) fn has_prekey(&self) -> bool {
+        self.prekey.is_some()
+    }
+
+    /// The prekey that our bundle named before this start.
+    pub(crate) fn keep_prekey(&mut self, prekey: Option<Prekey>) {
+        self.prekey = prekey;
+    }
+
+    /// From now on our bundle names this prekey. `true` when there is a new one to be told.
+    pub(crate) fn set_prekey(&mut self, prekey: Option<Prekey>, step: &mut Step<'_>) -> bool {
+        self.prekey = prekey;
+        self.sign_bundle(step)
+    }
+
+    /// What a rendezvous may show everybody: the newest record, all certificates, this device's bundle.
+    pub(crate) fn public(&self, step: &Step<'_>) -> AccountPayload {
+        let certificates = self.row.devices.iter().map(|device| device.certificate.clone()).collect();
+        AccountPayload { certificates, ..self.card(step) }
+    }
+
+    /// The same with this device's certificate only: what fits a friend request.
+    pub(crate) fn card(&self, step: &Step<'_>) -> AccountPayload {
+        let bundle = self.row.device(&step.me.device).and_then(Device::bundle).cloned();
+        AccountPayload {
+            records: self.row.newest_record().cloned().into_iter().collect(),
+            certificates: vec![step.me.certificate.clone()],
+            bundles: bundle.into_iter().collect(),
+        }
+    }
+
+    /// Tells versions of [`Self::public`] apart.
+    pub(crate) fn stamp(&self, step: &Step<'_>) -> Stamp {
+        (self.row.known(), self.row.device(&step.me.device).map_or(0, Device::bundle_seq))
+    }
+
     /// Only our newest bundle.
     pub(crate) fn bundle(&self) -> AccountPayload {
         let bundles = self.row.payloads(self.row.known()).into_iter().flat_map(|payload| payload.bundles).collect();
@@ -349,6 +405,9 @@ impl Own {
         Adopted::Nothing
     }
 }
+
+/// Number and hash of the newest record, and the number of this device's bundle.
+pub(crate) type Stamp = (Option<(u64, [u8; 32])>, u64);
 
 /// Whether a restore was too long ago to be still going on. Gives the key up if so.
 fn is_over(step: &mut Step<'_>) -> bool {

@@ -25,13 +25,13 @@ use crate::{
 };
 
 /// The first wait, and the least time between two attempts.
-const FIRST_WAIT_MS: u64 = 1_000;
+pub(crate) const FIRST_WAIT_MS: u64 = 1_000;
 /// The longest wait.
 const LONGEST_WAIT_MS: u64 = 600_000;
 /// An attempt of which nothing is heard for this long has failed.
-const LOST_DIAL_MS: u64 = 60_000;
+pub(crate) const LOST_DIAL_MS: u64 = 60_000;
 /// At the start attempts follow each other this closely, so that fifty friends do not mean fifty dials at once.
-const START_GAP_MS: u64 = 20;
+pub(crate) const START_GAP_MS: u64 = 20;
 /// Most addresses that mDNS may add for one device.
 const MAX_FOUND: usize = 8;
 
@@ -387,7 +387,7 @@ fn soon(step: &Step<'_>) -> u64 {
 }
 
 /// 1 s, 2 s, 4 s … 10 min, each shortened by up to a quarter, so that two nodes do not keep missing each other.
-fn wait(failures: u32, step: &mut Step<'_>) -> u64 {
+pub(crate) fn wait(failures: u32, step: &mut Step<'_>) -> u64 {
     let full = FIRST_WAIT_MS.saturating_mul(1 << failures.min(16)).min(LONGEST_WAIT_MS);
     full - u64::from(step.rng.next_u32()) % (full / 4)
 }

@@ -2,12 +2,16 @@
 //!
 //! All text in here is as its author wrote it: filter it before a terminal.
 
+mod server;
+
 use hobnob_shared::{
     id::{AccountId, DeviceId, EntryId},
     identity::{SignedCertificate, SignedRecord},
-    text::{Handle, Nickname, Note, Reaction},
+    text::{Handle, Nickname, Note, Reaction, Username},
+    wire::{AccountPayload, ServerFrame},
 };
 
+pub use self::server::{Found, ServerState, ServerView};
 use crate::command::Presence;
 
 /// Where a message of ours is.
@@ -187,6 +191,13 @@ pub enum RequestKind {
     Introduction {
         /// Which friend.
         by: Handle,
+    },
+    /// They looked our name up.
+    Name {
+        /// Our name.
+        name: Username,
+        /// The host of the rendezvous.
+        server: String,
     },
 }
 
@@ -369,12 +380,21 @@ pub enum Reply {
         sessions: usize,
         pairing: bool,
         unreached: Vec<Unreached>,
+        servers: Vec<ServerView>,
     },
     Peers(Vec<Peer>),
     Pong {
         round_trip_ms: u64,
     },
     Outbox(Vec<Queued>),
+    Servers(Vec<ServerView>),
+    /// What a rendezvous answered, and the handshake hash of the session that it came over: a login is bound to it.
+    Answered {
+        frame: Box<ServerFrame>,
+        session: [u8; 32],
+    },
+    MyAccount(Box<AccountPayload>),
+    Found(Box<Found>),
     Settings(Vec<Setting>),
     /// What came while no front end listened, oldest first, at most 10,000; `unread` counts all.
     Listening {

@@ -98,6 +98,15 @@ macro_rules! number_key {
 }
 number_key!(u8, u16, u32, u64);
 
+impl<const N: usize> RowKey for [u8; N] {
+    fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self);
+    }
+    fn read(bytes: &mut &[u8]) -> Option<Self> {
+        take(bytes, N)?.try_into().ok()
+    }
+}
+
 /// Only as the last part of a key.
 impl RowKey for String {
     fn write(&self, out: &mut Vec<u8>) {

@@ -87,7 +87,7 @@ const SETTINGS: &[Spec] = &[
 
 /// Key → value, only what differs from the default, and aliases.
 #[derive(Debug)]
-struct Rows;
+pub(crate) struct Rows;
 
 impl Table for Rows {
     const ID: TableId = TableId::Settings;
@@ -186,6 +186,21 @@ impl Settings {
         match key {
             Some(key) if list.is_empty() => Err(unknown(key)),
             _ => Ok(list),
+        }
+    }
+
+    /// Everything that was set, as a vault holds it.
+    pub(crate) fn all(&self) -> Vec<(String, Vec<u8>)> {
+        self.set.iter().map(|(key, value)| (key.clone(), value.clone().into_bytes())).collect()
+    }
+
+    /// What was set on another machine of ours, where nothing was set here. What this version does not know is left out.
+    pub(crate) fn adopt(&mut self, settings: &[(String, Vec<u8>)], step: &mut Step<'_>) {
+        for (key, value) in settings.iter().filter(|(key, _)| !self.set.contains_key(key)).collect::<Vec<_>>() {
+            let known = std::str::from_utf8(value).ok().map(|value| self.set(key, Some(value), step));
+            if !matches!(known, Some(Ok(()))) {
+                tracing::debug!("a setting of the vault is not known here");
+            }
         }
     }
 

@@ -51,6 +51,7 @@ impl Parts {
                 self.tell_news(&account, news, step);
                 Ok(())
             }
+            Signal::Served(outcome) => self.on_served(*outcome, step),
         }
     }
 
@@ -190,6 +191,7 @@ impl Parts {
 
     pub(crate) fn on_listening(&mut self, addresses: Vec<String>, step: &mut Step<'_>) -> Result<(), Fault> {
         step.event(Event::Listening(addresses.clone()));
+        self.rendezvous.wake_all(step);
         if self.own.on_listening(addresses, step) {
             self.tell_everybody(&[self.own.bundle()], step);
         }

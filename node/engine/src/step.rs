@@ -19,6 +19,7 @@ use crate::{
     event::Event,
     log::row::Rank,
     reach::Attempt,
+    rendezvous::Outcome,
     row::{RowKey, RowValue, Table, after},
     view::{Fault, Order, View, Visit},
     work::{Action, LinkId, Now, Ticket, TransportId, Work},
@@ -95,6 +96,8 @@ pub(crate) enum Signal {
     Said(Rank, Box<Body>),
     /// Tell the front ends.
     News(AccountId, News),
+    /// A rendezvous answered, or did not.
+    Served(Box<Outcome>),
 }
 
 /// What lives longer than a step and belongs to no part.
@@ -152,6 +155,12 @@ impl<'a> Step<'a> {
             Some(written) => Ok(written.is_some()),
             None => Ok(self.view.get(T::ID, &full.1)?.is_some()),
         }
+    }
+
+    /// Whether this batch has written to this table.
+    pub(crate) fn wrote<T: Table>(&self) -> bool {
+        let first = self.work.records.range((T::ID, Vec::new())..).next();
+        first.is_some_and(|((table, _), _)| *table == T::ID)
     }
 
     /// Writes a row.

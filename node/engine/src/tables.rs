@@ -34,11 +34,19 @@ pub enum TableId {
     Parked = 14,
     /// (Deadline, conversation, log, seq, branch): messages that disappear.
     Expiring = 15,
+    /// Key of a rendezvous → where it is, and our name there.
+    Servers = 40,
+    /// (Key of a rendezvous, name) → who has that name there.
+    Names = 41,
+    /// Number → the secret half of a prekey of this device.
+    Prekeys = 42,
+    /// Account → a friend request of ours that its name led to.
+    Knocks = 43,
 }
 
 impl TableId {
     /// Every table, in the order of its number.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 19] = [
         Self::Profile,
         Self::Settings,
         Self::Friends,
@@ -54,5 +62,9 @@ impl TableId {
         Self::Receipts,
         Self::Parked,
         Self::Expiring,
+        Self::Servers,
+        Self::Names,
+        Self::Prekeys,
+        Self::Knocks,
     ];
 }

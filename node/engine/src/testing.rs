@@ -218,6 +218,7 @@ impl World {
     ) -> (Engine, Disk) {
         self.lives += 1;
         let start = Start {
+            rendezvous: Vec::new(),
             identity: identity(name, account, keys),
             account_key,
             transport: transport(index),

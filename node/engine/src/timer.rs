@@ -15,6 +15,7 @@ impl Parts {
             self.nearby.next_timeout(),
             self.verifications.next_timeout(),
             self.conversations.next_timeout(),
+            self.rendezvous.next_timeout(),
         ];
         deadlines.into_iter().flatten().min()
     }
@@ -34,6 +35,8 @@ impl Parts {
         self.on_link_timeout(step);
         self.on_share_timeout(step)?;
         self.verifications.on_timeout(&self.people, &self.sessions, step);
+        self.rendezvous.on_timeout(step);
+        self.sync_vaults(step);
         self.conversations.on_timeout(&around!(self), step)
     }
 }

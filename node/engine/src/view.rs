@@ -53,6 +53,13 @@ impl MemoryView {
     }
 }
 
+impl MemoryView {
+    /// How many rows a table has.
+    pub fn count(&self, table: TableId) -> usize {
+        self.tables.get(&table).map_or(0, BTreeMap::len)
+    }
+}
+
 impl View for MemoryView {
     fn get(&self, table: TableId, key: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
         Ok(self.tables.get(&table).and_then(|rows| rows.get(key)).cloned())

@@ -37,6 +37,9 @@ pub(super) struct Common {
     /// Listen on ADDR, an IP:PORT or a multiaddr (repeatable); port 0 takes the profile's last port or any free one
     #[arg(short, long, value_name = "ADDR", global = true)]
     pub(super) listen: Vec<String>,
+    /// Use the rendezvous at ADDRESS, a multiaddr with its key (repeatable)
+    #[arg(long, value_name = "ADDRESS", global = true)]
+    pub(super) rendezvous: Vec<String>,
     /// Carry out COMMAND as if it were typed, then end (repeatable, in order, up to the first that is refused)
     #[arg(short, long, value_name = "COMMAND", allow_hyphen_values = true)]
     pub(super) execute: Vec<String>,
@@ -124,6 +127,7 @@ impl Common {
             profile: self.profile.clone(),
             data_dir: self.data_dir.clone(),
             listen: (!self.listen.is_empty()).then(|| self.listen.clone()),
+            rendezvous: (!self.rendezvous.is_empty()).then(|| self.rendezvous.clone()),
             mdns: None,
             plain: self.plain.then_some(true),
             color: self.color,

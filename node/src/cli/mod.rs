@@ -203,6 +203,11 @@ impl Session {
 
 /// The password in the first line of `file`, or of standard input for `-`; `None` for an empty line.
 pub(crate) fn password_from(file: &Path) -> Result<Option<Password>, Refusal> {
+    Ok(secret_from(file)?.and_then(Password::new))
+}
+
+/// The first line of `file`, or of standard input for `-`; `None` where there is none.
+pub(crate) fn secret_from(file: &Path) -> Result<Option<Zeroizing<String>>, Refusal> {
     let unreadable = |why: String| {
         let message = format!("the password file {} cannot be read: {why}", file.display());
         Refusal::new(Code::Login, message)
@@ -213,7 +218,7 @@ pub(crate) fn password_from(file: &Path) -> Result<Option<Password>, Refusal> {
         std::fs::File::open(file).and_then(|file| script::next_line(&mut BufReader::new(file)))
     };
     match line.map_err(|why| unreadable(why.to_string()))? {
-        Some(Ok(line)) => Ok(Password::new(Zeroizing::new(line))),
+        Some(Ok(line)) => Ok(Some(Zeroizing::new(line))),
         Some(Err(why)) => Err(unreadable(why.to_string())),
         None => Ok(None),
     }

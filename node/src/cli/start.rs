@@ -69,6 +69,7 @@ fn start_log(config: &Config) -> Result<(), Refusal> {
 pub(super) fn serve(profile: OpenedProfile, session: &Session, source: Option<Source>) -> Result<u8, Refusal> {
     let mut options = StartOptions::new(profile, session.config.listen.clone());
     options.mdns = session.config.mdns;
+    options.rendezvous.clone_from(&session.config.rendezvous);
     async_runtime()?.block_on(async {
         let signals = Signals::new()?;
         let node = Node::start(options).await?;

@@ -9,13 +9,16 @@ pub mod help;
 mod parse;
 pub mod table;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use hobnob_engine::command::Command;
 use hobnob_shared::{
     identity::Invite,
+    rendezvous::RegistrationCode,
     text::{Handle, Nickname, Note},
 };
+
+use crate::account::FullName;
 
 pub use self::{
     args::duration,
@@ -55,7 +58,6 @@ pub struct Parsed {
 
 /// What a line asks for.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "one lives at a time, and it is moved once")]
 pub enum Action {
     /// Nothing: the line was empty.
     Nothing,
@@ -98,6 +100,43 @@ pub enum Local {
     Clear,
     /// Which program this is.
     Version,
+    /// Takes a name at a rendezvous. The password is asked for, or comes from the file.
+    Register {
+        /// The name.
+        who: FullName,
+        /// Where the password is; `-` is standard input.
+        file: Option<PathBuf>,
+        /// What the operator of the rendezvous gave out.
+        code: Option<RegistrationCode>,
+    },
+    /// Makes this machine a device of the account with this name.
+    Login {
+        /// The name.
+        who: FullName,
+        /// Where the password is; `-` is standard input.
+        file: Option<PathBuf>,
+    },
+    /// Forgets our name there on this device.
+    Logout(Option<String>),
+    /// Gives our name there up.
+    Unregister(Option<String>),
+    /// `Command::Find`, at the rendezvous that is meant.
+    Find(FullName),
+    /// Somebody near with this name, else whoever has it at the rendezvous.
+    AddNamed {
+        /// The name.
+        name: String,
+        /// What is said with it.
+        note: Note,
+    },
+}
+
+/// Whether somebody may have typed a password behind this command, against what its help says: such a line is kept
+/// nowhere.
+pub fn may_hold_secret(line: &str) -> bool {
+    let name = line.split_whitespace().next().unwrap_or_default().to_lowercase();
+    // Short forms count too: /reg for /register.
+    name.len() > 1 && ["/register", "/login"].iter().any(|secret| secret.starts_with(&name))
 }
 
 /// A link that makes this machine a device of an account.

@@ -6,6 +6,7 @@ mod friends;
 mod history;
 mod me;
 mod network;
+mod rendezvous;
 mod settings;
 
 use hobnob_engine::command::Refusal;
@@ -84,6 +85,7 @@ pub const AREAS: &[(&str, &[Spec])] = &[
     ("Chat", chat::ROWS),
     ("History", history::ROWS),
     ("Me", me::ROWS),
+    ("Rendezvous", rendezvous::ROWS),
     ("Network", network::ROWS),
     ("Settings", settings::ROWS),
     ("Help and leaving", settings::HELP_ROWS),

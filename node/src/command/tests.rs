@@ -40,7 +40,7 @@ fn told(line: &str) -> String {
 
 fn refused(line: &str) -> String {
     match parsed(line) {
-        Err(Refusal { code: Code::Usage, message }) => message,
+        Err(Refusal { code: Code::Usage, message, .. }) => message,
         other => panic!("{line:?} was not refused as usage: {other:?}"),
     }
 }
@@ -95,7 +95,7 @@ fn every_command_of_the_plan_is_there_and_no_dead_one() {
     let plan = "help h demo quit exit q whoami nick bio passwd recovery devices device me add invite-link requests accept decline friends roster \
                 remove rename verify introduce block unblock mute nearby msg m open query chats unread next reply edit del \
                 react fwd pin info expire history jump resync away back busy invisible status net peers connect ping outbox \
-                set alias theme notify clear version";
+                set alias theme notify clear version register login logout unregister find";
     assert_eq!(names, plan.split_whitespace().collect());
 }
 
@@ -196,7 +196,19 @@ fn commands_take_their_arguments() {
         ("/away", "SetPresence { presence: Some(Away), text: None }"),
         ("/away don't \"wait\"", "SetPresence { presence: Some(Away), text: Some(Note(12 bytes)) }"),
         ("/back", "SetPresence { presence: Some(Online), text: Some(Note(0 bytes)) }"),
-        ("/add carol hi, it's me", "AddNearby { name: Handle(5 bytes), note: Note(11 bytes) }"),
+        ("/add carol hi, it's me", "AddNamed { name: \"carol\", note: Note(11 bytes) }"),
+        ("/add carol@r.example", "AddNamed { name: \"carol@r.example\", note: Note(0 bytes) }"),
+        (
+            "/register alice",
+            "Register { who: FullName { name: Username(5 bytes), host: None }, file: None, code: None }",
+        ),
+        (
+            "/login alice@r.example --password-file -",
+            "Login { who: FullName { name: Username(5 bytes), host: Some(\"r.example\") }, file: Some(\"-\") }",
+        ),
+        ("/logout", "Logout(None)"),
+        ("/find @bob", "Find(FullName { name: Username(3 bytes), host: None })"),
+        ("/set rendezvous", "Servers"),
         ("/help", "Help(None)"),
         ("/h /msg", "Help(Some(\"/msg\"))"),
         ("/q", "Quit"),
@@ -213,6 +225,19 @@ fn commands_take_their_arguments() {
         parsed("/busy").unwrap().action,
         Action::Ask(Command::SetPresence { presence: Some(Presence::Busy), text: None })
     ));
+}
+
+#[test]
+fn lines_that_may_hold_a_password_are_known_and_never_repeated() {
+    for line in ["/login alice hunter2", "/LOGIN alice", "  /register alice x", "/reg alice", "/logi"] {
+        assert!(super::may_hold_secret(line), "{line}");
+    }
+    for line in ["/logout", "/find login", "login alice", "//login", "/", ""] {
+        assert!(!super::may_hold_secret(line), "{line}");
+    }
+    for line in ["/login alice hunter2", "/register alice hunter2", "/register alice --password hunter2"] {
+        assert!(!refused(line).contains("hunter2"), "{line}");
+    }
 }
 
 #[test]

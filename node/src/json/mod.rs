@@ -3,6 +3,7 @@
 
 pub(crate) mod input;
 pub mod out;
+mod server;
 mod view;
 pub mod write;
 

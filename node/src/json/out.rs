@@ -6,7 +6,10 @@ use std::path::Path;
 use hobnob_shared::{identity::fingerprint, text::Nickname};
 use serde_json::{Value, json};
 
-use super::view::{self, Fields, fields};
+use super::{
+    server,
+    view::{self, Fields, fields},
+};
 use crate::api::{
     Change, DeliveryState, Event, Joined, Message, MessageDetails, Refusal, Reply, Request, WhoAmI, command::From,
 };
@@ -140,12 +143,17 @@ fn reply_fields(reply: &Reply) -> Fields {
             "people": people.iter().map(view::nearby).collect::<Vec<_>>(),
         })),
         Reply::Info(details) => details_fields(details),
-        Reply::Net { listen, sessions, pairing, unreached } => fields(json!({
+        Reply::Net { listen, sessions, pairing, unreached, servers } => fields(json!({
             "listen": listen,
             "sessions": sessions,
             "pairing": pairing,
             "unreached": unreached.iter().map(view::unreached).collect::<Vec<_>>(),
+            "servers": servers.iter().map(server::server).collect::<Vec<_>>(),
         })),
+        Reply::Servers(servers) => list("servers", servers, |one| server::server(one).into()),
+        Reply::Found(found) => server::found(found),
+        // For flows that go on from it; they answer in words of their own.
+        Reply::Answered { .. } | Reply::MyAccount(_) => Fields::new(),
         Reply::Peers(peers) => list("peers", peers, view::peer),
         Reply::Pong { round_trip_ms } => fields(json!({ "round_trip_ms": round_trip_ms })),
         Reply::Outbox(queued) => list("queued", queued, view::queued),
@@ -241,6 +249,7 @@ fn event_fields(event: &Event) -> (&'static str, Fields) {
         Event::ExpirySet { chat, after_secs, by_me } => {
             ("chat.expiry", fields(json!({ "chat": chat.to_string(), "expire_seconds": after_secs, "by_me": by_me })))
         }
+        Event::ServerChanged(one) => ("rendezvous.changed", server::server(one)),
         Event::Listening(listen) => ("node.listening", fields(json!({ "listen": listen }))),
         Event::SettingChanged { key, value } => ("setting.changed", fields(json!({ "key": key, "value": value }))),
         Event::Warning { chat, message } => {

@@ -7,7 +7,8 @@ use std::path::Path;
 use hobnob_shared::{
     id::{AccountId, DeviceId, EntryId},
     identity::{AccountKey, AccountRecord, Certificate, DeviceKeys, Profile},
-    text::{Handle, Nickname, Note, Reaction},
+    rendezvous::Address,
+    text::{Handle, Nickname, Note, Reaction, Username},
 };
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng as _;
@@ -15,9 +16,9 @@ use serde_json::{Value, json};
 
 use super::out::{self, Origin};
 use crate::api::{
-    Change, Chat, Code, Delivery, DeliveryState, Event, Friend, Joined, Message, MessageDetails, MessageKind,
-    NearbyPerson, OwnDevice, Peer, Presence, Queued, Quote, Refusal, Reply, Request, RequestKind, Setting, Standing,
-    Unreached, WhoAmI, command::From,
+    Change, Chat, Code, Delivery, DeliveryState, Event, Found, Friend, Joined, Message, MessageDetails, MessageKind,
+    NearbyPerson, OwnDevice, Peer, Presence, Queued, Quote, Refusal, Reply, Request, RequestKind, ServerState,
+    ServerView, Setting, Standing, Unreached, WhoAmI, command::From,
 };
 
 /// When the lines are written: 2026-11-23 15:04:05.678 UTC.
@@ -84,6 +85,7 @@ fn replies() -> Vec<(&'static str, Reply)> {
         ("peers", Reply::Peers(vec![peer()])),
         ("ping", Reply::Pong { round_trip_ms: 12 }),
         ("outbox", Reply::Outbox(vec![Queued { message: sent(), why: "@bob is not connected".into() }])),
+        ("find", Reply::Found(Box::new(found()))),
         ("set", Reply::Settings(vec![setting()])),
     ]
 }
@@ -113,6 +115,7 @@ fn events() -> Vec<Event> {
         Event::Gap { chat: chat(), missing: 3 },
         Event::ExpirySet { chat: chat(), after_secs: Some(86_400), by_me: false },
         Event::Listening(listen()),
+        Event::ServerChanged(Box::new(server())),
         Event::SettingChanged { key: "read-marks".into(), value: Some("off".into()) },
         Event::Warning { chat: None, message: "the clock went back by 3 hours".into() },
         Event::NotSaved { why: "no space left on device".into() },
@@ -312,7 +315,31 @@ fn net() -> Reply {
         last_error: Some("connection refused".into()),
         retry_ms: Some(4_000),
     };
-    Reply::Net { listen: listen(), sessions: 0, pairing: false, unreached: vec![unreached] }
+    Reply::Net { listen: listen(), sessions: 0, pairing: false, unreached: vec![unreached], servers: vec![server()] }
+}
+
+fn server() -> ServerView {
+    let transport = [&[0x00, 0x24, 0x08, 0x01, 0x12, 0x20][..], &[0x0d; 32]].concat();
+    ServerView {
+        address: Address::new("/dns4/rosa.example/tcp/4001", &transport, &[9; 32]).unwrap(),
+        name: Some(Username::parse("alice").unwrap()),
+        state: ServerState::Up,
+        last_error: None,
+        retry_ms: None,
+    }
+}
+
+fn found() -> Found {
+    Found {
+        name: Username::parse("bob").unwrap(),
+        server: server().address,
+        account: AccountId::new([0xb1; 32]),
+        nick: Nickname::parse("Bob").unwrap(),
+        fingerprint: hobnob_shared::identity::fingerprint(&AccountId::new([0xb1; 32])),
+        devices: 2,
+        friend: None,
+        is_me: false,
+    }
 }
 
 fn peer() -> Peer {

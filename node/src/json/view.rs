@@ -202,6 +202,7 @@ pub(crate) fn request(request: &Request) -> Fields {
         RequestKind::Invite => ("invite", None),
         RequestKind::Nearby => ("nearby", None),
         RequestKind::Introduction { by } => ("introduction", Some(by.to_string())),
+        RequestKind::Name { name, server } => ("name", Some(format!("{}@{server}", name.as_str()))),
     };
     let mut object = fields(json!({ "number": request.number, "kind": kind, "from": handle }));
     object.extend(account(&request.account));

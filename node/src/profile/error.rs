@@ -36,6 +36,9 @@ pub enum ProfileError {
     /// The recovery words do not fit together.
     #[error("these are not recovery words: {0}")]
     BadWords(#[source] WordsError),
+    /// What a rendezvous told of the account does not fit together.
+    #[error("what was told of the account makes no sense: {0}; nothing was changed")]
+    BadAccount(String),
     /// A file is damaged.
     #[error("{} is damaged: {why}; nothing was changed. Put back a copy of it, or restore the account from its recovery words into another directory", path.display())]
     Damaged {
@@ -72,6 +75,7 @@ impl ProfileError {
             Self::InUse { .. } => Code::InUse,
             Self::PasswordNeeded | Self::WrongPassword => Code::Login,
             Self::BadWords(_) => Code::Usage,
+            Self::BadAccount(_) => Code::Untrusted,
             Self::Newer(_) => Code::Unsupported,
             Self::Io { .. } => Code::NotSaved,
             Self::Damaged { .. } | Self::NoRandomness | Self::Interrupted => Code::Internal,

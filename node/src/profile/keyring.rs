@@ -121,8 +121,24 @@ impl Keyring {
         password: Option<&Password>,
         rng: &mut ChaCha20Rng,
     ) -> Result<(), ProfileError> {
-        let path = self.path();
+        self.replace(&self.seal(secrets, account, password, rng)?)
+    }
+
+    /// The bytes of a keystore that is not written yet.
+    pub(super) fn seal(
+        &self,
+        secrets: &Secrets,
+        account: Option<&AccountKey>,
+        password: Option<&Password>,
+        rng: &mut ChaCha20Rng,
+    ) -> Result<Vec<u8>, ProfileError> {
         let sealed = keystore::seal(secrets, account, password.map(|p| &p.0), Params::DEFAULT, rng);
-        file::replace(&path, &sealed.map_err(keystore_error(&path))?).map_err(io_error(&path))
+        sealed.map_err(keystore_error(&self.path()))
+    }
+
+    /// Puts another keystore in the place of this one, whole or not at all.
+    pub(super) fn replace(&self, sealed: &[u8]) -> Result<(), ProfileError> {
+        let path = self.path();
+        file::replace(&path, sealed).map_err(io_error(&path))
     }
 }

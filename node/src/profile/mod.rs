@@ -7,6 +7,7 @@ mod error;
 mod file;
 mod keyring;
 mod port;
+mod succession;
 
 use std::{
     fs,
@@ -15,7 +16,7 @@ use std::{
 
 use hobnob_shared::{
     identity::{
-        AccountKey, AccountRecord, Certificate, DeviceKeys, Identity, Profile,
+        AccountKey, AccountRecord, Certificate, DeviceKeys, Identity, Profile, SignedCertificate,
         keystore::{self, Key, Secrets},
     },
     text::{Nickname, Note},
@@ -27,6 +28,7 @@ use zeroize::Zeroizing;
 pub use error::ProfileError;
 pub use keyring::Keyring;
 pub(crate) use port::LastPort;
+pub use succession::Successor;
 
 use error::{io_error, lock_error, store_error};
 
@@ -36,7 +38,7 @@ const KEYSTORE: &str = "keystore";
 /// The database's file, as the store calls it.
 const DATABASE: &str = "history.db";
 
-/// There after a restore from words. Friends know newer records of the account than this device does, so its account
+/// There after a restore from words, and after a login. Friends may know newer records of the account than this device does, so its account
 /// key is unsealed at every start, to vouch for this device on top of theirs: until a friend holds what it signed there,
 /// or for 30 days, as the engine decides. Then the marker goes, and with it the key from every later start.
 const RESTORED: &str = "restored";
@@ -131,14 +133,7 @@ fn new_secrets(
     device: &Nickname,
     rng: &mut ChaCha20Rng,
 ) -> Result<Secrets, ProfileError> {
-    let device_keys = DeviceKeys::generate(rng);
-    let certificate = account.sign_certificate(&Certificate {
-        account: account.id(),
-        device: device_keys.id(),
-        x25519: device_keys.x25519_public(),
-        name: device.clone(),
-        added_ms: crate::runtime::wall_ms(),
-    });
+    let (device_keys, certificate) = new_device(account, device, rng);
     #[expect(clippy::expect_used, reason = "a note may be empty")]
     let bio = Note::parse("").expect("an empty note");
     let record = account.sign_record(&AccountRecord {
@@ -151,6 +146,19 @@ fn new_secrets(
     });
     let [store_key, transport_key, salt] = std::array::from_fn(|_| Key::generate(rng));
     Ok(Secrets { device_keys, store_key, transport_key, salt, certificate, record })
+}
+
+/// Keys for a new device, and the account's word for it.
+fn new_device(account: &AccountKey, device: &Nickname, rng: &mut ChaCha20Rng) -> (DeviceKeys, SignedCertificate) {
+    let device_keys = DeviceKeys::generate(rng);
+    let certificate = account.sign_certificate(&Certificate {
+        account: account.id(),
+        device: device_keys.id(),
+        x25519: device_keys.x25519_public(),
+        name: device.clone(),
+        added_ms: crate::runtime::wall_ms(),
+    });
+    (device_keys, certificate)
 }
 
 /// What a device is called at first: its system. The machine's own name would tell friends more than they asked for.
@@ -197,7 +205,8 @@ pub(crate) fn random() -> Result<Zeroizing<[u8; 32]>, ProfileError> {
     Ok(bytes)
 }
 
-fn rng() -> Result<ChaCha20Rng, ProfileError> {
+/// What keys and nonces are made with.
+pub(crate) fn rng() -> Result<ChaCha20Rng, ProfileError> {
     Ok(ChaCha20Rng::from_seed(*random()?))
 }
 
@@ -223,7 +232,7 @@ pub(crate) struct Parts {
 #[derive(Debug)]
 pub(crate) struct Who {
     identity: Identity,
-    /// Only after a restore.
+    /// Only after a restore or a login.
     account_key: Option<AccountKey>,
     marker: PathBuf,
 }
@@ -260,6 +269,7 @@ impl OpenedProfile {
         let identity = keyring.identity(&secrets)?;
         let marker = dir.join(RESTORED);
         let account_key = if marker.exists() { Some(keyring.account_key(password)?) } else { None };
+        succession::finish(dir, &store_key(&secrets))?;
         let store = Store::open(dir, &store_key(&secrets)).map_err(store_error(dir))?;
         let who = Who { identity, account_key, marker };
         let transport_key = Zeroizing::new(*secrets.transport_key.as_bytes());

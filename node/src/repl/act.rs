@@ -22,7 +22,7 @@ const DELIVERY_PAUSE: Duration = Duration::from_millis(120);
 const READ_PAUSE: Duration = Duration::from_millis(50);
 
 /// How often a password may be mistyped: a person who is sent back to the chat may type the next one there.
-const TRIES: usize = 3;
+pub(super) const TRIES: usize = 3;
 
 /// Without escape sequences only the terminal itself can forget what it shows.
 const PLAIN_CLEAR: &str = "a plain screen cannot be cleared from here; closing this window does it";
@@ -83,7 +83,13 @@ impl Front {
     }
 
     /// Asks the node. A message takes the place of the line that it was typed in, if that is given.
-    async fn ask(&mut self, name: &str, command: Command, qr: bool, line: Option<&str>) -> Result<(), Refusal> {
+    pub(super) async fn ask(
+        &mut self,
+        name: &str,
+        command: Command,
+        qr: bool,
+        line: Option<&str>,
+    ) -> Result<(), Refusal> {
         let is_message = matches!(command, Command::Send { .. });
         let change = Change::of(&command);
         let reply = self.node.ask(command).await?;
@@ -131,7 +137,7 @@ impl Front {
     }
 
     /// The prompt does not wait for another person.
-    fn ask_in_background(&mut self, name: &'static str, command: Command) {
+    pub(super) fn ask_in_background(&mut self, name: &'static str, command: Command) {
         let (node, late) = (self.node.clone(), self.late.clone());
         tokio::spawn(async move {
             let answer = node.ask(command).await;
@@ -243,6 +249,12 @@ impl Front {
             Local::Clear if self.options.plain => self.say(PLAIN_CLEAR),
             Local::Clear => self.terminal.clear(),
             Local::Version => self.say(&format!("hobnob {}", env!("CARGO_PKG_VERSION"))),
+            Local::Register { who, file, code } => self.register(who, file, code).await?,
+            Local::Login { who, file } => self.login(who, file).await?,
+            Local::Logout(host) => self.log_out(host).await?,
+            Local::Unregister(host) => self.unregister(host).await?,
+            Local::Find(who) => self.find(name, who).await?,
+            Local::AddNamed { name: who, note } => self.add_named(name, &who, note).await?,
         }
         Ok(())
     }
@@ -334,6 +346,12 @@ impl Front {
     async fn show_recovery(&mut self) -> Result<(), Refusal> {
         let node = self.node.clone();
         let words = self.unlocked("password: ", async |typed| node.recovery_words(Password::new(typed)).await).await?;
+        self.show_words(&words).await;
+        Ok(())
+    }
+
+    /// The words that restore the account, until they are written down.
+    pub(super) async fn show_words(&mut self, words: &str) {
         let waits = !self.options.plain && !self.options.no_input;
         let then = if self.options.plain { ", then close this window" } else { "" };
         self.say(&format!("these words restore your account. Whoever has them is you: write them on paper{then}"));
@@ -351,7 +369,6 @@ impl Front {
             self.terminal.clear();
             self.say("the words are off the screen; /recovery shows them again");
         }
-        Ok(())
     }
 
     async fn list_aliases(&mut self) -> Result<(), Refusal> {
@@ -382,7 +399,7 @@ impl Front {
         Err(Refusal::new(Code::Login, "nothing was changed. What you type now is a message again"))
     }
 
-    async fn secret(&mut self, prompt: &str) -> Result<Zeroizing<String>, Refusal> {
+    pub(super) async fn secret(&mut self, prompt: &str) -> Result<Zeroizing<String>, Refusal> {
         if self.options.no_input {
             return Err(Refusal::new(Code::Login, "this asks for a password, and --no-input forbids that"));
         }

@@ -3,6 +3,7 @@
 //! [`run`] is one loop over what was typed and what happened. Only [`render`] turns things into text, and only
 //! `terminal` writes to the screen.
 
+mod account;
 mod act;
 mod complete;
 mod devices;

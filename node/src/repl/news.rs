@@ -193,6 +193,7 @@ impl Front {
             | Event::Gap { .. }
             | Event::ExpirySet { .. }
             | Event::Listening(_)
+            | Event::ServerChanged(_)
             | Event::Warning { .. }
             | Event::NotSaved { .. }
             | Event::Saved => {}

@@ -29,7 +29,7 @@ use super::{
     gate::Gate,
     prompt::Live,
 };
-use crate::{screen, secret};
+use crate::{command, screen, secret};
 
 /// Lines that may wait while something else holds the screen (a list of completions). More are counted and dropped;
 /// the history has them.
@@ -288,8 +288,10 @@ impl Reader {
         match read {
             Ok(draft) if next_unread => Typed::NextUnread { draft, crossed },
             Ok(text) => {
-                // The history is a list in memory; it cannot fail.
-                let _ = self.editor.add_history_entry(&text);
+                if !command::may_hold_secret(&text) {
+                    // The history is a list in memory; it cannot fail.
+                    let _ = self.editor.add_history_entry(&text);
+                }
                 Typed::Line { text, crossed }
             }
             Err(error) => failed(&error),

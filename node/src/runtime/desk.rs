@@ -3,28 +3,30 @@
 use std::collections::HashMap;
 
 use hobnob_engine::{
-    command::{Refusal, Reply},
+    command::{Command, Refusal, Reply},
     work::{Input, Ticket},
 };
 use tokio::sync::oneshot;
 
-use crate::api::Call;
+use crate::api::Wish;
 
 /// The callers that wait, by ticket.
 #[derive(Debug, Default)]
 pub(super) struct Desk {
     next: u64,
-    waiting: HashMap<Ticket, oneshot::Sender<Result<Reply, Refusal>>>,
+    waiting: HashMap<Ticket, Caller>,
 }
 
+/// Where an answer goes.
+pub(super) type Caller = oneshot::Sender<Result<Reply, Refusal>>;
+
 impl Desk {
-    /// Takes a call; its answer goes to [`Desk::answer`].
-    pub(super) fn take(&mut self, call: Call) -> Input {
-        let Call { command, answer } = call;
-        Input::Command(self.wait(answer), Box::new(command))
+    /// Takes a command; its answer goes to [`Desk::answer`].
+    pub(super) fn take(&mut self, command: Box<Command>, answer: Caller) -> Input {
+        Input::Command(self.wait(answer), command)
     }
 
-    fn wait(&mut self, answer: oneshot::Sender<Result<Reply, Refusal>>) -> Ticket {
+    fn wait(&mut self, answer: Caller) -> Ticket {
         let ticket = Ticket(self.next);
         self.next += 1;
         self.waiting.insert(ticket, answer);
@@ -43,5 +45,13 @@ impl Desk {
         for (_, caller) in self.waiting.drain() {
             let _ = caller.send(Err(refusal.clone()));
         }
+    }
+}
+
+/// Whether `wish` can be granted while the disk refuses.
+pub(super) fn is_reading(wish: &Wish) -> bool {
+    match wish {
+        Wish::Command(command) => command.only_reads(),
+        Wish::Succeed(_) => false,
     }
 }

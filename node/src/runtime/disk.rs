@@ -78,6 +78,11 @@ impl Disk {
         Self { store, gate, refusing: None, before: None }
     }
 
+    /// Another database in the place of this one.
+    pub(super) fn replace(&mut self, store: Store) {
+        self.store = store;
+    }
+
     /// What is stored now.
     pub(super) fn view(&mut self) -> Result<Snapshot, Trouble> {
         Ok(self.store.view()?)

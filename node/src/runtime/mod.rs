@@ -13,6 +13,7 @@ mod desk;
 mod disk;
 mod inbox;
 mod start;
+mod succession;
 mod wire;
 
 use hobnob_engine::{
@@ -21,18 +22,22 @@ use hobnob_engine::{
     event::Event,
     work::{Input, Now, Work},
 };
+use hobnob_shared::rendezvous::Address;
 use tokio::sync::broadcast;
 
 pub(crate) use self::{clock::wall_ms, start::start};
 
 use self::{
     clock::Clock,
-    desk::Desk,
+    desk::{Caller, Desk},
     disk::{Disk, Trouble},
     inbox::{Arrival, BATCH_INPUTS, Inbox, Woken},
     wire::{Told, Wire},
 };
-use crate::{api::Call, profile::Who};
+use crate::{
+    api::{Call, Wish},
+    profile::{Successor, Who},
+};
 
 /// All that the thread owns.
 #[derive(Debug)]
@@ -42,6 +47,8 @@ struct Runtime {
     /// `None` while the database cannot even be read.
     engine: Option<Engine>,
     who: Who,
+    /// What the node was started with.
+    rendezvous: Vec<Address>,
     fresh_incarnation: bool,
     disk: Disk,
     wire: Wire,
@@ -49,6 +56,8 @@ struct Runtime {
     events: broadcast::Sender<Event>,
     /// Inputs that the runtime itself has for the engine, before all others.
     own: Vec<Input>,
+    /// Accounts that are to take this one's place after the batch.
+    successions: Vec<(Successor, Caller)>,
     /// Nobody has the node yet.
     starting: bool,
     /// The last batch held a timeout.
@@ -98,6 +107,9 @@ impl Runtime {
             Ok(work) => self.act(work),
             Err(why) => self.on_not_saved(why, now),
         }
+        for (successor, caller) in std::mem::take(&mut self.successions) {
+            self.on_succession(successor, caller, now);
+        }
     }
 
     /// What came, as the engine takes it.
@@ -106,7 +118,7 @@ impl Runtime {
         inputs.reserve(arrivals.len());
         for arrival in arrivals.drain(..) {
             match arrival {
-                Arrival::Call(call) => inputs.push(self.desk.take(*call)),
+                Arrival::Call(call) => inputs.extend(self.on_call(*call)),
                 Arrival::Net(event) => match self.wire.told(event) {
                     Told::Input(input) => inputs.push(input),
                     Told::Event(event) => tell(&self.events, event),
@@ -115,6 +127,17 @@ impl Runtime {
             }
         }
         inputs
+    }
+
+    fn on_call(&mut self, call: Call) -> Option<Input> {
+        match call.wish {
+            Wish::Command(command) => Some(self.desk.take(command, call.answer)),
+            // After this batch: what others asked of the old account is answered by it.
+            Wish::Succeed(successor) => {
+                self.successions.push((*successor, call.answer));
+                None
+            }
+        }
     }
 
     /// Inputs through the engine and its records onto the disk. After an error the engine is not to be used again.
@@ -186,7 +209,9 @@ impl Runtime {
         let (identity, account_key) = self.who.copy();
         let seed = crate::profile::random().map_err(|error| Trouble::Refused(error.to_string()))?;
         let transport = self.wire.transport();
-        let start = Start { identity, account_key, transport, fresh_incarnation: self.fresh_incarnation, seed: *seed };
+        let fresh_incarnation = self.fresh_incarnation;
+        let rendezvous = self.rendezvous.clone();
+        let start = Start { identity, account_key, transport, fresh_incarnation, rendezvous, seed: *seed };
         let view = self.disk.view()?;
         Ok(Engine::load(start, &view, now, work)?)
     }
@@ -221,7 +246,7 @@ impl Runtime {
     fn turn_unsaved(&mut self, arrivals: &mut Vec<Arrival>, now: Now) {
         for arrival in arrivals.drain(..) {
             match arrival {
-                Arrival::Call(call) if call.command.only_reads() => self.read(*call, now),
+                Arrival::Call(call) if desk::is_reading(&call.wish) => self.read(*call, now),
                 Arrival::Call(call) => drop(call.answer.send(Err(self.still()))),
                 Arrival::Net(event) => {
                     if let Told::Event(event) = self.wire.told(event) {
@@ -235,12 +260,12 @@ impl Runtime {
 
     /// Answers a question from what is stored. Whatever else the engine wants is not done.
     fn read(&mut self, call: Call, now: Now) {
-        let input = self.desk.take(call);
+        let input = self.on_call(call);
         let mut work = Work::default();
         let view = self.disk.view();
-        let answered = match (&mut self.engine, view) {
-            (Some(engine), Ok(view)) => engine.handle(input, now, &view, &mut work).map_err(Trouble::from),
-            (None, _) | (_, Err(_)) => Err(unreadable()),
+        let answered = match (&mut self.engine, view, input) {
+            (Some(engine), Ok(view), Some(input)) => engine.handle(input, now, &view, &mut work).map_err(Trouble::from),
+            (None, _, _) | (_, Err(_), _) | (_, _, None) => Err(unreadable()),
         };
         for (ticket, answer) in work.replies {
             self.desk.answer(ticket, answer);
@@ -281,7 +306,7 @@ const FOREVER: std::time::Duration = std::time::Duration::from_secs(86_400);
 /// Whether somebody asks for something to be kept.
 fn wants_saving(arrival: &Arrival) -> bool {
     match arrival {
-        Arrival::Call(call) => !call.command.only_reads(),
+        Arrival::Call(call) => !desk::is_reading(&call.wish),
         Arrival::Net(_) => false,
     }
 }

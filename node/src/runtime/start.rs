@@ -27,7 +27,7 @@ const PORT_TRIES: usize = 8;
 
 /// Opens the network and starts the thread. Returns when the node can be asked, and knows where it listens.
 pub(crate) async fn start(options: StartOptions) -> Result<Node, StartError> {
-    let StartOptions { profile, listen, mdns, disk_gate, skew_ms } = options;
+    let StartOptions { profile, listen, mdns, rendezvous, login_cost, disk_gate, skew_ms } = options;
     let Parts { lock, store, who, keyring, transport_key, last_port } = profile.into_parts();
     let mut config = NetConfig::new(*transport_key);
     config.mdns = mdns;
@@ -38,18 +38,20 @@ pub(crate) async fn start(options: StartOptions) -> Result<Node, StartError> {
     let (stop, stop_receiver) = watch::channel(false);
     let (ended_sender, ended) = watch::channel(false);
     let (ready_sender, ready) = oneshot::channel();
-    let node = Node::new(calls, &events, ended, stop, keyring);
+    let node = Node::new(calls, &events, ended, stop, (keyring, login_cost));
     let mut runtime = Runtime {
         clock: Clock::start(skew_ms),
         inbox: Inbox { calls: call_receiver, net: net_events, stop: stop_receiver },
         engine: None,
         who,
+        rendezvous,
         fresh_incarnation: store.incarnation_hint() == Incarnation::Fresh,
         disk: Disk::new(store, disk_gate),
         wire: Wire::new(net),
         desk: Desk::default(),
         events,
         own: Vec::new(),
+        successions: Vec::new(),
         starting: true,
         had_timeout: false,
     };

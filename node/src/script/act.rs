@@ -97,6 +97,12 @@ impl Script<'_> {
             Local::Aliases => self.list_aliases(name, origin).await?,
             Local::Clear => self.out.answer(name, origin, fields(json!({})), ""),
             Local::Version => self.say(name, origin, "version", env!("CARGO_PKG_VERSION")),
+            Local::Register { who, file, code } => self.register(name, (who, file, code), origin).await?,
+            Local::Login { who, file } => self.login(name, (who, file), origin).await?,
+            Local::Logout(host) => self.log_out(name, host, origin).await?,
+            Local::Unregister(host) => self.unregister(name, host, origin).await?,
+            Local::Find(who) => self.find(name, who, origin).await?,
+            Local::AddNamed { name: who, note } => self.add_named(name, (&who, note), origin).await?,
         }
         Ok(())
     }
@@ -177,7 +183,7 @@ impl Script<'_> {
     }
 
     /// The password for a command that asks for it again: none, or from its file.
-    fn password(&self) -> Result<Option<Password>, Refusal> {
+    pub(super) fn password(&self) -> Result<Option<Password>, Refusal> {
         if !self.node.has_password() {
             return Ok(None);
         }
@@ -297,7 +303,11 @@ impl ChatChange {
         }
         let changes_list = matches!(
             command,
-            Command::Add { .. } | Command::AddNearby { .. } | Command::Accept { .. } | Command::Remove { .. }
+            Command::Add { .. }
+                | Command::AddNearby { .. }
+                | Command::AddName { .. }
+                | Command::Accept { .. }
+                | Command::Remove { .. }
         );
         if changes_list { Self::List } else { Self::None }
     }

@@ -3,6 +3,7 @@
 //!
 //! An answer is written before the events that its command caused, whatever order they are noticed in.
 
+mod account;
 mod act;
 mod input;
 mod output;
@@ -82,6 +83,7 @@ pub(crate) async fn run(
     let mut script = Script {
         events: node.events(),
         node,
+        lines: None,
         options,
         out,
         held: VecDeque::new(),
@@ -104,6 +106,8 @@ pub(crate) async fn run(
 
 struct Script<'a> {
     node: &'a Node,
+    /// Standard input, where commands come from it.
+    lines: Option<mpsc::Receiver<Line>>,
     events: Events,
     options: Options,
     out: &'a mut Output,
@@ -128,7 +132,10 @@ impl Script<'_> {
             return self.refuse(&refusal, &Origin::None);
         }
         match source {
-            Source::Lines(lines) => self.follow(lines).await,
+            Source::Lines(lines) => {
+                self.lines = Some(lines);
+                self.follow().await;
+            }
             Source::Given(given) => self.carry_out(given).await,
             Source::Message { chat, text } => {
                 let command = Command::Send { chat, text, reply_to: None, action: false };
@@ -164,9 +171,10 @@ impl Script<'_> {
     }
 
     /// Lines as they come, and events in between.
-    async fn follow(&mut self, mut lines: mpsc::Receiver<Line>) {
+    async fn follow(&mut self) {
         while !self.leaving && !self.out.is_closed() {
             self.release();
+            let Some(lines) = &mut self.lines else { return };
             tokio::select! {
                 biased;
                 event = self.events.next() => match event {
@@ -233,10 +241,14 @@ impl Script<'_> {
     /// Asks the node and writes its answer.
     async fn answer(&mut self, name: &'static str, command: Command, origin: &Origin) {
         let change = act::ChatChange::of(&command);
+        // A request by name is stored at the rendezvous by now: whether it is accepted is theirs, and may take days.
+        let is_stored = matches!(command, Command::AddName { .. });
         match self.ask(command).await {
             Ok(reply) => {
                 self.chats.on_done(change);
-                self.outstanding.on_reply(&reply);
+                if !is_stored {
+                    self.outstanding.on_reply(&reply);
+                }
                 if let Reply::Sent(message) = &reply {
                     self.answered = self.answered.max(message.number);
                 }

@@ -17,21 +17,33 @@ fn key() -> StoreKey {
     StoreKey::new(Zeroizing::new([7; 32]))
 }
 
-#[test]
-#[ignore = "wrote tests/format-1.db, once; kept to show how"]
-fn write_format_1() {
+type Create = fn(&redb::WriteTransaction) -> Result<(), crate::error::Trouble>;
+
+fn write(create: Create, name: &str, words: &str) {
     let disk = ShakyDisk::default();
     let open = Open::new(Pages::create(Arc::new(disk.clone()), &key()).unwrap()).unwrap();
-    open.write(schema::create_format_1).unwrap();
+    open.write(create).unwrap();
     let mut records = Records::new();
     for number in 0..40u32 {
         records
             .insert((TableId::Numbers, number.to_be_bytes().to_vec()), Some(format!("number {number}").into_bytes()));
     }
-    records.insert((TableId::Friends, b"bob".to_vec()), Some(b"a friend of format 1".to_vec()));
+    records.insert((TableId::Friends, b"bob".to_vec()), Some(words.as_bytes().to_vec()));
     open.write(|transaction| put(transaction, &records)).unwrap();
     drop(open);
-    std::fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/format-1.db"), disk.bytes()).unwrap();
+    std::fs::write(format!("{}/tests/{name}", env!("CARGO_MANIFEST_DIR")), disk.bytes()).unwrap();
+}
+
+#[test]
+#[ignore = "wrote tests/format-1.db, once; kept to show how"]
+fn write_format_1() {
+    write(schema::create_format_1, "format-1.db", "a friend of format 1");
+}
+
+#[test]
+#[ignore = "wrote tests/format-2.db, once; kept to show how"]
+fn write_format_2() {
+    write(schema::create_format_2, "format-2.db", "a friend of format 2");
 }
 
 #[test]

@@ -24,13 +24,15 @@ const LAYOUTS: &str = "layouts";
 type Step = fn(&WriteTransaction) -> Result<(), Trouble>;
 
 /// The steps from each format to the next; the first one starts at format 1.
-const STEPS: [Step; 1] = [state_layouts];
+const STEPS: [Step; 2] = [state_layouts, add_tables];
+/// How many of [`TableId::ALL`] there were in the formats 1 and 2.
+const FIRST_TABLES: usize = 15;
 /// The format that this program writes.
 pub(crate) const CURRENT: u32 = 1 + STEPS.len() as u32;
 
 /// Where a table stands in [`TableId::ALL`].
 pub(crate) fn index(id: TableId) -> usize {
-    usize::from(id as u8).saturating_sub(1)
+    TableId::ALL.iter().position(|known| *known == id).unwrap_or(usize::MAX)
 }
 
 /// The redb table of `id`: its number and the version of its layout.
@@ -51,6 +53,10 @@ pub(crate) fn definition(id: TableId) -> Definition {
         TableId::Receipts => "13.1",
         TableId::Parked => "14.1",
         TableId::Expiring => "15.1",
+        TableId::Servers => "40.1",
+        TableId::Names => "41.1",
+        TableId::Prekeys => "42.1",
+        TableId::Knocks => "43.1",
     })
 }
 
@@ -71,7 +77,11 @@ const fn layout(id: TableId) -> u8 {
         | TableId::Heads
         | TableId::Receipts
         | TableId::Parked
-        | TableId::Expiring => 1,
+        | TableId::Expiring
+        | TableId::Servers
+        | TableId::Names
+        | TableId::Prekeys
+        | TableId::Knocks => 1,
     }
 }
 
@@ -81,14 +91,14 @@ pub(crate) fn create(transaction: &WriteTransaction) -> Result<(), Trouble> {
     migrate(transaction, 1)
 }
 
-/// What format 1 was: every table, and the format's number.
+/// What format 1 was: the first tables, and the format's number.
 pub(crate) fn create_format_1(transaction: &WriteTransaction) -> Result<(), Trouble> {
     create_format(transaction, 1)
 }
 
-/// Every table, and a number for the format.
+/// The first tables, and a number for the format.
 pub(crate) fn create_format(transaction: &WriteTransaction, format: u32) -> Result<(), Trouble> {
-    for id in TableId::ALL {
+    for id in TableId::ALL.into_iter().take(FIRST_TABLES) {
         transaction.open_table(definition(id)).map_err(of)?;
     }
     set(transaction, FORMAT, &format.to_le_bytes())
@@ -104,8 +114,24 @@ pub(crate) fn migrate(transaction: &WriteTransaction, format: u32) -> Result<(),
 
 /// From format 1 to 2.
 fn state_layouts(transaction: &WriteTransaction) -> Result<(), Trouble> {
+    let rows: Vec<u8> = TableId::ALL.into_iter().take(FIRST_TABLES).flat_map(|id| [id as u8, layout(id)]).collect();
+    set(transaction, LAYOUTS, &rows)
+}
+
+/// From format 2 to 3: the tables that have come since.
+fn add_tables(transaction: &WriteTransaction) -> Result<(), Trouble> {
+    for id in TableId::ALL {
+        transaction.open_table(definition(id)).map_err(of)?;
+    }
     let rows: Vec<u8> = TableId::ALL.into_iter().flat_map(|id| [id as u8, layout(id)]).collect();
     set(transaction, LAYOUTS, &rows)
+}
+
+/// What format 2 was: format 1, and what layout each table has.
+#[cfg(test)]
+pub(crate) fn create_format_2(transaction: &WriteTransaction) -> Result<(), Trouble> {
+    create_format(transaction, 2)?;
+    state_layouts(transaction)
 }
 
 /// The format of the database, when this program can read it.

@@ -2,7 +2,7 @@
 
 use hobnob_shared::id::AccountId;
 
-use super::{InviteUse, People};
+use super::{InviteUse, People, Place};
 use crate::{
     account::{Accounts, Device},
     reach::Target,
@@ -26,7 +26,10 @@ impl People {
         let may_know_us = row.they_accepted || invite.is_none();
         let devices = self.devices(account).iter().filter(|_| may_know_us).filter(is_other);
         let by_key = devices.map(|it| Target::Device { account: *account, x25519: it.x25519.into_array() });
-        by_invite.into_iter().chain(by_key).collect()
+        let is_new = |place: &&Place| !self.devices(account).iter().any(|device| device.x25519 == place.x25519);
+        let by_vault = row.places.iter().filter(is_new);
+        let by_vault = by_vault.map(|it| Target::Device { account: *account, x25519: it.x25519.into_array() });
+        by_invite.into_iter().chain(by_key).chain(by_vault).collect()
     }
 
     /// The device that an invite led to is known and certified: the invite has done its work.
@@ -67,7 +70,11 @@ impl People {
         let transport = device.and_then(Device::transport);
         let mut addresses = device.map(Device::addresses).unwrap_or_default();
         let invite = self.friends.get(account).and_then(|row| row.invite.as_ref());
-        for address in invite.filter(|invite| *invite.x25519 == *x25519).iter().flat_map(|invite| &invite.addresses) {
+        let row = self.friends.get(account);
+        let places = row.into_iter().flat_map(|row| &row.places).filter(|place| *place.x25519 == *x25519);
+        let by_vault = places.flat_map(|place| &place.addresses);
+        let by_invite = invite.filter(|invite| *invite.x25519 == *x25519);
+        for address in by_invite.iter().flat_map(|invite| &invite.addresses).chain(by_vault) {
             if !addresses.contains(address) {
                 addresses.push(address.clone());
             }

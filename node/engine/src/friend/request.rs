@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use hobnob_shared::{
     id::{AccountId, InviteId},
-    text::{Nickname, Note},
+    text::{Nickname, Note, Username},
 };
 use serde::{Deserialize, Serialize};
 
@@ -45,7 +45,7 @@ pub(crate) struct RequestRow {
 }
 
 /// How they came to us.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Source {
     /// By an invite of ours.
     Invite(InviteId),
@@ -53,6 +53,8 @@ pub(crate) enum Source {
     Nearby,
     /// Through this friend.
     Introduction(AccountId),
+    /// By our name at the rendezvous on this host.
+    Name(Username, String),
 }
 
 impl People {
@@ -69,10 +71,11 @@ impl People {
     }
 
     fn request_view(&self, number: usize, row: &RequestRow) -> Request {
-        let kind = match row.source {
+        let kind = match &row.source {
             Source::Invite(_) => RequestKind::Invite,
             Source::Nearby => RequestKind::Nearby,
-            Source::Introduction(by) => RequestKind::Introduction { by: self.handle(&by) },
+            Source::Introduction(by) => RequestKind::Introduction { by: self.handle(by) },
+            Source::Name(name, server) => RequestKind::Name { name: name.clone(), server: server.clone() },
         };
         Request {
             number,

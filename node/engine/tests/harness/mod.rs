@@ -11,6 +11,8 @@
     reason = "tests, and each test binary uses a part of it"
 )]
 
+pub(crate) mod rosa;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use hobnob_engine::{
@@ -48,6 +50,8 @@ pub(crate) struct World {
     pub(crate) nodes: Vec<Node>,
     pub(crate) now_ms: u64,
     pub(crate) timeouts: u64,
+    /// A rendezvous, where there is one.
+    pub(crate) rosa: Option<rosa::Rosa>,
     links: BTreeMap<LinkId, (usize, LinkId)>,
     queue: VecDeque<(usize, Input)>,
     pairing: BTreeSet<usize>,
@@ -89,6 +93,7 @@ impl World {
             nodes: Vec::new(),
             now_ms: 0,
             timeouts: 0,
+            rosa: None,
             links: BTreeMap::new(),
             queue: VecDeque::new(),
             pairing: BTreeSet::new(),
@@ -138,6 +143,7 @@ impl World {
         let mut seed = [0; 32];
         seed[..8].copy_from_slice(&it.seed.to_be_bytes());
         let start = Start {
+            rendezvous: Vec::new(),
             identity: it.identity.clone(),
             account_key,
             transport: it.transport.clone(),
@@ -171,6 +177,12 @@ impl World {
     /// Links stay open, but nothing passes any more, in either direction.
     pub(crate) fn hang(&mut self) {
         self.links.clear();
+    }
+
+    /// The engine does what it does at this time; with what it wants to have said.
+    pub(crate) fn next_link(&mut self) -> LinkId {
+        self.next_link += 2;
+        LinkId(self.next_link - 2)
     }
 
     pub(crate) fn now(&self) -> Now {
@@ -215,6 +227,7 @@ impl World {
         match action {
             Action::Dial { dial, transport, addresses, mode } => self.dial(node, dial, transport, &addresses, mode),
             Action::Send(link, bytes) => {
+                self.tell_rosa(node, link, &bytes);
                 if let Some((_, theirs)) = self.links.get(&link).copied()
                     && let Some((other, _)) = self.links.get(&theirs).copied()
                 {
@@ -222,6 +235,9 @@ impl World {
                 }
             }
             Action::Close(link) => {
+                if self.rosa.as_mut().is_some_and(|rosa| rosa.links.remove(&link).is_some()) {
+                    self.give(node, Input::Closed(link));
+                }
                 if let Some((_, theirs)) = self.links.remove(&link) {
                     self.give(node, Input::Closed(link));
                     if let Some((other, _)) = self.links.remove(&theirs) {
@@ -258,6 +274,9 @@ impl World {
         addresses: &[String],
         mode: Mode,
     ) {
+        if matches!(mode, Mode::Account | Mode::Guest) {
+            return self.dial_rosa(node, dial, addresses, mode);
+        }
         let is_there = |it: &Node| {
             it.engine.is_some()
                 && addresses.contains(&it.address)

@@ -4,7 +4,10 @@ use hobnob_engine::command::{Command, InviteTerms, Refusal};
 use hobnob_shared::{identity::Invite, text::Note};
 
 use super::{Arg, ROW, Spec};
-use crate::command::{Action, args::Args};
+use crate::{
+    account::FullName,
+    command::{Action, Local, args::Args},
+};
 
 /// A link works this long unless told otherwise: a week.
 const DEFAULT_LIFETIME_SECS: u64 = 7 * 86_400;
@@ -30,9 +33,10 @@ pub(super) const ROWS: &[Spec] = &[
     Spec {
         name: "add",
         usage: "/add LINK or NAME [note]",
-        help: "become friends with who made a link, or with somebody near",
-        more: "NAME is one that /nearby shows. The note is shown with your request.",
-        examples: &[("/add hobnob:… hi, it's Alice", "ask with a note"), ("/add carol", "somebody /nearby shows")],
+        help: "become friends with who made a link, with somebody near, or with who has a name",
+        more: "NAME is one that /nearby shows, or one at a rendezvous (/find NAME shows whose it is; NAME@HOST where several \
+               are in use). The note is shown with your request, which waits until it is answered.",
+        examples: &[("/add hobnob:… hi, it's Alice", "ask with a note"), ("/add carol", "somebody near, or by name")],
         args: &[Arg::Stranger, Arg::Text],
         parse: add,
         ..ROW
@@ -165,8 +169,11 @@ fn add(args: &mut Args<'_>) -> Result<Action, Refusal> {
     if first.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case("hobnob:")) {
         return add_link(args, &first);
     }
-    let name = args.handle(&first)?;
-    Ok(Action::Ask(Command::AddNearby { name, note: args.note()? }))
+    // Either kind of name may be meant, and it must be one of them.
+    if FullName::parse(&first).is_err() {
+        args.handle(&first)?;
+    }
+    Ok(Action::Local(Local::AddNamed { name: first, note: args.note()? }))
 }
 
 /// The link is as many words as it takes: mail programs break it.

@@ -1,9 +1,13 @@
 //! Rows: how the program behaves; help, and leaving.
 
 use hobnob_engine::command::{Code, Command, Refusal};
+use hobnob_shared::rendezvous::Address;
 
 use super::{Arg, ROW, Spec};
 use crate::command::{ALIAS_PREFIX, Action, Local, args::Args};
+
+/// Not a setting of one value.
+const RENDEZVOUS: &str = "rendezvous";
 
 /// Goes back to the default.
 const DEFAULT: &str = "default";
@@ -13,7 +17,13 @@ pub(super) const ROWS: &[Spec] = &[
         name: "set",
         usage: "/set [KEY [VALUE or default]]",
         help: "show or change settings",
-        examples: &[("/set", "all of them"), ("/set read-marks off", "nobody is told what you have read")],
+        more: "/set rendezvous ADDRESS uses one more rendezvous, /set rendezvous ADDRESS off one less; ADDRESS is what its \
+               operator gives out.",
+        examples: &[
+            ("/set", "all of them"),
+            ("/set read-marks off", "nobody is told what you have read"),
+            ("/set rendezvous", "which ones are in use"),
+        ],
         args: &[Arg::Setting, Arg::Anything],
         parse: set,
         ..ROW
@@ -93,7 +103,15 @@ pub(super) const HELP_ROWS: &[Spec] = &[
 
 fn set(args: &mut Args<'_>) -> Result<Action, Refusal> {
     let Some(key) = args.word()? else { return Ok(Action::Ask(Command::Settings { key: None })) };
-    value(args, key)
+    if key == RENDEZVOUS { rendezvous(args) } else { value(args, key) }
+}
+
+/// There may be several, so this is a list that grows and shrinks.
+fn rendezvous(args: &mut Args<'_>) -> Result<Action, Refusal> {
+    let Some(word) = args.word()? else { return Ok(Action::Ask(Command::Servers)) };
+    let address = Box::new(Address::parse(&word).map_err(|why| args.refuse(why))?);
+    let used = args.switch()?.unwrap_or(true);
+    Ok(Action::Ask(Command::SetRendezvous { address, used }))
 }
 
 fn setting(args: &mut Args<'_>, key: &str) -> Result<Action, Refusal> {

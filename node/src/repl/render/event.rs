@@ -9,6 +9,7 @@ use super::{
     notice,
     paint::Role,
     people::{presence_words, request_line},
+    server,
     time::{exact_span, span},
 };
 use crate::api::{Change, Delivery, DeliveryState, Event, Message, Presence, command::From};
@@ -56,6 +57,7 @@ pub fn event(event: &Event, scene: &Scene, look: &Look) -> Option<String> {
         Event::SafetyWords { chat, words } => compare(chat, words),
         Event::Gap { chat, missing } => gap(chat, *missing),
         Event::ExpirySet { chat, after_secs, by_me } => expiry(chat, *after_secs, *by_me),
+        Event::ServerChanged(one) => server::changed(one)?,
         Event::Warning { chat, message } => return Some(warning(chat.as_ref(), message, look)),
         Event::NotSaved { why } => {
             let text =

@@ -11,6 +11,7 @@ mod message;
 mod paint;
 mod people;
 mod reply;
+mod server;
 mod time;
 
 use std::collections::BTreeMap;

@@ -148,6 +148,9 @@ pub(super) fn request_line(request: &Request) -> String {
         RequestKind::Invite => "used your invite link".to_owned(),
         RequestKind::Nearby => "is near".to_owned(),
         RequestKind::Introduction { by } => format!("is introduced by {}", bare(by, true)),
+        RequestKind::Name { name, server } => {
+            format!("looked up your name {}@{}", name.as_str(), display::line(server))
+        }
     };
     let note = match request.note.as_str() {
         "" => String::new(),

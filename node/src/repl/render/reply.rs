@@ -5,7 +5,7 @@ use hobnob_shared::text::display;
 use super::{
     Look, Scene, details, list,
     message::{bare, message, messages},
-    notice, people,
+    notice, people, server,
 };
 use crate::api::{MessageDetails, Reply, WhoAmI};
 
@@ -34,9 +34,14 @@ pub fn reply(command: &str, reply: &Reply, scene: &Scene, look: &Look) -> String
             lines(&people::nearby(on, people, *loopback_only, look), look)
         }
         Reply::Info(details) => info(details, scene, look),
-        Reply::Net { listen, sessions, pairing, unreached } => {
-            lines(&list::net(listen, *sessions, *pairing, unreached, look), look)
+        Reply::Net { listen, sessions, pairing, unreached, servers } => {
+            let network = list::net(listen, *sessions, *pairing, unreached, look);
+            lines(&[network, server::servers(servers, look)].concat(), look)
         }
+        Reply::Servers(servers) => lines(&server::servers(servers, look), look),
+        Reply::Found(found) => notice(&server::found(found), look),
+        // For flows that go on from it; they answer in words of their own.
+        Reply::Answered { .. } | Reply::MyAccount(_) => String::new(),
         Reply::Peers(peers) => lines(&list::peers(peers, look), look),
         Reply::Pong { round_trip_ms } => notice(&format!("there and back in {round_trip_ms} ms"), look),
         Reply::Outbox(queued) => list::outbox(queued, scene, look),

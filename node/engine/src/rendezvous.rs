@@ -1,0 +1,85 @@
+//! Our side of a rendezvous: which ones we use, sessions with them, and what is asked over those.
+//!
+//! Everything here is optional for friends who reach each other. A rendezvous is believed only where a signature or a
+//! sealed value bears it out.
+
+mod calls;
+mod command;
+mod dial;
+mod errand;
+mod knock;
+mod names;
+mod prekeys;
+mod publish;
+mod refusal;
+mod served;
+mod servers;
+mod session;
+mod talk;
+mod vault;
+
+use std::collections::BTreeMap;
+
+use hobnob_shared::rendezvous::Address;
+
+use self::{
+    calls::Calls,
+    dial::{Dialling, Try},
+    errand::Errands,
+    prekeys::Prekeys,
+    servers::Servers,
+    session::Session,
+};
+pub(crate) use self::{
+    calls::{Outcome, Purpose},
+    dial::is_ours,
+    servers::ServerKey,
+    session::Lane,
+};
+use crate::{
+    event::Event,
+    step::Step,
+    view::Fault,
+    work::{DialId, LinkId},
+};
+
+/// All of it.
+#[derive(Debug)]
+pub(crate) struct Rendezvous {
+    servers: Servers,
+    sessions: BTreeMap<LinkId, Session>,
+    dials: BTreeMap<DialId, Dialling>,
+    next_dial: u64,
+    tries: BTreeMap<ServerKey, Try>,
+    calls: Calls,
+    errands: Errands,
+    prekeys: Prekeys,
+    /// Tells our runs apart, once we have said who we are.
+    instance: Option<u64>,
+}
+
+impl Rendezvous {
+    /// What is stored, and what the node is started with.
+    pub(crate) fn load(wanted: &[Address], step: &mut Step<'_>) -> Result<Self, Fault> {
+        let mut servers = Servers::load(step)?;
+        for address in wanted {
+            if let Err(refusal) = servers.add(address, step) {
+                step.event(Event::Warning { chat: None, message: refusal.message });
+            }
+        }
+        let mut rendezvous = Self {
+            servers,
+            sessions: BTreeMap::new(),
+            dials: BTreeMap::new(),
+            // An answer to a dial of an earlier run, which may still be under way, is none of ours.
+            next_dial: (step.now.wall_ms & 0xffff_ffff) << 20,
+            tries: BTreeMap::new(),
+            calls: Calls::default(),
+            errands: Errands::default(),
+            prekeys: Prekeys::load(step)?,
+            instance: None,
+        };
+        rendezvous.wake_all(step);
+        Ok(rendezvous)
+    }
+}

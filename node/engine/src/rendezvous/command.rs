@@ -1,0 +1,139 @@
+//! What front ends ask of rendezvous.
+
+use hobnob_shared::{identity::VerifyingKey, rendezvous::Address, text::Username, wire::ServerFrame};
+
+use super::{Lane, Purpose, Rendezvous, ServerKey, errand::Aim, servers::OwnName};
+use crate::{
+    Parts,
+    command::{Code, Command, Refusal, Reply, ServerView},
+    event::Event,
+    step::{Answer, Step, Stop},
+    work::Ticket,
+};
+
+impl Parts {
+    /// Carries one of them out.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the other commands go to other parts")]
+    pub(crate) fn server_command(&mut self, ticket: Ticket, command: Command, step: &mut Step<'_>) -> Answer {
+        match command {
+            Command::SetRendezvous { address, used: true } => self.rendezvous.begin(&address, step),
+            Command::SetRendezvous { address, used: false } => self.rendezvous.forget(&address, step),
+            Command::Servers => Ok(Some(Reply::Servers(self.rendezvous.views(step)))),
+            Command::Ask { server, guest, request } => {
+                self.rendezvous.on_ask(ticket, server.as_deref(), guest, *request, step)
+            }
+            Command::MyAccount => Ok(Some(Reply::MyAccount(Box::new(self.own.introduction())))),
+            Command::Registered { server, name, binding, vault_key, vault_seq } => {
+                let account = OwnName { name, binding: *binding, vault_key, vault_seq, is_merged: false };
+                self.rendezvous.register(&server, account, step)
+            }
+            Command::LoggedOut { server } => self.rendezvous.log_out(&server, step),
+            Command::Find { name, server } => self.rendezvous.look_up(server.as_deref(), name, Aim::Find(ticket), step),
+            Command::AddName { name, server, note } => {
+                self.rendezvous.look_up(server.as_deref(), name, Aim::Add(ticket, note), step)
+            }
+            _ => Err(Stop::refuse(Code::Internal, "this command went to the wrong part")),
+        }
+    }
+}
+
+impl Rendezvous {
+    fn begin(&mut self, address: &Address, step: &mut Step<'_>) -> Answer {
+        self.servers.add(address, step)?;
+        self.refresh(address.x25519(), step);
+        self.tell(address.x25519(), step);
+        Ok(Some(Reply::Done))
+    }
+
+    fn forget(&mut self, address: &Address, step: &mut Step<'_>) -> Answer {
+        self.servers.remove(address, step)?;
+        self.refresh(address.x25519(), step);
+        Ok(Some(Reply::Done))
+    }
+
+    fn look_up(&mut self, server: Option<&Address>, name: Username, aim: Aim, step: &mut Step<'_>) -> Answer {
+        let (key, _) = self.servers.find(server)?;
+        if !self.run(key, name, aim, step) {
+            return Err(Stop::refuse(Code::Limited, "too many names are being looked up; wait for their answers"));
+        }
+        Ok(None)
+    }
+
+    fn on_ask(
+        &mut self,
+        ticket: Ticket,
+        server: Option<&Address>,
+        guest: bool,
+        request: ServerFrame,
+        step: &mut Step<'_>,
+    ) -> Answer {
+        let (key, row) = self.servers.find(server)?;
+        if !guest && row.account.is_none() {
+            let message = format!("you have no name at {}; /register or /login there first", row.address.host());
+            return Err(Stop::refuse(Code::Login, message));
+        }
+        let lane = if guest { Lane::Front } else { Lane::Account };
+        self.ask(key, lane, request, Purpose::Front(ticket), step);
+        Ok(None)
+    }
+
+    /// We have a name there. Another name of ours there is replaced: an account has one.
+    fn register(&mut self, server: &Address, account: OwnName, step: &mut Step<'_>) -> Answer {
+        let (key, row) = self.servers.find(Some(server))?;
+        let signing_key = row.signing_key.and_then(|key| VerifyingKey::from_bytes(&key).ok());
+        let bound = signing_key.and_then(|key| account.binding.verify(&key).ok());
+        if signing_key.is_some()
+            && bound.is_none_or(|bound| bound.account != step.me.account || bound.name != account.name)
+        {
+            let message = format!("{} has not signed that this name is yours; nothing was changed", row.address.host());
+            return Err(Stop::refuse(Code::Untrusted, message));
+        }
+        self.servers.change(&key, step, |row| row.account = Some(account));
+        self.refresh(&key, step);
+        if self.is_ready(&key) {
+            // Logged in again: the vault may have another key.
+            self.begin_vault(key, step);
+        }
+        self.tell(&key, step);
+        Ok(Some(Reply::Done))
+    }
+
+    fn log_out(&mut self, server: &Address, step: &mut Step<'_>) -> Answer {
+        let (key, row) = self.servers.find(Some(server))?;
+        if row.account.is_none() {
+            let message = format!("you have no name at {}", row.address.host());
+            return Err(Refusal::new(Code::Conflict, message).into());
+        }
+        self.servers.change(&key, step, |row| row.account = None);
+        self.refresh(&key, step);
+        self.tell(&key, step);
+        Ok(Some(Reply::Done))
+    }
+
+    /// Shows front ends how it goes with a rendezvous, once.
+    pub(super) fn tell(&mut self, server: &ServerKey, step: &mut Step<'_>) {
+        if self.is_news(server)
+            && let Some(view) = self.view(server, step)
+        {
+            step.event(Event::ServerChanged(Box::new(view)));
+        }
+    }
+
+    /// All that we use.
+    pub(crate) fn views(&self, step: &Step<'_>) -> Vec<ServerView> {
+        self.servers.all().filter_map(|(key, _)| self.view(key, step)).collect()
+    }
+
+    fn view(&self, server: &ServerKey, step: &Step<'_>) -> Option<ServerView> {
+        let row = self.servers.get(server)?;
+        let name: Option<Username> = row.account.as_ref().map(|account| account.name.clone());
+        let it = self.tries.get(server);
+        Some(ServerView {
+            address: row.address.clone(),
+            name,
+            state: self.state(server),
+            last_error: it.and_then(|it| it.last_error.clone()),
+            retry_ms: it.and_then(|it| it.retry_ms(step.now.mono_ms)),
+        })
+    }
+}

@@ -1,0 +1,234 @@
+//! Reaching a rendezvous: as our account always, with growing waits; as a guest when something is asked.
+
+use hobnob_shared::limits::MAX_ADDRESS_BYTES;
+
+use super::{Lane, Rendezvous, ServerKey, calls::Failed, session::Session, vault::VaultState};
+use crate::{
+    command::ServerState,
+    reach::{FIRST_WAIT_MS, LOST_DIAL_MS, START_GAP_MS, wait},
+    step::Step,
+    work::{Action, DialError, DialId, LinkId, Mode, TransportId},
+};
+
+/// Dials of this part have this bit, those of friends have not.
+const OURS: u64 = 1 << 63;
+
+/// An attempt to reach a rendezvous.
+#[derive(Debug)]
+pub(super) struct Dialling {
+    server: ServerKey,
+    lane: Lane,
+    since_ms: u64,
+}
+
+/// How it goes with our account's session with one rendezvous.
+#[derive(Debug, Default)]
+pub(super) struct Try {
+    /// Failures since the last success or news.
+    failures: u32,
+    /// When to try next; none while a session or an attempt is there.
+    due_ms: Option<u64>,
+    last_ms: Option<u64>,
+    pub(super) last_error: Option<String>,
+    /// When friend requests are asked for next.
+    pub(super) knocks_ms: Option<u64>,
+    pub(super) vault: VaultState,
+    /// What front ends were told last.
+    told: Option<(ServerState, Option<String>)>,
+}
+
+impl Try {
+    pub(super) fn retry_ms(&self, step_ms: u64) -> Option<u64> {
+        self.due_ms.map(|due| due.saturating_sub(step_ms))
+    }
+}
+
+/// Whether this attempt is to reach a rendezvous.
+pub(crate) fn is_ours(dial: DialId) -> bool {
+    dial.0 & OURS != 0
+}
+
+impl Rendezvous {
+    /// We want a session as our account exactly where we have a name.
+    pub(super) fn refresh(&mut self, server: &ServerKey, step: &mut Step<'_>) {
+        let has_name = self.servers.get(server).is_some_and(|row| row.account.is_some());
+        if has_name {
+            self.wake(server, step);
+            return;
+        }
+        self.tries.remove(server);
+        for link in self.links_of(server, Lane::Account) {
+            self.leave(link, step);
+        }
+        if self.servers.get(server).is_none() {
+            for link in
+                self.sessions.iter().filter(|(_, it)| it.server == *server).map(|(link, _)| *link).collect::<Vec<_>>()
+            {
+                self.leave(link, step);
+            }
+        }
+    }
+
+    /// All of them, shortly: at the start, or when we are somewhere else.
+    pub(crate) fn wake_all(&mut self, step: &mut Step<'_>) {
+        let named = self.servers.all().filter(|(_, row)| row.account.is_some());
+        for (index, server) in named.map(|(key, _)| *key).collect::<Vec<_>>().into_iter().enumerate() {
+            self.wake(&server, step);
+            if let Some(due) = self.tries.get_mut(&server).and_then(|it| it.due_ms.as_mut()) {
+                *due += index as u64 * START_GAP_MS;
+            }
+        }
+    }
+
+    /// Something is wanted there: tries now, and waits are short again.
+    pub(super) fn wake(&mut self, server: &ServerKey, step: &mut Step<'_>) {
+        let is_busy = self.is_busy(server, Lane::Account);
+        let it = self.tries.entry(*server).or_default();
+        if !is_busy {
+            it.failures = 0;
+            it.due_ms = Some(it.last_ms.map_or(0, |last| last + FIRST_WAIT_MS).max(step.now.mono_ms));
+        }
+    }
+
+    /// Whether an attempt or a session is there.
+    pub(super) fn is_busy(&self, server: &ServerKey, lane: Lane) -> bool {
+        let dialled = self.dials.values().any(|it| it.server == *server && it.lane == lane);
+        dialled || !self.links_of(server, lane).is_empty()
+    }
+
+    /// Opens a link for this lane, where none is there or on its way.
+    pub(super) fn dial(&mut self, server: &ServerKey, lane: Lane, step: &mut Step<'_>) {
+        let Some(row) = self.servers.get(server).filter(|_| !self.is_busy(server, lane)) else { return };
+        let address = row.address.clone();
+        if let (Lane::Account, Some(it)) = (lane, self.tries.get_mut(server)) {
+            (it.due_ms, it.last_ms) = (None, Some(step.now.mono_ms));
+        }
+        self.next_dial += 1;
+        let dial = DialId(OURS | self.next_dial);
+        self.dials.insert(dial, Dialling { server: *server, lane, since_ms: step.now.mono_ms });
+        step.act(Action::Dial {
+            dial,
+            transport: Some(TransportId(address.transport().to_vec())),
+            addresses: vec![address.place().to_owned()],
+            mode: if lane == Lane::Account { Mode::Account } else { Mode::Guest },
+        });
+    }
+
+    /// Somebody answered.
+    pub(crate) fn on_dialled(
+        &mut self,
+        dial: DialId,
+        link: LinkId,
+        transports: (&TransportId, &TransportId),
+        step: &mut Step<'_>,
+    ) {
+        let wanted = self.dials.remove(&dial).filter(|it| self.servers.get(&it.server).is_some());
+        let Some(Dialling { server, lane, .. }) = wanted else {
+            step.act(Action::Close(link));
+            return;
+        };
+        match Session::begin(server, lane, link, transports, step) {
+            Ok(session) => {
+                self.sessions.insert(link, session);
+            }
+            Err(error) => {
+                tracing::warn!(link = link.0, %error, "a handshake cannot begin");
+                step.act(Action::Close(link));
+                self.on_unreached(&server, lane, &Failed::Unreached("no handshake can begin".to_owned()), step);
+            }
+        }
+    }
+
+    /// Nobody answered.
+    pub(crate) fn on_dial_failed(&mut self, dial: DialId, error: &DialError, step: &mut Step<'_>) {
+        let Some(Dialling { server, lane, .. }) = self.dials.remove(&dial) else { return };
+        let why = match error {
+            DialError::NotHobnob => Failed::Unreached(
+                "what answers there is no rendezvous of our version; is hobnob up to date?".to_owned(),
+            ),
+            DialError::NoAddress | DialError::Refused | DialError::TimedOut | DialError::Other(_) => {
+                let mut words = error.to_string();
+                words.truncate(words.floor_char_boundary(MAX_ADDRESS_BYTES));
+                Failed::Unreached(words)
+            }
+        };
+        self.on_unreached(&server, lane, &why, step);
+    }
+
+    /// No session came of it: whoever waits is told, and our account's session is tried again later.
+    pub(super) fn on_unreached(&mut self, server: &ServerKey, lane: Lane, why: &Failed, step: &mut Step<'_>) {
+        for call in self.calls.unsent(server, lane) {
+            self.fail(call, why.clone(), step);
+        }
+        if lane == Lane::Account {
+            self.try_later(server, why, step);
+            self.tell(server, step);
+        }
+    }
+
+    /// Another attempt after a while.
+    pub(super) fn try_later(&mut self, server: &ServerKey, why: &Failed, step: &mut Step<'_>) {
+        if let Some(it) = self.tries.get_mut(server) {
+            it.due_ms = Some(step.now.mono_ms + wait(it.failures, step));
+            it.failures = it.failures.saturating_add(1);
+            it.last_error = Some(why.words());
+            it.knocks_ms = None;
+        }
+    }
+
+    /// Our account's session is up.
+    pub(super) fn on_reached(&mut self, server: &ServerKey, step: &mut Step<'_>) {
+        if let Some(it) = self.tries.get_mut(server) {
+            (it.failures, it.due_ms, it.last_error) = (0, None, None);
+        }
+        let ours = self.sessions.values_mut().filter(|it| it.server == *server && it.lane == Lane::Account);
+        ours.for_each(|session| session.is_ready = true);
+        self.tell(server, step);
+    }
+
+    /// Whether front ends are to be told how it goes: once for each thing that there is to tell.
+    pub(super) fn is_news(&mut self, server: &ServerKey) -> bool {
+        let state = self.state(server);
+        let Some(it) = self.tries.get_mut(server) else { return true };
+        let now = (state, it.last_error.clone());
+        let is_news = it.told.as_ref() != Some(&now);
+        it.told = Some(now);
+        is_news
+    }
+
+    /// How it goes with our account's session.
+    pub(super) fn state(&self, server: &ServerKey) -> ServerState {
+        let is_up = self.sessions.values().any(|it| it.server == *server && it.lane == Lane::Account && it.is_ready);
+        match self.tries.get(server) {
+            None => ServerState::Idle,
+            Some(_) if is_up => ServerState::Up,
+            Some(_) if self.is_busy(server, Lane::Account) => ServerState::Connecting,
+            Some(_) => ServerState::Waiting,
+        }
+    }
+
+    /// Dials what is due, and gives up attempts of which nothing is heard.
+    pub(super) fn dial_due(&mut self, step: &mut Step<'_>) {
+        let now = step.now.mono_ms;
+        let lost = self.dials.iter().filter(|(_, it)| it.since_ms + LOST_DIAL_MS <= now);
+        for dial in lost.map(|(dial, _)| *dial).collect::<Vec<_>>() {
+            self.on_dial_failed(dial, &DialError::TimedOut, step);
+        }
+        let due = self.tries.iter().filter(|(_, it)| it.due_ms.is_some_and(|due| due <= now));
+        for server in due.map(|(server, _)| *server).collect::<Vec<_>>() {
+            if let Some(it) = self.tries.get_mut(&server) {
+                it.due_ms = None;
+            }
+            self.dial(&server, Lane::Account, step);
+        }
+        let knocks = self.tries.iter().filter(|(_, it)| it.knocks_ms.is_some_and(|due| due <= now));
+        for server in knocks.map(|(server, _)| *server).collect::<Vec<_>>() {
+            self.ask_knocks(server, step);
+        }
+    }
+
+    pub(super) fn next_dial_ms(&self) -> Option<u64> {
+        let due = self.tries.values().flat_map(|it| [it.due_ms, it.knocks_ms, it.vault.next_timeout()]).flatten();
+        due.chain(self.dials.values().map(|it| it.since_ms + LOST_DIAL_MS)).min()
+    }
+}

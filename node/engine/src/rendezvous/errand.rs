@@ -1,0 +1,270 @@
+//! Looking a name up, and asking whoever has it to be a friend: a few requests as a guest, over a link of their own, so
+//! that nobody can tell who asks about whom.
+
+use std::collections::BTreeMap;
+
+use hobnob_shared::{
+    id::{AccountId, DeviceId},
+    noise::mail,
+    pow::{Puzzle, Search},
+    text::{Note, Username},
+    wire::{
+        ErrorCode, ServerFrame,
+        mail::{KnockLetter, MailContent},
+        rendezvous::{KnockEnvelope, KnockPut, NameGet, Proof, Status},
+    },
+};
+use rand_core::Rng as _;
+
+use super::{
+    Lane, Purpose, Rendezvous, ServerKey,
+    calls::{Answered, Failed},
+    names::Known,
+};
+use crate::{own::Own, step::Step, work::Ticket};
+
+/// Hashes that one call of the engine may take: about a millisecond of one core.
+const STEPS: u32 = 3_000;
+/// Most errands at a time.
+const MAX_ERRANDS: usize = 32;
+/// How often work is begun anew because the rendezvous wants other work meanwhile.
+const MAX_WORK: u8 = 3;
+
+/// What an errand is for.
+#[derive(Clone, Debug)]
+pub(super) enum Aim {
+    /// A person wants to know whose name it is.
+    Find(Ticket),
+    /// A person wants them for a friend.
+    Add(Ticket, Note),
+    /// We accepted them, and they may not know.
+    Accept(AccountId),
+}
+
+/// One errand.
+#[derive(Debug)]
+pub(super) struct Errand {
+    pub(super) server: ServerKey,
+    pub(super) name: Username,
+    pub(super) aim: Aim,
+    status: Option<Status>,
+    /// Whose name it is.
+    pub(super) known: Option<Known>,
+    work: Option<Work>,
+    works: u8,
+}
+
+/// A friend request that waits for its proof of work.
+#[derive(Debug)]
+struct Work {
+    puzzle: Puzzle,
+    challenge: [u8; 16],
+    from: u64,
+    account: AccountId,
+    envelopes: Vec<(DeviceId, KnockEnvelope)>,
+    is_sent: bool,
+}
+
+/// All of them.
+#[derive(Debug, Default)]
+pub(super) struct Errands {
+    running: BTreeMap<u64, Errand>,
+    next: u64,
+    /// When the next slice of work is due.
+    due_ms: Option<u64>,
+}
+
+/// What an answer leads to.
+#[derive(Debug)]
+pub(super) enum Next {
+    /// The errand goes on.
+    On,
+    /// The name is known; whoever began it decides.
+    Known,
+    /// The friend request is stored there.
+    Stored,
+}
+
+impl Errands {
+    pub(super) fn get(&self, id: u64) -> Option<&Errand> {
+        self.running.get(&id)
+    }
+
+    pub(super) fn take(&mut self, id: u64) -> Option<Errand> {
+        self.running.remove(&id)
+    }
+
+    /// Whether we are telling this account already that we accepted it.
+    pub(super) fn is_accepting(&self, account: &AccountId) -> bool {
+        self.running.values().any(|errand| matches!(errand.aim, Aim::Accept(to) if to == *account))
+    }
+
+    pub(super) fn next_timeout(&self) -> Option<u64> {
+        self.due_ms
+    }
+
+    /// While there is work, a slice of it is due every millisecond.
+    fn plan(&mut self, now_ms: u64) {
+        let is_working = |errand: &Errand| errand.work.as_ref().is_some_and(|work| !work.is_sent);
+        self.due_ms = self.running.values().any(is_working).then_some(now_ms + 1);
+    }
+}
+
+impl Rendezvous {
+    /// Begins one. `false`: too many are under way.
+    pub(super) fn run(&mut self, server: ServerKey, name: Username, aim: Aim, step: &mut Step<'_>) -> bool {
+        if self.errands.running.len() >= MAX_ERRANDS {
+            return false;
+        }
+        let id = self.errands.next;
+        self.errands.next += 1;
+        let errand = Errand { server, name, aim, status: None, known: None, work: None, works: 0 };
+        self.errands.running.insert(id, errand);
+        self.ask(server, Lane::Errand(id), ServerFrame::StatusGet, Purpose::Errand(id), step);
+        true
+    }
+
+    /// An answer of an errand's session.
+    pub(super) fn advance(
+        &mut self,
+        id: u64,
+        answer: Result<Answered, Failed>,
+        step: &mut Step<'_>,
+    ) -> Result<Next, Failed> {
+        let Some(errand) = self.errands.running.get(&id) else { return Ok(Next::On) };
+        let (server, name) = (errand.server, errand.name.clone());
+        match answer.map(|answered| *answered.frame) {
+            Ok(ServerFrame::Status(status)) => {
+                self.check_status(&server, &status, step)?;
+                self.change(id, |errand| errand.status = Some(status));
+                self.ask(server, Lane::Errand(id), ServerFrame::NameGet(NameGet { name }), Purpose::Errand(id), step);
+                Ok(Next::On)
+            }
+            Ok(ServerFrame::Name(answer)) => {
+                let known = self.check_name(&server, &name, &answer)?;
+                self.change(id, |errand| errand.known = Some(known));
+                Ok(Next::Known)
+            }
+            Ok(ServerFrame::Done) => Ok(Next::Stored),
+            Ok(_) => Err(Failed::Unreached("it answers nonsense".to_owned())),
+            Err(Failed::Refused(ErrorCode::Pow { bits, challenge })) => self.work_again(id, bits, challenge, step),
+            Err(failed) => Err(failed),
+        }
+    }
+
+    fn change(&mut self, id: u64, change: impl FnOnce(&mut Errand)) {
+        if let Some(errand) = self.errands.running.get_mut(&id) {
+            change(errand);
+        }
+    }
+
+    /// Seals the friend request to each device of whoever has the name, and begins to work for it.
+    pub(super) fn prepare(&mut self, id: u64, note: &Note, own: &Own, step: &mut Step<'_>) -> Result<(), Failed> {
+        let Some(errand) = self.errands.running.get(&id) else { return Ok(()) };
+        let (Some(known), Some(status)) = (&errand.known, &errand.status) else { return Ok(()) };
+        let (account, bits, challenge) = (known.binding.account, status.knock_bits, status.challenge);
+        let content = self.letter(&errand.server, &account, note, own, step);
+        let mut envelopes = Vec::new();
+        for device in &known.row.devices {
+            let usable = |prekey: &hobnob_shared::identity::Prekey| prekey.expiry_ms > step.now.wall_ms;
+            let Some(prekey) = device.prekeys().into_iter().filter(usable).max_by_key(|prekey| prekey.id) else {
+                continue;
+            };
+            envelopes.extend(seal(&content, &device.id, &prekey, step).map(|envelope| (device.id, envelope)));
+        }
+        if envelopes.is_empty() {
+            return Err(Failed::Refused(ErrorCode::Expired));
+        }
+        let puzzle = puzzle(&account, &envelopes, bits, challenge)?;
+        let from = step.rng.next_u64();
+        self.change(id, |errand| {
+            errand.work = Some(Work { puzzle, challenge, from, account, envelopes, is_sent: false });
+        });
+        self.errands.plan(step.now.mono_ms);
+        Ok(())
+    }
+
+    /// What we tell them: who we are, and where we can be answered.
+    fn letter(&self, server: &ServerKey, to: &AccountId, note: &Note, own: &Own, step: &mut Step<'_>) -> MailContent {
+        let named = |row: &super::servers::ServerRow| Some((row.account.as_ref()?.name.clone(), row.address.clone()));
+        let here = self.servers.get(server).and_then(named);
+        let name = here.or_else(|| self.servers.all().find_map(|(_, row)| named(row)));
+        let letter = KnockLetter {
+            from: step.me.account,
+            device: step.me.device,
+            to: *to,
+            nick: own.nick(step),
+            note: note.clone(),
+            name,
+            time_ms: step.now.wall_ms,
+        };
+        MailContent { account: own.card(step), knock: Some(letter.sign(&step.me.keys)), ..MailContent::default() }
+    }
+
+    fn work_again(&mut self, id: u64, bits: u8, challenge: [u8; 16], step: &mut Step<'_>) -> Result<Next, Failed> {
+        let from = step.rng.next_u64();
+        let Some(errand) = self.errands.running.get_mut(&id) else { return Ok(Next::On) };
+        errand.works += 1;
+        match &mut errand.work {
+            Some(work) if errand.works <= MAX_WORK => {
+                work.puzzle = puzzle(&work.account, &work.envelopes, bits, challenge)?;
+                (work.challenge, work.from, work.is_sent) = (challenge, from, false);
+                self.errands.plan(step.now.mono_ms);
+                Ok(Next::On)
+            }
+            _ => Err(Failed::Refused(ErrorCode::Pow { bits, challenge })),
+        }
+    }
+
+    /// A slice of work for one of them.
+    pub(super) fn work(&mut self, step: &mut Step<'_>) {
+        if self.errands.due_ms.is_some_and(|due| due <= step.now.mono_ms) {
+            self.work_a_slice(step);
+            self.errands.plan(step.now.mono_ms);
+        }
+    }
+
+    fn work_a_slice(&mut self, step: &mut Step<'_>) {
+        let working = self.errands.running.iter_mut().find_map(|(id, errand)| {
+            let work = errand.work.as_mut().filter(|work| !work.is_sent)?;
+            Some((*id, errand.server, work))
+        });
+        let Some((id, server, work)) = working else { return };
+        match work.puzzle.search(work.from, STEPS) {
+            Search::From(next) => work.from = next,
+            Search::Found(nonce) => {
+                work.is_sent = true;
+                let proof = Proof::Pow { challenge: work.challenge, nonce };
+                let put = KnockPut { account: work.account, envelopes: work.envelopes.clone(), proof };
+                self.ask(server, Lane::Errand(id), ServerFrame::KnockPut(put), Purpose::Errand(id), step);
+            }
+        }
+    }
+}
+
+fn puzzle(
+    account: &AccountId,
+    envelopes: &[(DeviceId, KnockEnvelope)],
+    bits: u8,
+    challenge: [u8; 16],
+) -> Result<Puzzle, Failed> {
+    let subject = KnockPut::digest(account, envelopes);
+    Puzzle::new(challenge, bits, subject)
+        .ok_or_else(|| Failed::Untrusted(format!("it wants {bits} bits of work, which no honest rendezvous does")))
+}
+
+/// With our addresses, or without where there are too many.
+fn seal(
+    content: &MailContent,
+    to: &DeviceId,
+    prekey: &hobnob_shared::identity::Prekey,
+    step: &mut Step<'_>,
+) -> Option<KnockEnvelope> {
+    let mut content = content.clone();
+    let first = mail::seal_knock(&content, to, prekey, &step.me.keys, step.rng);
+    if matches!(first, Err(mail::MailError::TooLarge(_))) {
+        content.account.bundles.clear();
+        return mail::seal_knock(&content, to, prekey, &step.me.keys, step.rng).ok();
+    }
+    first.inspect_err(|error| tracing::debug!(%error, "a friend request cannot be sealed")).ok()
+}

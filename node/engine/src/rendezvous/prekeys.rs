@@ -1,0 +1,134 @@
+//! Keys that others seal mail and friend requests to while we are away.
+//!
+//! One a day while the node runs; our bundle names the newest. A node that was away for longer goes on with the old one
+//! until it is back, so what was sealed meanwhile can be opened. The secret half is erased when it has been replaced for
+//! so long that no rendezvous still holds anything sealed to it.
+
+use std::ops::ControlFlow;
+
+use hobnob_shared::{
+    Token,
+    identity::Prekey,
+    limits::{PREKEY_KEEP_MS, PREKEY_ROTATE_MS},
+    noise::mail::{self, Opened, PrekeyPair},
+};
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use crate::{
+    row::Table,
+    step::Step,
+    tables::TableId,
+    view::{Fault, Order},
+};
+
+/// Others may use a prekey for so long, if they know of no newer one: as long as the bundle that names it.
+const LIFE_MS: u64 = 30 * 24 * 3_600_000;
+
+/// Number → the secret half.
+#[derive(Debug)]
+struct Rows;
+
+impl Table for Rows {
+    const ID: TableId = TableId::Prekeys;
+    type Key = u32;
+    type Value = PrekeyRow;
+}
+
+/// A prekey of this device.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct PrekeyRow {
+    created_ms: u64,
+    expiry_ms: u64,
+    replaced_ms: Option<u64>,
+    secret: Token<{ PrekeyPair::SECRET_BYTES }>,
+}
+
+/// The newest one.
+#[derive(Debug, Default)]
+pub(crate) struct Prekeys {
+    current: Option<(PrekeyRow, Prekey)>,
+    /// When the next one is wanted, in `mono_ms`.
+    due_ms: Option<u64>,
+}
+
+impl PrekeyRow {
+    fn pair(&self, id: u32) -> PrekeyPair {
+        PrekeyPair::from_secret(id, self.expiry_ms, &Zeroizing::new(*self.secret.as_bytes()))
+    }
+}
+
+impl Prekeys {
+    pub(super) fn load(step: &mut Step<'_>) -> Result<Self, Fault> {
+        let mut current = None;
+        step.scan::<Rows>(&[], Order::Descending, |id, row| {
+            let public = row.pair(id).public();
+            current = Some((row, public));
+            ControlFlow::Break(())
+        })?;
+        Ok(Self { current, due_ms: None })
+    }
+
+    /// Makes a new one when the newest is a day old, and erases what is of no more use. `true`: there is a new one.
+    pub(crate) fn renew(&mut self, step: &mut Step<'_>) -> Result<bool, Fault> {
+        if self.due_ms.is_some_and(|due| step.now.mono_ms < due) {
+            return Ok(false);
+        }
+        let now = step.now.wall_ms;
+        // A clock that went back by more than a day counts as well: nobody knows how old it is then.
+        let age = self.current.as_ref().map_or(u64::MAX, |(row, _)| now.abs_diff(row.created_ms));
+        if age < PREKEY_ROTATE_MS {
+            self.due_ms = Some(step.now.mono_ms + PREKEY_ROTATE_MS - age);
+            return Ok(false);
+        }
+        let last = self.current.take();
+        if let Some((mut row, public)) = last.clone() {
+            row.replaced_ms = Some(now);
+            step.put::<Rows>(&public.id, &row);
+        }
+        // The time, so that a number is not used twice when the database was lost.
+        let seconds = u32::try_from(now / 1000).unwrap_or(u32::MAX);
+        let id = last.map_or(seconds, |(_, public)| seconds.max(public.id.saturating_add(1)));
+        let pair = PrekeyPair::generate(id, now.saturating_add(LIFE_MS), step.rng);
+        let row = PrekeyRow {
+            created_ms: now,
+            expiry_ms: now.saturating_add(LIFE_MS),
+            replaced_ms: None,
+            secret: Token::new(*pair.secret()),
+        };
+        step.put::<Rows>(&id, &row);
+        self.current = Some((row, pair.public()));
+        self.due_ms = Some(step.now.mono_ms + PREKEY_ROTATE_MS);
+        erase(step)?;
+        Ok(true)
+    }
+
+    /// The one that our bundle names.
+    pub(crate) fn current(&self) -> Option<&Prekey> {
+        self.current.as_ref().map(|(_, public)| public)
+    }
+
+    pub(super) fn next_timeout(&self) -> Option<u64> {
+        self.due_ms
+    }
+}
+
+fn erase(step: &mut Step<'_>) -> Result<(), Fault> {
+    let (now, mut old) = (step.now.wall_ms, Vec::new());
+    step.scan::<Rows>(&[], Order::Ascending, |id, row| {
+        if row.replaced_ms.is_some_and(|at| at.saturating_add(PREKEY_KEEP_MS) <= now) {
+            old.push(id);
+        }
+        ControlFlow::Continue(())
+    })?;
+    old.iter().for_each(|id| step.delete::<Rows>(id));
+    Ok(())
+}
+
+/// Opens what was sealed to a prekey of ours; `None` when it cannot be opened, or makes no sense.
+pub(crate) fn open(envelope: &[u8], step: &Step<'_>) -> Result<Option<Opened>, Fault> {
+    let Ok(id) = mail::prekey_of(envelope) else { return Ok(None) };
+    let row = step.get::<Rows>(&id)?;
+    let opened = row.map(|row| row.pair(id).open(envelope, &step.me.device));
+    Ok(opened.and_then(|opened| opened.inspect_err(|error| tracing::debug!(%error, "an envelope does not open")).ok()))
+}

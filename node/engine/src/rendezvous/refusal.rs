@@ -1,0 +1,95 @@
+//! What a rendezvous's refusal means to a person.
+
+use hobnob_shared::wire::ErrorCode;
+
+use super::calls::Failed;
+use crate::command::{Code, Refusal};
+
+impl Failed {
+    /// The rendezvous ended the session, with this code.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the others say the same to a person")]
+    pub(super) fn closed(code: ErrorCode) -> Self {
+        match code {
+            ErrorCode::Denied => Self::Unreached("it does not know this device of ours; log in there again".to_owned()),
+            ErrorCode::Busy | ErrorCode::RateLimited { .. } => Self::Unreached("it is busy".to_owned()),
+            ErrorCode::Ok => Self::Unreached("it has closed the session".to_owned()),
+            code => Self::Unreached(format!("it has closed the session (code {})", code.number())),
+        }
+    }
+
+    /// In words, without the host.
+    pub(super) fn words(&self) -> String {
+        match self {
+            Self::Refused(code) => format!("it refuses (code {})", code.number()),
+            Self::Unreached(why) | Self::Untrusted(why) => why.clone(),
+            Self::Silent => "it does not answer".to_owned(),
+        }
+    }
+
+    /// In words, about the rendezvous on this host. What a code means for one request, its flow knows better.
+    pub(crate) fn refusal(&self, host: &str) -> Refusal {
+        match self {
+            Self::Refused(code) => Refusal { said: Some(*code), ..refused(host, *code) },
+            Self::Unreached(why) => Refusal::new(Code::Network, format!("{host} is not reached: {why}")),
+            Self::Untrusted(why) => Refusal::new(Code::Untrusted, format!("{host} is not to be trusted: {why}")),
+            Self::Silent => {
+                Refusal::new(Code::Network, format!("{host} did not answer in time; try again, /net shows how it goes"))
+            }
+        }
+    }
+}
+
+fn refused(host: &str, code: ErrorCode) -> Refusal {
+    let (name, message) = match code {
+        ErrorCode::RateLimited { retry_ms } => {
+            (Code::Limited, format!("too many tries at {host}; it takes the next one in {}", words(retry_ms)))
+        }
+        ErrorCode::Pow { .. } => (Code::Limited, format!("{host} wants proof of work for this; try again")),
+        ErrorCode::Quota => (Code::Limited, format!("{host} has no room for this; try again later")),
+        ErrorCode::TooLarge => (Code::Limited, format!("this is more than {host} takes")),
+        ErrorCode::NotFound => (Code::NotFound, format!("{host} has nothing of that name")),
+        ErrorCode::Denied => (Code::Login, format!("{host} refuses; log in there again")),
+        ErrorCode::Conflict => (Code::Conflict, format!("{host} has something else in that place")),
+        ErrorCode::Stale { .. } => (Code::Conflict, format!("{host} has something newer; try again")),
+        ErrorCode::Expired => (Code::Conflict, format!("this came too late for {host}; try again")),
+        ErrorCode::Busy => (Code::Network, format!("{host} is busy; try again in a minute")),
+        ErrorCode::Internal => (Code::Network, format!("{host} has trouble of its own; its operator should know")),
+        ErrorCode::Unsupported => {
+            (Code::Unsupported, format!("{host} cannot do this; it may be older or newer than this program"))
+        }
+        ErrorCode::Ok | ErrorCode::Malformed | ErrorCode::Unknown(_) => {
+            (Code::Internal, format!("{host} does not understand us (code {}); update hobnob", code.number()))
+        }
+    };
+    Refusal::new(name, message)
+}
+
+/// A time to wait, rounded up.
+fn words(ms: u64) -> String {
+    let secs = ms.div_ceil(1000);
+    match secs {
+        0..=90 => format!("{secs} s"),
+        91..=5_400 => format!("{} min", secs.div_ceil(60)),
+        _ => format!("{} h", secs.div_ceil(3600)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_is_said_in_the_unit_that_fits_it() {
+        let said = |retry_ms| refused("rosa.example", ErrorCode::RateLimited { retry_ms }).message;
+        for (ms, words) in [(1, "in 1 s"), (90_000, "in 90 s"), (90_001, "in 2 min"), (5_400_001, "in 2 h")] {
+            assert!(said(ms).ends_with(words), "{}", said(ms));
+        }
+    }
+
+    #[test]
+    fn what_was_said_comes_along_for_the_flow_that_goes_on() {
+        let code = ErrorCode::Pow { bits: 20, challenge: [7; 16] };
+        assert_eq!(Failed::Refused(code).refusal("rosa.example").said, Some(code));
+        assert_eq!(Failed::Silent.refusal("rosa.example").said, None);
+    }
+}

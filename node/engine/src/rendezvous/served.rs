@@ -1,0 +1,327 @@
+//! What a rendezvous answered goes to whoever asked.
+
+use hobnob_shared::{
+    identity::fingerprint,
+    wire::{ErrorCode, ServerFrame, rendezvous::Status},
+};
+use serde_bytes::ByteArray;
+
+use super::{
+    Lane, Rendezvous, ServerKey,
+    calls::{Answered, Failed, Outcome, Purpose},
+    errand::{Aim, Errand, Next},
+    names::Known,
+};
+use crate::{
+    Parts, around,
+    command::{Code, Found, Refusal, Reply, Standing},
+    event::Event,
+    friend::People,
+    own::Adopted,
+    step::{Signal, Step},
+    view::Fault,
+    work::Ticket,
+};
+
+/// The version of the protocol that we speak.
+const VERSION: u8 = 1;
+
+impl Parts {
+    /// Routes it.
+    pub(crate) fn on_served(&mut self, outcome: Outcome, step: &mut Step<'_>) -> Result<(), Fault> {
+        let Outcome { server, purpose, answer } = outcome;
+        match purpose {
+            Purpose::Front(ticket) => self.rendezvous.answer_front(&server, ticket, answer, step),
+            Purpose::Status => return self.on_status(server, answer, step),
+            Purpose::Errand(id) => return self.on_errand(id, answer, step),
+            Purpose::OwnName => return self.on_own_name(&server, answer, step),
+            Purpose::Account => self.on_account_put(&server, &answer, step),
+            Purpose::Knocks => {
+                if let Ok(ServerFrame::Knocks(knocks)) = answer.map(|answered| *answered.frame) {
+                    return self.on_knocks(server, &knocks, step);
+                }
+            }
+            Purpose::VaultGet => return self.on_vault(server, answer, step),
+            Purpose::VaultPut => self.rendezvous.on_vault_put(&server, &answer, step),
+            Purpose::Quiet => {}
+        }
+        Ok(())
+    }
+
+    /// A session as our account has begun. Only now it counts: the version fits, and names are signed as before.
+    fn on_status(
+        &mut self,
+        server: ServerKey,
+        answer: Result<Answered, Failed>,
+        step: &mut Step<'_>,
+    ) -> Result<(), Fault> {
+        let checked = match answer.map(|answered| *answered.frame) {
+            Ok(ServerFrame::Status(status)) => self.rendezvous.check_status(&server, &status, step),
+            Ok(_) => Err(Failed::Unreached("it answers nonsense".to_owned())),
+            Err(failed) => Err(failed),
+        };
+        if let Err(failed) = checked {
+            self.rendezvous.distrust(&server, &failed, step);
+            return Ok(());
+        }
+        self.rendezvous.on_reached(&server, step);
+        self.rendezvous.ask_own_name(server, step);
+        self.rendezvous.ask_knocks(server, step);
+        self.rendezvous.begin_vault(server, step);
+        self.tell_accepted(step)
+    }
+
+    fn on_errand(&mut self, id: u64, answer: Result<Answered, Failed>, step: &mut Step<'_>) -> Result<(), Fault> {
+        let went = match self.rendezvous.advance(id, answer, step) {
+            Ok(Next::On) => return Ok(()),
+            Ok(Next::Known) => self.on_key_known(id, step)?,
+            Ok(Next::Stored) => return self.on_stored(id, step),
+            Err(failed) => Err(failed),
+        };
+        if let Err(failed) = went
+            && let Some(errand) = self.rendezvous.errands.take(id)
+        {
+            self.rendezvous.give_up(errand, &failed, step);
+        }
+        Ok(())
+    }
+
+    /// It is known whose name it is.
+    fn on_key_known(&mut self, id: u64, step: &mut Step<'_>) -> Result<Result<(), Failed>, Fault> {
+        let Some(Errand { server, aim, known: Some(known), .. }) = self.rendezvous.errands.get(id) else {
+            return Ok(Ok(()));
+        };
+        let (server, aim, known) = (*server, aim.clone(), known.clone());
+        self.rendezvous.compare_name(&server, &known, &mut self.people, step)?;
+        let account = known.binding.account;
+        Ok(match aim {
+            Aim::Find(ticket) => {
+                let found = self.found(&server, &known, step);
+                step.reply(ticket, found.ok_or_else(|| Refusal::new(Code::NotFound, "that rendezvous is gone")));
+                self.rendezvous.errands.take(id);
+                Ok(())
+            }
+            Aim::Add(ticket, note) => match self.may_ask(&server, &known, step) {
+                Ok(()) => self.rendezvous.prepare(id, &note, &self.own, step),
+                Err(refusal) => {
+                    step.reply(ticket, Err(refusal));
+                    self.rendezvous.errands.take(id);
+                    Ok(())
+                }
+            },
+            Aim::Accept(to) if to == account => {
+                self.rendezvous.prepare(id, &hobnob_shared::text::Note::default(), &self.own, step)
+            }
+            Aim::Accept(_) => Err(Failed::Untrusted("the name is somebody else's now".to_owned())),
+        })
+    }
+
+    fn found(&self, server: &ServerKey, known: &Known, step: &Step<'_>) -> Option<Reply> {
+        let account = known.binding.account;
+        let nick = known.row.newest.as_ref()?.nick.clone();
+        Some(Reply::Found(Box::new(Found {
+            name: known.binding.name.clone(),
+            server: self.rendezvous.servers.get(server)?.address.clone(),
+            account,
+            nick,
+            fingerprint: fingerprint(&account),
+            devices: known.row.devices.len(),
+            friend: self.people.friend(&account).map(|row| row.handle.clone()),
+            is_me: account == step.me.account,
+        })))
+    }
+
+    fn may_ask(&self, server: &ServerKey, known: &Known, step: &Step<'_>) -> Result<(), Refusal> {
+        let account = known.binding.account;
+        let name = self.rendezvous.full_name(server, &known.binding.name);
+        let handle = self.people.handle(&account);
+        let message = match self.people.standing(&account) {
+            _ if account == step.me.account => format!("{name} is you"),
+            Some(Standing::Friend) => format!("{name} is a friend already: {handle}"),
+            Some(Standing::Blocked) => format!("{name} is {handle}, who is blocked; /unblock {handle} first"),
+            // Asking again does no harm: the first request may be gone.
+            Some(Standing::Pending | Standing::Removed) | None => return Ok(()),
+        };
+        Err(Refusal::new(Code::Conflict, message))
+    }
+
+    /// The rendezvous has stored our request.
+    fn on_stored(&mut self, id: u64, step: &mut Step<'_>) -> Result<(), Fault> {
+        let Some(Errand { server, aim, known: Some(known), .. }) = self.rendezvous.errands.take(id) else {
+            return Ok(());
+        };
+        let account = known.binding.account;
+        match aim {
+            Aim::Find(_) => {}
+            Aim::Add(ticket, note) => {
+                self.rendezvous.keep_name(&server, &known, step);
+                self.befriend(&account, &known.row.introduction(), note, step);
+                let queued = self.conversations.queued(&account, &around!(self));
+                let view = People::view(&account, &around!(self), queued);
+                step.reply(ticket, Ok(view.map_or(Reply::Done, |friend| Reply::Friend(Box::new(friend)))));
+            }
+            Aim::Accept(to) => self.on_accept_stored(&to, step)?,
+        }
+        Ok(())
+    }
+
+    /// What the rendezvous shows others under our own name.
+    fn on_own_name(
+        &mut self,
+        server: &ServerKey,
+        answer: Result<Answered, Failed>,
+        step: &mut Step<'_>,
+    ) -> Result<(), Fault> {
+        let Ok(ServerFrame::Name(answer)) = answer.map(|answered| *answered.frame) else {
+            return Ok(()); // hidden, or too many look-ups: nothing to compare
+        };
+        let Some((name, _)) = self.rendezvous.own_name(server) else { return Ok(()) };
+        let shown = self.rendezvous.full_name(server, &name);
+        let known = match self.rendezvous.check_name(server, &name, &answer) {
+            Ok(known) => known,
+            Err(failed) => {
+                let message = format!("{shown}: {}; others may be shown a wrong key for you", failed.words());
+                step.event(Event::Warning { chat: None, message });
+                return Ok(());
+            }
+        };
+        if known.binding.account != step.me.account {
+            let message = format!(
+                "{shown} belongs to another key now: whoever looks you up there finds somebody else; tell your friends, \
+                 and ask its operator why"
+            );
+            step.event(Event::Warning { chat: None, message });
+            return Ok(());
+        }
+        self.rendezvous.compare_name(server, &known, &mut self.people, step)?;
+        self.rendezvous.keep_name(server, &known, step);
+        match self.own.adopt(&answer.account, step) {
+            Adopted::Nothing => {}
+            Adopted::Moved => step.signal(Signal::Devices(step.me.account)),
+            Adopted::Revoked => self.on_revoked(step),
+            Adopted::Unable => {
+                let message = format!(
+                    "{shown}: a newer record of your account is there than this node has; if another device of yours is \
+                     not meant to exist, restore the account from its recovery words"
+                );
+                step.event(Event::Warning { chat: None, message });
+            }
+            Adopted::WentOn => {
+                step.signal(Signal::Devices(step.me.account));
+                self.tell_everybody(&self.own.payloads(None), step);
+            }
+        }
+        Ok(())
+    }
+
+    /// What the rendezvous says to our account's newest record and this device's bundle.
+    fn on_account_put(&mut self, server: &ServerKey, answer: &Result<Answered, Failed>, step: &mut Step<'_>) {
+        match answer {
+            Ok(_) | Err(Failed::Unreached(_) | Failed::Untrusted(_) | Failed::Silent) => {}
+            Err(Failed::Refused(ErrorCode::Denied)) => {
+                self.rendezvous.distrust(server, &Failed::closed(ErrorCode::Denied), step);
+            }
+            Err(Failed::Refused(ErrorCode::Conflict)) => {
+                let host = self.rendezvous.servers.get(server).map_or("?", |row| row.address.host());
+                let message = format!(
+                    "{host} holds another history of your account than this node: a copy of this profile may be in use \
+                     elsewhere"
+                );
+                step.event(Event::Warning { chat: None, message });
+            }
+            Err(Failed::Refused(code)) => tracing::debug!(?code, "a rendezvous does not take our account"),
+        }
+    }
+}
+
+impl Rendezvous {
+    fn answer_front(&self, server: &ServerKey, ticket: Ticket, answer: Result<Answered, Failed>, step: &mut Step<'_>) {
+        let reply = answer.map(|Answered { frame, session }| Reply::Answered { frame, session });
+        step.reply(ticket, reply.map_err(|failed| self.refusal(server, &failed)));
+    }
+
+    /// What came of it, in words that name the host.
+    fn refusal(&self, server: &ServerKey, failed: &Failed) -> Refusal {
+        let host = self.servers.get(server).map_or("the rendezvous", |row| row.address.host());
+        failed.refusal(host)
+    }
+
+    /// Nothing comes of an errand. Whoever waits for it is told; that we accepted somebody is told another time.
+    fn give_up(&mut self, errand: Errand, failed: &Failed, step: &mut Step<'_>) {
+        let name = self.full_name(&errand.server, &errand.name);
+        let refusal = match failed {
+            Failed::Refused(code @ ErrorCode::NotFound) => Refusal {
+                said: Some(*code),
+                ..Refusal::new(Code::NotFound, format!("nobody is found as {name}; a name must be typed exactly"))
+            },
+            Failed::Refused(ErrorCode::Expired) => {
+                let message = format!("{name} cannot be asked now: no device of theirs has left a key for it");
+                Refusal::new(Code::NotFound, message)
+            }
+            Failed::Refused(code @ ErrorCode::Quota) => Refusal {
+                said: Some(*code),
+                ..Refusal::new(Code::Limited, format!("too many requests wait for {name} already; try again tomorrow"))
+            },
+            Failed::Refused(_) | Failed::Unreached(_) | Failed::Untrusted(_) | Failed::Silent => {
+                self.refusal(&errand.server, failed)
+            }
+        };
+        match errand.aim {
+            Aim::Find(ticket) | Aim::Add(ticket, _) => step.reply(ticket, Err(refusal)),
+            Aim::Accept(_) => tracing::debug!(%refusal, "not told that we accepted"),
+        }
+    }
+
+    fn ask_own_name(&mut self, server: ServerKey, step: &mut Step<'_>) {
+        if let Some((name, _)) = self.own_name(&server) {
+            let request = ServerFrame::NameGet(hobnob_shared::wire::rendezvous::NameGet { name });
+            self.ask(server, Lane::Account, request, Purpose::OwnName, step);
+        }
+    }
+
+    /// Whether it is one that we can talk to, and the one that we know.
+    pub(super) fn check_status(
+        &mut self,
+        server: &ServerKey,
+        status: &Status,
+        step: &mut Step<'_>,
+    ) -> Result<(), Failed> {
+        let (oldest, newest) = status.versions;
+        if !(oldest..=newest).contains(&VERSION) {
+            let which = if newest < VERSION { "its operator should update it" } else { "update hobnob" };
+            let words =
+                format!("it speaks versions {oldest} to {newest} of the protocol, and we speak {VERSION}: {which}");
+            return Err(Failed::Unreached(words));
+        }
+        let Some(row) = self.servers.get(server) else {
+            return Err(Failed::Unreached("it is not used any more".to_owned()));
+        };
+        match &row.signing_key {
+            Some(pinned) if **pinned == status.signing_key => Ok(()),
+            Some(_) => {
+                let message =
+                    "it signs names with another key than before; ask its operator why, and take it away and \
+                               set it anew only if that is right"
+                        .to_owned();
+                Err(Failed::Untrusted(message))
+            }
+            None => {
+                let key = ByteArray::new(status.signing_key);
+                self.servers.change(server, step, |row| row.signing_key = Some(key));
+                Ok(())
+            }
+        }
+    }
+
+    /// Ends our account's session with a rendezvous that is not what it should be, and says so once.
+    fn distrust(&mut self, server: &ServerKey, why: &Failed, step: &mut Step<'_>) {
+        if let (Failed::Untrusted(_), Some(row)) = (why, self.servers.get(server)) {
+            let message = format!("{}: {}", row.address.host(), why.words());
+            step.event(Event::Warning { chat: None, message });
+        }
+        for link in self.links_of(server, Lane::Account) {
+            self.end(link, Some(why.clone()), step);
+        }
+        self.tell(server, step);
+    }
+}

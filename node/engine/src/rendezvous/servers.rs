@@ -1,0 +1,143 @@
+//! Which rendezvous we use, where each is, and what we have there.
+
+use std::{collections::BTreeMap, ops::ControlFlow};
+
+use hobnob_shared::{Token, identity::SignedBinding, rendezvous::Address, text::Username};
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteArray;
+
+use crate::{
+    command::{Code, Refusal},
+    row::Table,
+    step::Step,
+    tables::TableId,
+    view::{Fault, Order},
+};
+
+/// Most rendezvous that are used at a time: each costs a connection, and mail is asked for at each.
+const MAX_SERVERS: usize = 8;
+
+/// Names a rendezvous: the key that it proves, wherever it is.
+pub(crate) type ServerKey = [u8; 32];
+
+/// Key → the rendezvous.
+#[derive(Debug)]
+pub(crate) struct Rows;
+
+impl Table for Rows {
+    const ID: TableId = TableId::Servers;
+    type Key = ServerKey;
+    type Value = ServerRow;
+}
+
+/// A rendezvous that we use.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct ServerRow {
+    pub(crate) address: Address,
+    /// The key with which it signs names: pinned when first seen.
+    pub(crate) signing_key: Option<ByteArray<32>>,
+    /// Our name there.
+    pub(crate) account: Option<OwnName>,
+}
+
+/// What we have at a rendezvous.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct OwnName {
+    pub(crate) name: Username,
+    pub(crate) binding: SignedBinding,
+    pub(crate) vault_key: Token<32>,
+    /// The newest vault that we have seen or written.
+    pub(crate) vault_seq: u64,
+    /// The vault was opened here once: its settings are ours since.
+    #[serde(default)]
+    pub(crate) is_merged: bool,
+}
+
+/// All of them.
+#[derive(Debug, Default)]
+pub(crate) struct Servers(BTreeMap<ServerKey, ServerRow>);
+
+impl Servers {
+    pub(crate) fn load(step: &mut Step<'_>) -> Result<Self, Fault> {
+        let mut servers = Self::default();
+        step.scan::<Rows>(&[], Order::Ascending, |key, row| {
+            servers.0.insert(key, row);
+            ControlFlow::Continue(())
+        })?;
+        Ok(servers)
+    }
+
+    /// Uses this rendezvous from now on. The same key at another place is the same one, moved.
+    pub(crate) fn add(&mut self, address: &Address, step: &mut Step<'_>) -> Result<(), Refusal> {
+        let key = *address.x25519();
+        let impostor = self.0.values().find(|row| row.address.transport() == address.transport());
+        if impostor.is_some_and(|row| *row.address.x25519() != key) {
+            let message = format!(
+                "the rendezvous at {} is known with another key; ask its operator which is right, and take the old one \
+                 away first",
+                address.host()
+            );
+            return Err(Refusal::new(Code::Untrusted, message));
+        }
+        if !self.0.contains_key(&key) && self.0.len() >= MAX_SERVERS {
+            let message = format!("{MAX_SERVERS} rendezvous are used already; take one away first");
+            return Err(Refusal::new(Code::Limited, message));
+        }
+        let fresh = || ServerRow { address: address.clone(), signing_key: None, account: None };
+        let row = self.0.entry(key).or_insert_with(fresh);
+        row.address = address.clone();
+        step.put::<Rows>(&key, row);
+        Ok(())
+    }
+
+    /// Uses it no more.
+    pub(crate) fn remove(&mut self, address: &Address, step: &mut Step<'_>) -> Result<(), Refusal> {
+        let (key, row) = self.find(Some(address))?;
+        if let Some(account) = &row.account {
+            let message = format!("you are {}@{}; /logout there first", account.name.as_str(), row.address.host());
+            return Err(Refusal::new(Code::Conflict, message));
+        }
+        self.0.remove(&key);
+        step.delete::<Rows>(&key);
+        Ok(())
+    }
+
+    /// Changes a row, and writes it.
+    pub(crate) fn change<R>(
+        &mut self,
+        key: &ServerKey,
+        step: &mut Step<'_>,
+        change: impl FnOnce(&mut ServerRow) -> R,
+    ) -> Option<R> {
+        let row = self.0.get_mut(key)?;
+        let result = change(row);
+        step.put::<Rows>(key, row);
+        Some(result)
+    }
+
+    /// The one that is meant: where only one is used, it need not be named.
+    pub(crate) fn find(&self, address: Option<&Address>) -> Result<(ServerKey, &ServerRow), Refusal> {
+        let found = match address {
+            Some(address) => self.0.get_key_value(address.x25519()),
+            None if self.0.len() > 1 => {
+                let hosts: Vec<_> = self.0.values().map(|row| row.address.host()).collect();
+                let message = format!("several rendezvous are used; name one of them: {}", hosts.join(", "));
+                return Err(Refusal::new(Code::Usage, message));
+            }
+            None => self.0.first_key_value(),
+        };
+        found.map(|(key, row)| (*key, row)).ok_or_else(|| {
+            let message = "that rendezvous is not in use; /set rendezvous ADDRESS first, with the address that its \
+                           operator gives out";
+            Refusal::new(Code::NotFound, message)
+        })
+    }
+
+    pub(crate) fn get(&self, key: &ServerKey) -> Option<&ServerRow> {
+        self.0.get(key)
+    }
+
+    pub(crate) fn all(&self) -> impl Iterator<Item = (&ServerKey, &ServerRow)> {
+        self.0.iter()
+    }
+}

@@ -1,0 +1,364 @@
+//! The vault at each rendezvous: kept up to date, so that a bare machine finds friends and settings again.
+//!
+//! The account's key is in it and never here for longer than one step: the vault is fetched, opened, merged, and sealed
+//! again. What another device put in is never lost by that: contacts are united.
+
+use std::collections::BTreeMap;
+
+use hobnob_shared::{
+    codec,
+    hash::hash,
+    id::AccountId,
+    limits::{MAX_ADDRESSES, MAX_DEVICES},
+    text::Note,
+    vault::{Contact, Reach, Rest, VaultContent, VaultError, VaultKey},
+    wire::{
+        AccountPayload, ErrorCode, ServerFrame,
+        rendezvous::{Vault, VaultPut},
+    },
+};
+use serde_bytes::ByteArray;
+use zeroize::Zeroizing;
+
+use super::{
+    Lane, Purpose, Rendezvous, ServerKey,
+    calls::{Answered, Failed},
+    servers::OwnName,
+};
+use crate::{
+    Parts,
+    account::Device,
+    event::Event,
+    friend::{FriendRow, Friends, People, Place},
+    own::Adopted,
+    settings,
+    step::{News, Signal, Step},
+    view::Fault,
+};
+
+/// The vault is written when nothing in it has changed for so long.
+const SETTLE_MS: u64 = 30_000;
+/// And after so long even if something changes all the time.
+const AT_MOST_MS: u64 = 300_000;
+/// After a failure it is tried again so much later.
+const AGAIN_MS: u64 = 300_000;
+/// Somebody else wrote meanwhile: again so much later.
+const STALE_MS: u64 = 1_000;
+
+/// How it goes with one vault.
+#[derive(Debug, Default)]
+pub(super) struct VaultState {
+    /// When it is to be compared, in `mono_ms`.
+    due_ms: Option<u64>,
+    /// Since when something in it may have changed.
+    changed_ms: Option<u64>,
+    is_busy: bool,
+    /// What of ours is in it, as a hash.
+    synced: Option<[u8; 32]>,
+    /// Number and hash of what was sent, until it is answered.
+    sent: Option<(u64, [u8; 32])>,
+}
+
+impl VaultState {
+    fn changed(&mut self, now_ms: u64) {
+        let since = *self.changed_ms.get_or_insert(now_ms);
+        self.due_ms = Some((now_ms + SETTLE_MS).min(since + AT_MOST_MS));
+    }
+
+    pub(super) fn next_timeout(&self) -> Option<u64> {
+        self.due_ms.filter(|_| !self.is_busy)
+    }
+}
+
+impl Parts {
+    /// At the end of a batch: friends or settings may have changed.
+    pub(super) fn note_changes(&mut self, step: &Step<'_>) {
+        if step.wrote::<Friends>() || step.wrote::<settings::Rows>() {
+            self.rendezvous.tries.values_mut().for_each(|it| it.vault.changed(step.now.mono_ms));
+        }
+    }
+
+    /// Compares what is due.
+    pub(crate) fn sync_vaults(&mut self, step: &mut Step<'_>) {
+        let now = step.now.mono_ms;
+        let is_due = |at: Option<u64>| at.is_some_and(|at| at <= now);
+        let due = self.rendezvous.tries.iter().filter(|(_, it)| is_due(it.vault.next_timeout()));
+        for server in due.map(|(server, _)| *server).collect::<Vec<_>>() {
+            let ours = digest(&self.contacts(), &self.settings.all());
+            let is_ready = self.rendezvous.is_ready(&server);
+            let Some(it) = self.rendezvous.tries.get_mut(&server) else { continue };
+            (it.vault.due_ms, it.vault.changed_ms) = (None, None);
+            if is_ready && it.vault.synced != Some(ours) {
+                self.rendezvous.fetch_vault(server, step);
+            }
+        }
+    }
+
+    /// The vault as it is there.
+    pub(super) fn on_vault(
+        &mut self,
+        server: ServerKey,
+        answer: Result<Answered, Failed>,
+        step: &mut Step<'_>,
+    ) -> Result<(), Fault> {
+        let Ok(ServerFrame::Vault(vault)) = answer.map(|answered| *answered.frame) else {
+            self.rendezvous.vault_later(&server, AGAIN_MS, step);
+            return Ok(());
+        };
+        let Some(own) = self.rendezvous.servers.get(&server).and_then(|row| row.account.clone()) else { return Ok(()) };
+        let key = VaultKey::from_bytes(&Zeroizing::new(*own.vault_key.as_bytes()));
+        match key.open(&vault.vault, &own.name, vault.seq) {
+            Ok(content) => self.merge_vault(server, &own, &key, &vault, content, step),
+            Err(error) => {
+                self.rendezvous.on_unreadable(&server, &error, step);
+                Ok(())
+            }
+        }
+    }
+
+    fn merge_vault(
+        &mut self,
+        server: ServerKey,
+        own: &OwnName,
+        key: &VaultKey,
+        vault: &Vault,
+        content: VaultContent,
+        step: &mut Step<'_>,
+    ) -> Result<(), Fault> {
+        let was_set_back = vault.seq < own.vault_seq;
+        if was_set_back {
+            self.rendezvous.warn_set_back(&server, vault.seq, own.vault_seq, step);
+        }
+        self.adopt_record(&server, &content, step);
+        let theirs = content.contacts.iter().filter(|contact| self.people.friend(&contact.account).is_none());
+        for contact in theirs.cloned().collect::<Vec<_>>() {
+            adopt_contact(contact, &mut self.people, step);
+        }
+        if !own.is_merged {
+            self.settings.adopt(&content.settings, step);
+        }
+        let (contacts, settings) = (self.contacts(), self.settings.all());
+        let ours = digest(&contacts, &settings);
+        let merged = VaultContent {
+            record: self.own.newest_record().cloned(),
+            certificates: self.own.devices().iter().map(|device| device.certificate.clone()).collect(),
+            devices: places(self.own.devices()),
+            contacts: unite(contacts, &content.contacts, &self.people),
+            settings,
+            account: content.account,
+            rest: content.rest,
+        };
+        let is_same = merged.record == content.record
+            && merged.certificates == content.certificates
+            && merged.devices == content.devices
+            && merged.contacts == content.contacts
+            && merged.settings == content.settings;
+        self.rendezvous.servers.change(&server, step, |row| {
+            if let Some(account) = &mut row.account {
+                (account.vault_seq, account.is_merged) = (vault.seq, true);
+            }
+        });
+        if is_same && !was_set_back {
+            self.rendezvous.vault_synced(&server, ours);
+            return Ok(());
+        }
+        let seq = vault.seq + 1;
+        match key.seal(&merged, &own.name, seq, step.rng) {
+            Ok(sealed) => {
+                let put = VaultPut { seq, expected: vault.seq, vault: sealed };
+                self.rendezvous.put_vault(server, put, ours, step);
+            }
+            Err(error) => self.rendezvous.on_unreadable(&server, &error, step),
+        }
+        Ok(())
+    }
+
+    /// The vault may know a newer record of our account than we do: another device of ours wrote it.
+    fn adopt_record(&mut self, server: &ServerKey, content: &VaultContent, step: &mut Step<'_>) {
+        let records = content.record.clone().into_iter().collect();
+        let payload = AccountPayload { records, certificates: content.certificates.clone(), bundles: Vec::new() };
+        match self.own.adopt(&payload, step) {
+            Adopted::Nothing => {}
+            Adopted::Moved => step.signal(Signal::Devices(step.me.account)),
+            Adopted::Revoked => self.on_revoked(step),
+            Adopted::Unable => {
+                let host = self.rendezvous.host(server);
+                let message = format!(
+                    "the vault at {host} knows a newer record of your account, which does not list this device; log in \
+                     there again, or restore the account from its recovery words"
+                );
+                step.event(Event::Warning { chat: None, message });
+            }
+            Adopted::WentOn => {
+                step.signal(Signal::Devices(step.me.account));
+                self.tell_everybody(&self.own.payloads(None), step);
+            }
+        }
+    }
+
+    /// Friends, and those whom we blocked, as a vault holds them.
+    fn contacts(&self) -> Vec<Contact> {
+        let kept = |row: &FriendRow| !row.removed && (row.blocked || row.is_mutual());
+        let kept = self.people.friends().filter(|(_, row)| kept(row));
+        let contact = |(account, row): (&AccountId, &FriendRow)| {
+            let mut devices = places(self.people.devices(account));
+            if devices.is_empty() {
+                devices = row.places.iter().map(Place::reach).collect();
+            }
+            Contact {
+                account: *account,
+                handle: row.handle.clone(),
+                verified: row.verified,
+                blocked: row.blocked,
+                devices,
+                rest: Rest::default(),
+            }
+        };
+        kept.map(contact).collect()
+    }
+}
+
+impl Rendezvous {
+    /// A session is ready: the vault is compared, whatever changed while there was none.
+    pub(super) fn begin_vault(&mut self, server: ServerKey, step: &mut Step<'_>) {
+        if let Some(it) = self.tries.get_mut(&server) {
+            it.vault = VaultState::default();
+        }
+        self.fetch_vault(server, step);
+    }
+
+    fn fetch_vault(&mut self, server: ServerKey, step: &mut Step<'_>) {
+        let Some(it) = self.tries.get_mut(&server).filter(|it| !it.vault.is_busy) else { return };
+        it.vault.is_busy = true;
+        self.ask(server, Lane::Account, ServerFrame::VaultGet, Purpose::VaultGet, step);
+    }
+
+    fn put_vault(&mut self, server: ServerKey, put: VaultPut, ours: [u8; 32], step: &mut Step<'_>) {
+        if let Some(it) = self.tries.get_mut(&server) {
+            it.vault.sent = Some((put.seq, ours));
+        }
+        self.ask(server, Lane::Account, ServerFrame::VaultPut(put), Purpose::VaultPut, step);
+    }
+
+    pub(super) fn on_vault_put(&mut self, server: &ServerKey, answer: &Result<Answered, Failed>, step: &mut Step<'_>) {
+        let sent = self.tries.get_mut(server).and_then(|it| it.vault.sent.take());
+        match (answer, sent) {
+            (Ok(_), Some((seq, ours))) => {
+                self.servers.change(server, step, |row| {
+                    if let Some(account) = &mut row.account {
+                        account.vault_seq = seq;
+                    }
+                });
+                self.vault_synced(server, ours);
+            }
+            (Err(Failed::Refused(ErrorCode::Stale { .. })), _) => self.vault_later(server, STALE_MS, step),
+            (Ok(_) | Err(_), _) => self.vault_later(server, AGAIN_MS, step),
+        }
+    }
+
+    fn vault_synced(&mut self, server: &ServerKey, ours: [u8; 32]) {
+        if let Some(it) = self.tries.get_mut(server) {
+            (it.vault.is_busy, it.vault.synced) = (false, Some(ours));
+        }
+    }
+
+    fn vault_later(&mut self, server: &ServerKey, ms: u64, step: &Step<'_>) {
+        if let Some(it) = self.tries.get_mut(server) {
+            (it.vault.is_busy, it.vault.synced) = (false, None);
+            it.vault.due_ms = Some(step.now.mono_ms + ms);
+        }
+    }
+
+    fn on_unreadable(&mut self, server: &ServerKey, error: &VaultError, step: &mut Step<'_>) {
+        let host = self.host(server);
+        let message = match error {
+            VaultError::Decrypt => format!(
+                "the vault at {host} does not open here: the password was changed on another machine, or the rendezvous \
+                 lies; log in there again (friends and history here are safe)"
+            ),
+            VaultError::TooLarge(_) | VaultError::Newer(_) | VaultError::Unreadable(_) => {
+                format!("the vault at {host} is not kept up to date: {error}")
+            }
+        };
+        step.event(Event::Warning { chat: None, message });
+        if let Some(it) = self.tries.get_mut(server) {
+            // Said once a session; it stays busy until the next one begins.
+            it.vault.due_ms = None;
+        }
+    }
+
+    fn warn_set_back(&self, server: &ServerKey, seen: u64, before: u64, step: &mut Step<'_>) {
+        let host = self.host(server);
+        let message = format!(
+            "{host} shows vault number {seen}, and {before} was there before: it was set back from a backup, or it lies; \
+             what this machine knows is written there again"
+        );
+        step.event(Event::Warning { chat: None, message });
+    }
+
+    fn host(&self, server: &ServerKey) -> String {
+        self.servers.get(server).map_or_else(String::new, |row| row.address.host().to_owned())
+    }
+
+    pub(super) fn is_ready(&self, server: &ServerKey) -> bool {
+        self.sessions.values().any(|it| it.server == *server && it.lane == Lane::Account && it.is_ready)
+    }
+}
+
+/// Ours count, and theirs where we know nothing of the person. Whom we removed is gone.
+fn unite(ours: Vec<Contact>, theirs: &[Contact], people: &People) -> Vec<Contact> {
+    let mut united: BTreeMap<AccountId, Contact> =
+        theirs.iter().map(|contact| (contact.account, contact.clone())).collect();
+    united.retain(|account, _| people.friend(account).is_none_or(|row| !row.removed));
+    for mut contact in ours {
+        if let Some(before) = united.get(&contact.account) {
+            contact.rest.clone_from(&before.rest);
+        }
+        united.insert(contact.account, contact);
+    }
+    united.into_values().collect()
+}
+
+/// A friend of another machine of ours: they accepted our account, which this machine is as well.
+fn adopt_contact(contact: Contact, people: &mut People, step: &mut Step<'_>) {
+    let Contact { account, handle, verified, blocked, devices, .. } = contact;
+    if account == step.me.account {
+        return;
+    }
+    people.add(account, Note::default(), true, step);
+    people.change(&account, step, |row| {
+        (row.verified, row.blocked) = (verified, blocked);
+        row.places = devices.into_iter().map(Place::from).collect();
+    });
+    // Somebody else may be called so here; then they keep the name that they got.
+    let _ = people.rename(&account, &handle, step);
+    step.signal(Signal::Friendship(account));
+    step.signal(Signal::News(account, News::Added));
+}
+
+fn places(devices: &[Device]) -> Vec<Reach> {
+    let reach = |device: &Device| {
+        let mut addresses = device.told_addresses().to_vec();
+        addresses.truncate(MAX_ADDRESSES);
+        Reach { x25519: device.x25519.into_array(), addresses }
+    };
+    devices.iter().take(MAX_DEVICES).map(reach).collect()
+}
+
+/// What of ours belongs into a vault, in 32 bytes.
+fn digest(contacts: &[Contact], settings: &[(String, Vec<u8>)]) -> [u8; 32] {
+    let settings: Vec<_> = settings.iter().map(|(key, value)| (key, serde_bytes::Bytes::new(value))).collect();
+    hash("hobnob/vault-digest/1", &[&codec::encode(&contacts), &codec::encode(&settings)])
+}
+
+impl Place {
+    fn reach(&self) -> Reach {
+        Reach { x25519: self.x25519.into_array(), addresses: self.addresses.clone() }
+    }
+}
+
+impl From<Reach> for Place {
+    fn from(reach: Reach) -> Self {
+        Self { x25519: ByteArray::new(reach.x25519), addresses: reach.addresses }
+    }
+}

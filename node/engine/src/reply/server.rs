@@ -1,0 +1,56 @@
+//! A rendezvous that we use, and whom it knows, as a front end shows them.
+
+use hobnob_shared::{
+    id::AccountId,
+    rendezvous::Address,
+    text::{Handle, Nickname, Username},
+};
+
+/// How it goes with a rendezvous.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ServerState {
+    /// We have no name there: it is asked only when something is wanted of it.
+    Idle,
+    /// A session is being opened.
+    Connecting,
+    /// A session as our account is up.
+    Up,
+    /// It is not reached; tried again after a while.
+    Waiting,
+}
+
+/// A rendezvous that we use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerView {
+    /// Where it is, and its key.
+    pub address: Address,
+    /// Our name there.
+    pub name: Option<Username>,
+    /// How it goes.
+    pub state: ServerState,
+    /// What the last attempt said, in words.
+    pub last_error: Option<String>,
+    /// The next attempt is in so many ms.
+    pub retry_ms: Option<u64>,
+}
+
+/// Who has a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// The name.
+    pub name: Username,
+    /// The rendezvous that says so.
+    pub server: Address,
+    /// Whose it is.
+    pub account: AccountId,
+    /// How they call themselves. Unfiltered.
+    pub nick: Nickname,
+    /// What people compare.
+    pub fingerprint: String,
+    /// Devices that their newest record lists.
+    pub devices: usize,
+    /// How we call them, if we know them.
+    pub friend: Option<Handle>,
+    /// It is our own.
+    pub is_me: bool,
+}

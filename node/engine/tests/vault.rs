@@ -1,0 +1,161 @@
+//! The vault: what it holds, how several machines share it, and what happens when it is set back.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm,
+    reason = "tests"
+)]
+
+mod harness;
+
+use harness::{World, device, handle, person};
+use hobnob_engine::{
+    command::{Command, Reply, Standing},
+    event::Event,
+};
+use hobnob_shared::{
+    identity::{AccountRecord, Identity},
+    text::Username,
+};
+
+/// Longer than a vault waits for more changes, with the time to write it.
+const SETTLED_MS: u64 = 32_000;
+
+fn warnings(world: &mut World, node: usize) -> Vec<String> {
+    let events = world.events(node).into_iter();
+    let warnings = events.filter_map(|event| match event {
+        Event::Warning { message, .. } => Some(message),
+        _ => None,
+    });
+    warnings.collect()
+}
+
+fn handles(world: &mut World, text: &str) -> Vec<String> {
+    let (_, content) = world.vault(0, text);
+    content.contacts.iter().map(|contact| contact.handle.as_str().to_owned()).collect()
+}
+
+/// Alice, with a name, and Bob, her friend.
+fn alice_and_bob() -> World {
+    let mut world = World::with_rosa(&["Alice", "Bob"]);
+    world.register(0, "alice");
+    world.befriend(0, 1);
+    world
+}
+
+/// Another machine of Alice's, certified, as a login on a bare machine leaves it.
+fn second_machine(world: &mut World) -> usize {
+    let (key, _) = person("Alice", 0);
+    let first = world.nodes[0].identity.clone();
+    let fresh = device(&key, "Alice", 500);
+    let before = first.record.verify().unwrap();
+    let record = key.sign_record(&AccountRecord {
+        seq: before.seq + 1,
+        prev: Some(first.record.hash()),
+        devices: vec![first.certificate.hash(), fresh.certificate.hash()],
+        ..before
+    });
+    let alice = key.id();
+    let (payload, _) = world.rosa().accounts.get_mut(&alice).unwrap();
+    payload.records = vec![record.clone()];
+    payload.certificates = vec![first.certificate, fresh.certificate.clone()];
+    let node = world.join(Identity { record, ..fresh }, None);
+    world.use_rosa(node);
+    world.log_in(node, "alice");
+    node
+}
+
+#[test]
+fn friends_are_in_the_vault_half_a_minute_after_they_became_friends() {
+    let mut world = alice_and_bob();
+    let before = world.vault(0, "alice").0;
+    world.pass(SETTLED_MS);
+    let (seq, content) = world.vault(0, "alice");
+    assert_eq!(seq, before + 1, "written once");
+    assert_eq!(content.contacts.len(), 1);
+    assert_eq!((content.contacts[0].handle.as_str(), content.contacts[0].account), ("bob", world.account(1)));
+    assert_eq!(content.account.id(), world.account(0), "the account's key stays in it");
+    assert_eq!(content.record.unwrap(), world.nodes[0].identity.record);
+
+    world.pass(600_000);
+    assert_eq!(world.vault(0, "alice").0, seq, "nothing changed, nothing is written");
+    world.ask(0, Command::Rename { chat: handle("bob"), alias: handle("robert") }).unwrap();
+    world.pass(SETTLED_MS);
+    assert_eq!(handles(&mut world, "alice"), ["robert"]);
+    world.ask(0, Command::Remove { chat: handle("robert") }).unwrap();
+    world.pass(SETTLED_MS);
+    assert_eq!(handles(&mut world, "alice"), [""; 0]);
+}
+
+#[test]
+fn another_machine_has_the_friends_and_settings_of_the_vault_and_reaches_them() {
+    let mut world = alice_and_bob();
+    world.ask(0, Command::Verify { chat: handle("bob"), verdict: Some(true) }).unwrap();
+    world.ask(0, Command::Set { key: "clock".to_owned(), value: Some("12h".to_owned()) }).unwrap();
+    world.pass(SETTLED_MS);
+    let tablet = second_machine(&mut world);
+    world.pass(10_000);
+    let bob = world.friend(tablet, "bob");
+    assert_eq!((bob.standing, bob.verified, bob.account), (Standing::Friend, true, world.account(1)));
+    let Ok(Reply::Settings(clock)) = world.ask(tablet, Command::Settings { key: Some("clock".to_owned()) }) else {
+        panic!()
+    };
+    assert_eq!(clock[0].value, "12h");
+    assert_eq!(world.peers(tablet, 1), 1, "at the place that the vault names");
+}
+
+#[test]
+fn what_two_machines_write_at_once_is_united() {
+    let mut world = alice_and_bob();
+    for person_index in [2, 3] {
+        let (_, identity) = person(["Carol", "Dave"][person_index - 2], 20 + person_index as u64);
+        world.join(identity, None);
+    }
+    world.pass(SETTLED_MS);
+    let tablet = second_machine(&mut world);
+    world.pass(10_000);
+    world.befriend(0, 2);
+    world.befriend(tablet, 3);
+    world.pass(2 * SETTLED_MS);
+    assert_eq!(handles(&mut world, "alice").len(), 3, "{:?}", handles(&mut world, "alice"));
+}
+
+#[test]
+fn a_vault_that_was_set_back_is_a_loud_warning_and_is_written_again() {
+    let mut world = alice_and_bob();
+    let alice = world.account(0);
+    let old = world.rosa().vaults[&alice].clone();
+    world.pass(SETTLED_MS);
+    let (seq, _) = world.vault(0, "alice");
+    assert!(seq > old.0);
+    world.stop_rosa();
+    world.rosa().vaults.insert(alice, old);
+    world.rosa().is_away = false;
+    world.events(0);
+    world.pass(10_000);
+    let warned = warnings(&mut world, 0);
+    assert!(warned.iter().any(|it| it.contains("set back")), "{warned:?}");
+    assert_eq!(handles(&mut world, "alice"), ["bob"]);
+}
+
+#[test]
+fn a_vault_under_another_password_is_told_and_left_alone() {
+    let mut world = alice_and_bob();
+    let alice = world.account(0);
+    world.pass(SETTLED_MS);
+    let (seq, content) = world.vault(0, "alice");
+    let other = hobnob_shared::vault::VaultKey::from_bytes(&zeroize::Zeroizing::new([6; 32]));
+    let name = Username::parse("alice").unwrap();
+    let sealed = other.seal(&content, &name, seq + 1, &mut world.rosa().rng).unwrap();
+    world.rosa().vaults.insert(alice, (seq + 1, sealed.clone()));
+    world.events(0);
+    world.ask(0, Command::Mute { chat: handle("bob"), muted: true }).unwrap();
+    world.ask(0, Command::Rename { chat: handle("bob"), alias: handle("robert") }).unwrap();
+    world.pass(2 * SETTLED_MS);
+    let warned = warnings(&mut world, 0);
+    assert_eq!(warned.iter().filter(|it| it.contains("does not open here")).count(), 1, "{warned:?}");
+    assert_eq!(world.rosa().vaults[&alice], (seq + 1, sealed));
+}

@@ -1,0 +1,143 @@
+//! Questions to one rendezvous, each over the same session: what was begun in one cannot go on in another.
+
+use hobnob_shared::{
+    rendezvous::Address,
+    text::Username,
+    wire::{
+        ErrorCode, ServerFrame,
+        rendezvous::{Registration, Status},
+    },
+};
+
+use crate::api::{Code, Command, Node, Refusal, Reply, ServerView};
+
+/// A talk with one rendezvous.
+#[derive(Debug)]
+pub(super) struct Talk<'a> {
+    node: &'a Node,
+    server: &'a Address,
+    guest: bool,
+    session: Option<[u8; 32]>,
+}
+
+impl<'a> Talk<'a> {
+    /// Begins one, as a guest or as our account.
+    pub(super) fn new(node: &'a Node, server: &'a Address, guest: bool) -> Self {
+        Self { node, server, guest, session: None }
+    }
+
+    /// Asks, and has the answer over the session that the first question went over.
+    pub(super) async fn ask(&mut self, request: ServerFrame) -> Result<ServerFrame, Refusal> {
+        let server = Some(Box::new(self.server.clone()));
+        let command = Command::Ask { server, guest: self.guest, request: Box::new(request) };
+        let Reply::Answered { frame, session } = self.node.ask(command).await? else { return Err(odd(self.server)) };
+        if self.session.replace(session).is_some_and(|before| before != session) {
+            let message = format!("the connection to {} broke on the way; nothing was changed. Try again", self.host());
+            return Err(Refusal::new(Code::Network, message));
+        }
+        Ok(*frame)
+    }
+
+    /// The handshake hash of the session, once something was answered.
+    pub(super) fn session(&self) -> [u8; 32] {
+        self.session.unwrap_or_default()
+    }
+
+    /// What the rendezvous says of itself.
+    pub(super) async fn status(&mut self) -> Result<Status, Refusal> {
+        let answer = self.ask(ServerFrame::StatusGet).await?;
+        if let ServerFrame::Status(status) = answer { Ok(status) } else { Err(odd(self.server)) }
+    }
+
+    /// Where.
+    pub(super) fn server(&self) -> &'a Address {
+        self.server
+    }
+
+    /// What names it to the password's protocol.
+    pub(super) fn key_text(&self) -> String {
+        self.server.key_text()
+    }
+
+    /// For people.
+    pub(super) fn host(&self) -> &'a str {
+        self.server.host()
+    }
+}
+
+/// Which rendezvous is meant: the one at this host, or the only one.
+pub(super) async fn server(node: &Node, host: Option<&str>) -> Result<ServerView, Refusal> {
+    let Reply::Servers(servers) = node.ask(Command::Servers).await? else { return Err(strange()) };
+    let mut fitting: Vec<ServerView> =
+        servers.into_iter().filter(|one| host.is_none_or(|host| one.address.host() == host)).collect();
+    match (fitting.pop(), fitting.is_empty(), host) {
+        (Some(one), true, _) => Ok(one),
+        (Some(_), false, _) => {
+            let message = "there are several rendezvous; say which one: NAME@HOST (/net lists them)";
+            Err(Refusal::new(Code::Usage, message))
+        }
+        (None, _, Some(host)) => {
+            let message =
+                format!("no rendezvous at {host} is in use; /set rendezvous ADDRESS adds one, /net lists them");
+            Err(Refusal::new(Code::NotFound, message))
+        }
+        (None, _, None) => {
+            let message = "no rendezvous is in use; get the address of one from whoever runs it, then /set rendezvous \
+                           ADDRESS (or start hobnob with --rendezvous ADDRESS)";
+            Err(Refusal::new(Code::NotFound, message))
+        }
+    }
+}
+
+/// Whether anybody may register there, before any work is done for it.
+pub(super) fn may_register(registration: Registration, has_code: bool, host: &str) -> Result<(), Refusal> {
+    match registration {
+        Registration::Closed => {
+            let message = format!("{host} registers nobody; use another rendezvous");
+            Err(Refusal::new(Code::Unsupported, message))
+        }
+        Registration::Invite if !has_code => {
+            let message = format!("{host} registers only who has a code of its operator's; add --invite CODE");
+            Err(Refusal::new(Code::Usage, message))
+        }
+        Registration::Invite | Registration::Open { .. } => Ok(()),
+    }
+}
+
+/// A refusal of the rendezvous in the words of what was asked.
+pub(super) fn refused_registration(refusal: Refusal, name: &Username, host: &str) -> Refusal {
+    let said = |code, message| Refusal { code, message, ..refusal.clone() };
+    match refusal.said {
+        Some(ErrorCode::Conflict) => said(
+            Code::Conflict,
+            format!(
+                "{name} is taken at {host}, or this account has another name there; nothing was changed. If it is yours, \
+                     /login {name}"
+            ),
+        ),
+        Some(ErrorCode::Denied) => said(
+            Code::Limited,
+            format!("{host} does not take this registration; if you gave a code, it is wrong or used"),
+        ),
+        Some(ErrorCode::Expired) => {
+            said(Code::Limited, format!("the code has expired; ask the operator of {host} for another"))
+        }
+        _ => refusal,
+    }
+}
+
+/// One answer to a wrong password, a name that is not there, and one that is hidden.
+pub(super) fn wrong_login(host: &str) -> Refusal {
+    Refusal::new(Code::Login, format!("the name or the password is wrong at {host}; nothing was changed"))
+}
+
+/// An answer to something else than was asked.
+pub(super) fn odd(server: &Address) -> Refusal {
+    let message = format!("{} answers something else than was asked; nothing was changed", server.host());
+    Refusal::new(Code::Unsupported, message)
+}
+
+/// An answer of our own node to something else than was asked.
+pub(super) fn strange() -> Refusal {
+    Refusal::new(Code::Internal, "the node answered something else; this is a bug, please report it")
+}

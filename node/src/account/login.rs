@@ -1,0 +1,354 @@
+//! Logging in: on a bare machine, which becomes a device of the account, or again on a device of it.
+
+use hobnob_shared::{
+    identity::{AccountRecord, SignedBinding, SignedCertificate, SignedRecord, keystore, verifying_key},
+    limits::MAX_DEVICES,
+    opaque::{ClientLogin, Parties},
+    text::Username,
+    vault::{VaultContent, VaultKey},
+    wire::{
+        AccountPayload, ErrorCode, ServerFrame,
+        rendezvous::{LoggedIn, LoginFinish, LoginStart, Status},
+    },
+};
+use zeroize::Zeroizing;
+
+use super::{
+    Stage, Tell,
+    ask::{Talk, odd, strange, wrong_login},
+    work::{self, blocking},
+};
+use crate::{
+    api::{Code, Command, Node, Password, Refusal, Reply, ServerView},
+    profile::Successor,
+};
+
+/// What logging in takes.
+#[derive(Debug)]
+pub struct Login {
+    /// The name.
+    pub name: Username,
+    /// Where.
+    pub server: ServerView,
+    /// The password of that name.
+    pub password: Zeroizing<String>,
+    /// The password of this profile, where it has one: what is sealed anew stays under it.
+    pub profile_password: Option<Password>,
+}
+
+/// What came of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LoginEnd {
+    /// This profile was the account's already.
+    Again,
+    /// This machine is a new device of the account now.
+    NewDevice,
+}
+
+/// Logs in. Until the account's device takes this profile's place, in one step, nothing here has changed.
+pub async fn login(node: &Node, wish: Login, tell: Tell<'_>) -> Result<LoginEnd, Refusal> {
+    let Login { name, server, password, profile_password } = wish;
+    let mut talk = Talk::new(node, &server.address, true);
+    tell(Stage::Asking);
+    let status = talk.status().await?;
+    let (logged, vault_key) = prove(node, &mut talk, &name, password, tell).await?;
+    let opened = Opened::check(logged, &vault_key, &name, &status, talk.host())?;
+    let me = who_am_i(node).await?;
+    let end = if me == opened.content.account.id() {
+        LoginEnd::Again
+    } else {
+        tell(Stage::Certifying);
+        become_device(node, &mut talk, &opened, profile_password).await?;
+        LoginEnd::NewDevice
+    };
+    node.ask(Command::Registered {
+        server: Box::new(server.address.clone()),
+        name,
+        binding: Box::new(opened.binding),
+        vault_key: hobnob_shared::Token::new(*vault_key.to_bytes()),
+        vault_seq: opened.vault_seq,
+    })
+    .await?;
+    Ok(end)
+}
+
+/// The password's protocol.
+async fn prove(
+    node: &Node,
+    talk: &mut Talk<'_>,
+    name: &Username,
+    password: Zeroizing<String>,
+    tell: Tell<'_>,
+) -> Result<(LoggedIn, VaultKey), Refusal> {
+    let host = talk.host().to_owned();
+    let password = keystore::Password::new(password);
+    let (begun, request, password) = {
+        let host = host.clone();
+        blocking(move |rng| {
+            let started = ClientLogin::start(&password, rng);
+            started.map(|(begun, request)| (begun, request, password)).map_err(|why| work::told(why, &host))
+        })
+        .await?
+    };
+    let start = LoginStart { name: name.clone(), request };
+    let ServerFrame::LoginGo(go) = talk.ask(ServerFrame::LoginStart(start)).await? else { return Err(talk.odd()) };
+    tell(Stage::Hashing);
+    let (name, server, session, cost) = (name.clone(), talk.key_text(), talk.session(), node.login_cost());
+    let (finalization, export_key) = {
+        let host = host.clone();
+        blocking(move |rng| {
+            let parties = Parties { name: &name, server: &server, session: &session };
+            let finished = begun.finish(&password, &go.response, &parties, cost, rng);
+            finished.map_err(|why| work::told(why, &host))
+        })
+        .await?
+    };
+    match talk.ask(ServerFrame::LoginFinish(LoginFinish { finalization })).await {
+        Ok(ServerFrame::LoggedIn(logged)) => Ok((*logged, VaultKey::derive(&export_key))),
+        Ok(_) => Err(talk.odd()),
+        Err(refusal) if matches!(refusal.said, Some(ErrorCode::Denied | ErrorCode::NotFound)) => {
+            Err(wrong_login(&host))
+        }
+        Err(refusal) => Err(refusal),
+    }
+}
+
+/// What a login brought, checked.
+struct Opened {
+    content: VaultContent,
+    vault_seq: u64,
+    binding: SignedBinding,
+    /// The newest record of the account that the rendezvous or the vault knows.
+    newest: SignedRecord,
+    certificates: Vec<SignedCertificate>,
+}
+
+impl Opened {
+    /// The vault is what the account itself sealed; what the rendezvous says must fit it.
+    fn check(logged: LoggedIn, key: &VaultKey, name: &Username, status: &Status, host: &str) -> Result<Self, Refusal> {
+        let untrusted = |what: &str| {
+            let message = format!("{host} {what}; nothing was changed. Do not use it, and tell its operator");
+            Refusal::new(Code::Untrusted, message)
+        };
+        let LoggedIn { id, binding, vault, account } = logged;
+        let content =
+            key.open(&vault.vault, name, vault.seq).map_err(|why| Refusal::new(Code::Untrusted, why.to_string()))?;
+        let bound = verifying_key(&status.signing_key).and_then(|server| binding.verify(&server));
+        let is_bound = bound.is_ok_and(|bound| bound.name == *name && bound.account == id);
+        if content.account.id() != id || !is_bound {
+            return Err(untrusted("says that the name is another account's than the vault does"));
+        }
+        let known = |signed: &SignedRecord| signed.verify().ok().filter(|record| record.account == id);
+        let there = account.records.last().and_then(|signed| known(signed).map(|record| (record, signed.clone())));
+        let here = content.record.as_ref().and_then(|signed| known(signed).map(|record| (record, signed.clone())));
+        let newest = newest(there, here).ok_or_else(|| untrusted("tells nothing true of the account"))?;
+        if account.records.last().is_none_or(|last| *last != newest) {
+            tracing::warn!("a rendezvous holds an older record of the account than the vault");
+        }
+        let mut certificates = account.certificates;
+        certificates.extend(content.certificates.iter().cloned());
+        Ok(Self { vault_seq: vault.seq, content, binding, newest, certificates })
+    }
+
+    /// The certificates of the devices that this record lists, each once.
+    fn certificates_of(&self, record: &SignedRecord, own: &SignedCertificate) -> Vec<SignedCertificate> {
+        let listed = record.verify().map(|record| record.devices).unwrap_or_default();
+        let find = |hash: &[u8; 32]| self.certificates.iter().chain([own]).find(|one| one.hash() == *hash).cloned();
+        listed.iter().filter_map(find).take(MAX_DEVICES).collect()
+    }
+}
+
+/// The one with the higher number; where they are equal, what the rendezvous tells everybody.
+fn newest(
+    there: Option<(AccountRecord, SignedRecord)>,
+    here: Option<(AccountRecord, SignedRecord)>,
+) -> Option<SignedRecord> {
+    match (there, here) {
+        (Some((there, signed)), Some((here, _))) if there.seq >= here.seq => Some(signed),
+        (_, Some((_, signed))) | (Some((_, signed)), None) => Some(signed),
+        (None, None) => None,
+    }
+}
+
+async fn who_am_i(node: &Node) -> Result<hobnob_shared::id::AccountId, Refusal> {
+    let Reply::WhoAmI(me) = node.ask(Command::WhoAmI).await? else { return Err(strange()) };
+    Ok(me.account)
+}
+
+/// Makes this machine a device of the account. First the rendezvous takes the record that lists it, then the profile
+/// changes: cut off in between, the next login makes another device.
+async fn become_device(
+    node: &Node,
+    talk: &mut Talk<'_>,
+    opened: &Opened,
+    password: Option<Password>,
+) -> Result<(), Refusal> {
+    refuse_used(node).await?;
+    let (key, newest) = (opened.content.account.to_bytes(), opened.newest.clone());
+    let successor = node
+        .with_keyring(move |keyring| {
+            let key = hobnob_shared::identity::AccountKey::from_bytes(key);
+            Successor::prepare(keyring, password.as_ref(), key, &newest)
+        })
+        .await?;
+    let record = successor.record().clone();
+    let certificates = opened.certificates_of(&record, &successor.identity().certificate);
+    let put = AccountPayload { records: vec![record], certificates, bundles: Vec::new() };
+    match talk.ask(ServerFrame::AccountPut(put)).await {
+        Ok(ServerFrame::Done) => node.succeed(successor).await,
+        Ok(_) => Err(talk.odd()),
+        Err(refusal) => Err(match refusal.said {
+            Some(ErrorCode::Stale { .. } | ErrorCode::Conflict) => {
+                let message =
+                    "the account was changed by another device meanwhile; nothing was changed here. Try again";
+                Refusal { code: Code::Conflict, message: message.to_owned(), ..refusal }
+            }
+            _ => refusal,
+        }),
+    }
+}
+
+/// A profile with people in it is somebody's.
+async fn refuse_used(node: &Node) -> Result<(), Refusal> {
+    let Reply::Friends(friends) = node.ask(Command::Friends).await? else { return Err(strange()) };
+    if friends.is_empty() {
+        return Ok(());
+    }
+    let message = "this profile has friends or history of its own, so it does not become another account's; log in from \
+                   another profile: hobnob -P NAME";
+    Err(Refusal::new(Code::Conflict, message))
+}
+
+impl Talk<'_> {
+    fn odd(&self) -> Refusal {
+        odd(self.server())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use std::collections::BTreeMap;
+
+    use hobnob_shared::{
+        identity::{AccountKey, Binding, DeviceKeys, Profile},
+        text::{Nickname, Note},
+        vault::Rest,
+        wire::rendezvous::{Registration, Vault},
+    };
+    use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng as _};
+
+    use super::*;
+
+    /// Alice's account, and the rendezvous that keeps it.
+    struct Cast {
+        rng: ChaCha20Rng,
+        alice: AccountKey,
+        rosa: DeviceKeys,
+        name: Username,
+        key: VaultKey,
+    }
+
+    impl Cast {
+        fn new() -> Self {
+            let mut rng = ChaCha20Rng::from_seed([1; 32]);
+            let (alice, rosa) = (AccountKey::generate(&mut rng), DeviceKeys::generate(&mut rng));
+            let key = VaultKey::from_bytes(&Zeroizing::new([7; 32]));
+            Self { alice, rosa, name: Username::parse("alice").unwrap(), key, rng }
+        }
+
+        fn status(&self) -> Status {
+            Status {
+                versions: (1, 1),
+                software: String::new(),
+                time_ms: 1,
+                signing_key: *self.rosa.id().as_bytes(),
+                registration: Registration::Closed,
+                knock_bits: 0,
+                challenge: [0; 16],
+                limits: BTreeMap::new(),
+            }
+        }
+
+        fn record(&self, seq: u64) -> SignedRecord {
+            self.alice.sign_record(&AccountRecord {
+                seq,
+                prev: (seq > 1).then_some([5; 32]),
+                account: self.alice.id(),
+                devices: vec![[6; 32]],
+                revoked: Vec::new(),
+                profile: Profile { nick: Nickname::parse("Alice").unwrap(), bio: Note::parse("").unwrap() },
+            })
+        }
+
+        fn binding(&self, name: &str, owner: &AccountKey) -> SignedBinding {
+            let (name, server) = (Username::parse(name).unwrap(), *self.rosa.id().as_bytes());
+            owner.sign_claim(&Binding { name, server, account: owner.id(), seq: 1, time_ms: 1 }).grant(&self.rosa)
+        }
+
+        /// What an honest rendezvous tells: its own record has one number, the vault's another.
+        fn logged(&mut self, there: u64, here: u64) -> LoggedIn {
+            let content = VaultContent {
+                account: AccountKey::from_bytes(self.alice.to_bytes()),
+                record: Some(self.record(here)),
+                certificates: Vec::new(),
+                devices: Vec::new(),
+                contacts: Vec::new(),
+                settings: Vec::new(),
+                rest: Rest::default(),
+            };
+            let vault = self.key.seal(&content, &self.name, 3, &mut self.rng).unwrap();
+            LoggedIn {
+                id: self.alice.id(),
+                binding: self.binding("alice", &self.alice),
+                vault: Vault { seq: 3, vault },
+                account: AccountPayload { records: vec![self.record(there)], ..AccountPayload::default() },
+            }
+        }
+
+        fn check(&self, logged: LoggedIn) -> Result<Opened, Refusal> {
+            Opened::check(logged, &self.key, &self.name, &self.status(), "r.example")
+        }
+
+        fn refused(&self, logged: LoggedIn) -> Code {
+            self.check(logged).map(|_| ()).unwrap_err().code
+        }
+    }
+
+    #[test]
+    fn the_newer_record_of_the_two_is_gone_on_from() {
+        let mut cast = Cast::new();
+        for (there, here, newest) in [(4, 2, 4), (2, 4, 4), (3, 3, 3)] {
+            let logged = cast.logged(there, here);
+            let opened = cast.check(logged).unwrap();
+            assert_eq!(opened.newest.verify().unwrap().seq, newest, "{there} at the rendezvous, {here} in the vault");
+        }
+    }
+
+    #[test]
+    fn a_rendezvous_that_names_somebody_else_is_not_believed() {
+        let mut cast = Cast::new();
+        let mallory = AccountKey::generate(&mut cast.rng);
+        let honest = cast.logged(1, 1);
+        let another_id = LoggedIn { id: mallory.id(), ..honest.clone() };
+        let anothers_name = LoggedIn { binding: cast.binding("alice", &mallory), ..honest.clone() };
+        let another_name = LoggedIn { binding: cast.binding("alicia", &cast.alice), ..honest.clone() };
+        let nothing = LoggedIn { account: AccountPayload::default(), ..honest.clone() };
+        for lie in [another_id, anothers_name, another_name] {
+            assert_eq!(cast.refused(lie), Code::Untrusted);
+        }
+        assert!(cast.check(nothing).is_ok(), "the vault has a record of its own");
+        let unsigned = Status { signing_key: *DeviceKeys::generate(&mut cast.rng).id().as_bytes(), ..cast.status() };
+        let other_server = Opened::check(honest, &cast.key, &cast.name, &unsigned, "r.example");
+        assert_eq!(other_server.map(|_| ()).unwrap_err().code, Code::Untrusted);
+    }
+
+    #[test]
+    fn a_vault_of_another_number_does_not_pass_for_this_one() {
+        let mut cast = Cast::new();
+        let mut logged = cast.logged(1, 1);
+        logged.vault.seq = 4;
+        assert_eq!(cast.refused(logged), Code::Untrusted);
+    }
+}

@@ -1,0 +1,73 @@
+//! What a person does with an account at a rendezvous: registering, logging in on a bare machine, leaving.
+//!
+//! The engine asks and keeps; here is what takes a password: OPAQUE's slow hash, the vault, the keystore. No password
+//! ever goes to the engine, and none is kept.
+
+mod ask;
+mod leave;
+mod login;
+pub mod password;
+mod people;
+mod register;
+mod work;
+
+use std::fmt;
+
+use hobnob_shared::text::Username;
+
+use crate::api::{Node, Refusal, ServerView};
+
+pub use leave::{log_out, unregister};
+pub use login::{Login, LoginEnd, login};
+pub use people::{add, find};
+pub use register::{Registration, register};
+
+/// What takes a while, for the person who waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// The rendezvous is asked.
+    Asking,
+    /// The password is hashed.
+    Hashing,
+    /// A proof of work is searched.
+    Working,
+    /// This machine becomes a device of the account.
+    Certifying,
+}
+
+/// Told at the beginning of each stage.
+pub type Tell<'a> = &'a (dyn Fn(Stage) + Send + Sync);
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Asking => "asking the rendezvous…",
+            Self::Hashing => "hashing the password, which is slow on purpose…",
+            Self::Working => "proving a second of work, which keeps floods away…",
+            Self::Certifying => "making this machine a device of the account…",
+        })
+    }
+}
+
+/// A name at a rendezvous, as a person writes it: `alice`, or `alice@r.example` where several are in use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FullName {
+    /// The name.
+    pub name: Username,
+    /// The host of the rendezvous.
+    pub host: Option<String>,
+}
+
+impl FullName {
+    /// Reads one; an `@` before it does not matter.
+    pub fn parse(text: &str) -> Result<Self, hobnob_shared::text::UsernameError> {
+        let text = text.strip_prefix('@').unwrap_or(text);
+        let (name, host) = text.split_once('@').map_or((text, None), |(name, host)| (name, Some(host.to_owned())));
+        Ok(Self { name: Username::parse(name)?, host })
+    }
+}
+
+/// Which rendezvous is meant: the one at this host, or the only one.
+pub async fn server(node: &Node, host: Option<&str>) -> Result<ServerView, Refusal> {
+    ask::server(node, host).await
+}

@@ -1,0 +1,181 @@
+//! A name at a rendezvous: what is asked at the terminal on the way, and what is told.
+
+use std::{
+    path::{Path, PathBuf},
+    pin::pin,
+};
+
+use hobnob_shared::{rendezvous::RegistrationCode, text::Username};
+use tokio::sync::mpsc;
+use zeroize::Zeroizing;
+
+use super::{act::TRIES, front::Front, render};
+use crate::{
+    account::{
+        self, FullName, Login, LoginEnd, Registration, Stage,
+        password::{StrongPassword, passphrase},
+    },
+    api::{Code, Command, Password, Refusal},
+};
+
+/// What is told of a password that was not chosen.
+const NOT_CHOSEN: &str = "nothing was registered. What you type now is a message again";
+
+/// More stages than there are.
+const STAGES: usize = 16;
+
+impl Front {
+    /// Asks for whatever is missing, then registers.
+    pub(super) async fn register(
+        &mut self,
+        who: FullName,
+        file: Option<PathBuf>,
+        code: Option<RegistrationCode>,
+    ) -> Result<(), Refusal> {
+        let server = account::server(&self.node, who.host.as_deref()).await?;
+        let (name, host) = (who.name, server.address.host().to_owned());
+        let password = match file {
+            Some(file) => StrongPassword::parse(&secret_from(&file)?, &name)?,
+            None => self.choose_password(&name).await?,
+        };
+        let node = self.node.clone();
+        let unlock = async |typed| node.account_key(Password::new(typed)).await;
+        let key = self.unlocked("the password of this profile: ", unlock).await?;
+        let wish = Registration { name: name.clone(), server, password, code, key };
+        let words = self.telling(async |tell| account::register(&node, wish, tell).await).await?;
+        self.say(&format!("you are {name} at {host} now: /login {name} works on any new machine"));
+        self.show_words(&words).await;
+        Ok(())
+    }
+
+    /// Asks for the password, then logs in.
+    pub(super) async fn login(&mut self, who: FullName, file: Option<PathBuf>) -> Result<(), Refusal> {
+        let server = account::server(&self.node, who.host.as_deref()).await?;
+        let name = who.name;
+        let password = match file {
+            Some(file) => secret_from(&file)?,
+            None => self.secret(&format!("password of {name}: ")).await?,
+        };
+        let node = self.node.clone();
+        let profile_password = if self.node.has_password() {
+            let check = async |typed: Zeroizing<String>| {
+                node.account_key(Password::new(typed.clone())).await?;
+                Ok(typed)
+            };
+            Password::new(self.unlocked("the password of this profile: ", check).await?)
+        } else {
+            None
+        };
+        let wish = Login { name: name.clone(), server, password, profile_password };
+        match self.telling(async |tell| account::login(&node, wish, tell).await).await? {
+            LoginEnd::Again => self.say(&format!("you are logged in as {name} again")),
+            LoginEnd::NewDevice => {
+                self.scene.chat = None;
+                self.load().await?;
+                self.say(&format!(
+                    "this machine is a device of {name} now; your other devices and your friends are told, and friends \
+                     come back as they are reached"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) async fn log_out(&mut self, host: Option<String>) -> Result<(), Refusal> {
+        let (name, server) = account::log_out(&self.node, host.as_deref()).await?;
+        let host = server.address.host();
+        self.say(&format!(
+            "logged out of {host}; friends and history stay here, and {name} stays yours: /login {name}"
+        ));
+        Ok(())
+    }
+
+    pub(super) async fn unregister(&mut self, host: Option<String>) -> Result<(), Refusal> {
+        let (name, server) = account::unregister(&self.node, host.as_deref()).await?;
+        let host = server.address.host();
+        self.say(&format!("{name} at {host} is no longer yours; friends and history stay here"));
+        Ok(())
+    }
+
+    pub(super) async fn find(&mut self, name: &'static str, who: FullName) -> Result<(), Refusal> {
+        let command = account::find(&self.node, who).await?;
+        self.ask_in_background(name, command);
+        Ok(())
+    }
+
+    pub(super) async fn add_named(
+        &mut self,
+        name: &'static str,
+        who: &str,
+        note: hobnob_shared::text::Note,
+    ) -> Result<(), Refusal> {
+        let command = account::add(&self.node, who, note).await?;
+        if matches!(command, Command::AddName { .. }) {
+            self.ask_in_background(name, command);
+            return Ok(());
+        }
+        self.ask(name, command, false, None).await
+    }
+
+    /// A password for `name`, typed twice, or made here and typed back.
+    async fn choose_password(&mut self, name: &Username) -> Result<StrongPassword, Refusal> {
+        self.say("with this password you log in from any machine, and whoever guesses it is you");
+        for _ in 0..TRIES {
+            let typed = self.secret(&format!("new password for {name} (Enter alone makes one): ")).await?;
+            if typed.is_empty() {
+                return self.offer_password(name).await;
+            }
+            match StrongPassword::parse(&typed, name) {
+                Err(weak) => self.say(&weak.to_string()),
+                Ok(strong) if *self.secret("the new one again: ").await? == *typed => return Ok(strong),
+                Ok(_) => self.say("the two are not the same"),
+            }
+        }
+        Err(Refusal::new(Code::Login, NOT_CHOSEN))
+    }
+
+    /// Six words, shown once.
+    async fn offer_password(&mut self, name: &Username) -> Result<StrongPassword, Refusal> {
+        let offered = passphrase(&mut crate::profile::rng()?);
+        self.say("these six words are the password; write them down, they are not shown again");
+        let text = Zeroizing::new(render::page(&offered, &self.look()));
+        self.terminal.put(&text);
+        for _ in 0..TRIES {
+            let typed = self.secret("type the six words: ").await?;
+            if typed.split_whitespace().eq(offered.split(' ')) {
+                return Ok(StrongPassword::parse(&offered, name)?);
+            }
+            self.say("these are not the words above");
+        }
+        Err(Refusal::new(Code::Login, NOT_CHOSEN))
+    }
+
+    /// Does `work`, and says how far it is.
+    async fn telling<T>(
+        &mut self,
+        work: impl AsyncFnOnce(account::Tell<'_>) -> Result<T, Refusal>,
+    ) -> Result<T, Refusal> {
+        let (sender, mut stages) = mpsc::channel::<Stage>(STAGES);
+        // A stage that is not told is no loss.
+        let tell = move |stage| {
+            let _ = sender.try_send(stage);
+        };
+        let mut work = pin!(work(&tell));
+        loop {
+            tokio::select! {
+                biased;
+                Some(stage) = stages.recv() => self.say(&stage.to_string()),
+                done = &mut work => return done,
+            }
+        }
+    }
+}
+
+/// The first line of the file.
+fn secret_from(file: &Path) -> Result<Zeroizing<String>, Refusal> {
+    if file.as_os_str() == "-" {
+        let message = "standard input is this terminal; leave --password-file out, and the password is asked for";
+        return Err(Refusal::new(Code::Usage, message));
+    }
+    Ok(crate::cli::secret_from(file)?.unwrap_or_default())
+}

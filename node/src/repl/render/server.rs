@@ -1,0 +1,56 @@
+//! Rendezvous, and whom they know, in words.
+
+use hobnob_shared::text::display;
+
+use super::{Look, event::in_ms, layout::shorten, list::rows};
+use crate::api::{Found, ServerState, ServerView};
+
+/// The rendezvous that are used, each in a line of its own behind a line break; nothing where there are none.
+pub(super) fn servers(servers: &[ServerView], look: &Look) -> String {
+    if servers.is_empty() {
+        return String::new();
+    }
+    let cells: Vec<Vec<String>> = servers.iter().map(row).collect();
+    format!("\nrendezvous:\n{}", rows(&cells, look))
+}
+
+fn row(one: &ServerView) -> Vec<String> {
+    let next = one.retry_ms.map_or(String::new(), |ms| format!("next try {}", in_ms(ms)));
+    vec![called(one), state(one), next, display::line(one.address.as_str())]
+}
+
+/// A rendezvous is reached, or it is not any more.
+pub(super) fn changed(one: &ServerView) -> Option<String> {
+    match one.state {
+        ServerState::Up => Some(format!("{}: the rendezvous is reached", called(one))),
+        ServerState::Waiting => Some(format!("{}: the rendezvous is not reached: {}", called(one), state(one))),
+        ServerState::Idle | ServerState::Connecting => None,
+    }
+}
+
+/// Who has a name.
+pub(super) fn found(found: &Found) -> String {
+    let name = format!("{}@{}", found.name.as_str(), display::line(found.server.host()));
+    let nick = shorten(found.nick.as_str(), 40);
+    let known = match &found.friend {
+        Some(handle) => format!("; you call them {handle}"),
+        None if found.is_me => "; this is you".to_owned(),
+        None => String::new(),
+    };
+    format!("{name} is “{nick}” ({}){known}", found.fingerprint)
+}
+
+fn called(one: &ServerView) -> String {
+    let host = display::line(one.address.host());
+    one.name.as_ref().map_or_else(|| host.clone(), |name| format!("{}@{host}", name.as_str()))
+}
+
+fn state(one: &ServerView) -> String {
+    match (one.state, &one.last_error) {
+        (ServerState::Up, _) => "up".to_owned(),
+        (ServerState::Connecting, _) => "connecting".to_owned(),
+        (ServerState::Waiting | ServerState::Idle, Some(why)) => shorten(why, 80),
+        (ServerState::Waiting, None) => "waiting".to_owned(),
+        (ServerState::Idle, None) => "asked when needed".to_owned(),
+    }
+}
