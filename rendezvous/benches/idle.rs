@@ -168,10 +168,12 @@ fn stay(mut client: Client) -> Staying {
         let mut nonce = 0;
         loop {
             tokio::select! {
-                frame = client.next_frame() => if frame.is_err() { panic!("the server hung up") },
+                frame = client.next_frame() => if frame.is_err() { return },
                 () = tokio::time::sleep(PING) => {
                     nonce += 1;
-                    client.send(ServerFrame::Ping { nonce }).await.unwrap();
+                    if client.send(ServerFrame::Ping { nonce }).await.is_err() {
+                        return;
+                    }
                 }
             }
         }
