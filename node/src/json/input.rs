@@ -24,6 +24,7 @@ struct Object {
 }
 
 /// Reads one line; `None` for a blank one. A refusal names the line, or the `id` if the object had one.
+#[expect(clippy::result_large_err, reason = "once for each line that a script writes")]
 pub(crate) fn read(line: String, number: u64) -> Result<Option<Asked>, (Origin, Refusal)> {
     if line.trim().is_empty() {
         return Ok(None);
