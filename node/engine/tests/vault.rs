@@ -163,7 +163,7 @@ fn a_vault_under_another_password_is_told_and_left_alone() {
 }
 
 /// Alice asks for Bob by his name, he accepts, and both vaults know of it, while Rosa comes and goes and so do they.
-fn through_storms(seed: u64) {
+fn through_storms(seed: u64) -> bool {
     let mut rng = ChaCha20Rng::seed_from_u64(seed);
     let mut world = World::with_rosa(&["Alice", "Bob"]);
     world.register(0, "alice");
@@ -195,7 +195,7 @@ fn through_storms(seed: u64) {
     world.rosa().is_away = false;
     world.pass(600_000);
     if !is_asked {
-        return; // Rosa was away each time
+        return false; // Rosa was away each time
     }
     if !is_accepted {
         world.ask(1, Command::Accept { number: 1 }).unwrap_or_else(|refusal| panic!("seed {seed}: {refusal}"));
@@ -209,11 +209,11 @@ fn through_storms(seed: u64) {
         assert_eq!(world.vault(node, own).1.contacts.len(), 1, "seed {seed}: the vault of {own}");
     }
     assert_eq!(world.rosa().knocks.len(), 0, "seed {seed}: nothing waits");
+    true
 }
 
 #[test]
 fn a_rendezvous_that_comes_and_goes_loses_no_request_and_no_vault() {
-    for seed in 0..60 {
-        through_storms(seed);
-    }
+    let asked = (0..60).filter(|seed| through_storms(*seed)).count();
+    assert!(asked > 40, "a request went out in {asked} worlds only");
 }
