@@ -18,8 +18,10 @@ use hobnob_engine::{
 };
 use hobnob_shared::{
     identity::{AccountRecord, Identity},
-    text::Username,
+    text::{Note, Username},
 };
+use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng as _};
+use rand_core::Rng as _;
 
 /// Longer than a vault waits for more changes, with the time to write it.
 const SETTLED_MS: u64 = 32_000;
@@ -158,4 +160,60 @@ fn a_vault_under_another_password_is_told_and_left_alone() {
     let warned = warnings(&mut world, 0);
     assert_eq!(warned.iter().filter(|it| it.contains("does not open here")).count(), 1, "{warned:?}");
     assert_eq!(world.rosa().vaults[&alice], (seq + 1, sealed));
+}
+
+/// Alice asks for Bob by his name, he accepts, and both vaults know of it, while Rosa comes and goes and so do they.
+fn through_storms(seed: u64) -> bool {
+    let mut rng = ChaCha20Rng::seed_from_u64(seed);
+    let mut world = World::with_rosa(&["Alice", "Bob"]);
+    world.register(0, "alice");
+    world.register(1, "bob");
+    world.pass(1_000);
+    let (mut is_asked, mut is_accepted) = (false, false);
+    for _ in 0..40 {
+        match rng.next_u32() % 6 {
+            0 => world.stop_rosa(),
+            1 | 2 => world.rosa().is_away = false,
+            3 => {
+                let node = (rng.next_u32() % 2) as usize;
+                world.rosa().links.retain(|_, link| link.node != node);
+                world.stop(node);
+                world.start(node);
+            }
+            4 if !is_asked => {
+                let command =
+                    Command::AddName { name: Username::parse("bob").unwrap(), server: None, note: Note::default() };
+                let ticket = world.call(0, command);
+                world.pass(20_000);
+                is_asked = world.answer(0, ticket).expect("an answer, whatever happens").is_ok();
+            }
+            _ if !is_accepted => is_accepted = world.ask(1, Command::Accept { number: 1 }).is_ok(),
+            _ => {}
+        }
+        world.pass(u64::from(rng.next_u32()) % 90_000);
+    }
+    world.rosa().is_away = false;
+    world.pass(600_000);
+    if !is_asked {
+        return false; // Rosa was away each time
+    }
+    if !is_accepted {
+        world.ask(1, Command::Accept { number: 1 }).unwrap_or_else(|refusal| panic!("seed {seed}: {refusal}"));
+    }
+    world.pass(900_000);
+    for (node, friend) in [(0, "bob"), (1, "alice")] {
+        let friends = world.friend_list(node);
+        assert_eq!(friends.len(), 1, "seed {seed}");
+        assert_eq!(friends[0].standing, Standing::Friend, "seed {seed}: {friend}");
+        let own = ["alice", "bob"][node];
+        assert_eq!(world.vault(node, own).1.contacts.len(), 1, "seed {seed}: the vault of {own}");
+    }
+    assert_eq!(world.rosa().knocks.len(), 0, "seed {seed}: nothing waits");
+    true
+}
+
+#[test]
+fn a_rendezvous_that_comes_and_goes_loses_no_request_and_no_vault() {
+    let asked = (0..60).filter(|seed| through_storms(*seed)).count();
+    assert!(asked > 40, "a request went out in {asked} worlds only");
 }
