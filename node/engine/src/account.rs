@@ -394,3 +394,35 @@ impl Device {
         (!self.transport.is_empty()).then(|| TransportId(self.transport.clone()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use hobnob_shared::identity::{AccountKey, AccountRecord, Profile};
+    use rand_core::SeedableRng as _;
+
+    use super::*;
+
+    #[test]
+    fn a_chain_that_begins_late_counts_the_record_that_it_follows_as_held() {
+        let key = AccountKey::generate(&mut rand_chacha::ChaCha20Rng::from_seed([1; 32]));
+        let record = |seq, prev| {
+            let profile = Profile { nick: Nickname::parse("Alice").unwrap(), bio: Note::parse("").unwrap() };
+            let (account, devices, revoked) = (key.id(), vec![[seq as u8; 32]], Vec::new());
+            key.sign_record(&AccountRecord { seq, prev, account, devices, revoked, profile })
+        };
+        let first = record(1, None);
+        let second = record(2, Some(first.hash()));
+        let mut late = AccountRow::default();
+        assert_eq!(late.learn_records(&key.id(), std::slice::from_ref(&second)), Chain::Grown);
+        assert!(late.holds(&second.hash()) && late.holds(&first.hash()));
+        assert!(!late.holds(&record(1, Some([9; 32])).hash()));
+
+        // Whoever knows the first record is shown the second, and takes it.
+        let mut friend = AccountRow::default();
+        friend.learn_records(&key.id(), std::slice::from_ref(&first));
+        let shown = late.payloads(friend.known()).pop().unwrap().records;
+        assert_eq!(friend.learn_records(&key.id(), &shown), Chain::Grown);
+    }
+}
