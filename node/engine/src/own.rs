@@ -387,7 +387,7 @@ impl Own {
         let (Some((their_seq, their_hash)), Some((seq, hash))) = (theirs.known(), self.row.known()) else {
             return theirs.known().is_some();
         };
-        let is_restored = self.account_key.is_some() && !theirs.holds(&hash);
+        let is_restored = self.row.restored && self.row.holds(&self.first) && !theirs.holds(&hash);
         their_seq > seq || their_seq == seq && (is_restored || their_hash < hash)
     }
 

@@ -159,11 +159,13 @@ impl LinkTask {
         self.tell(NetEvent::DialFailed { dial, error }).await;
     }
 
-    /// The whole life of a link that the peer opened. Nobody hears of it before its preamble is right.
+    /// The whole life of a link that the peer opened. Nobody hears of it before its preamble is right; what a rendezvous
+    /// serves, a node does not.
     pub(crate) async fn accepted(self, mut stream: Stream) {
         let mut bytes = [0; PREAMBLE_BYTES];
         if let Ok(Ok(())) = timeout(self.times.preamble, stream.read_exact(&mut bytes)).await
             && let Ok(mode) = noise::parse_preamble(&bytes)
+            && matches!(mode, Mode::Device | Mode::Invite | Mode::Nearby)
         {
             self.run(stream, Announcement::Accepted(mode)).await;
         }

@@ -361,7 +361,8 @@ impl World {
     pub(crate) fn befriend(&mut self, one: usize, other: usize) {
         let invite = self.link(one, 1, true);
         self.add(other, invite).unwrap();
-        assert_eq!((self.peers(one, other), self.peers(other, one)), (1, 1), "a session after an invite");
+        // Somebody with two machines is reached at both.
+        assert!(self.peers(one, other) > 0 && self.peers(other, one) > 0, "a session after an invite");
     }
 
     /// Sessions that `node` has with the account of `other`.
