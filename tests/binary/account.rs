@@ -247,8 +247,7 @@ fn at_a_terminal_a_weak_password_is_explained_and_a_made_one_is_typed_back() {
     terminal.wait("hashing the password");
     terminal.wait("you are alice at 127.0.0.1 now");
     terminal.wait("24 ");
-    terminal.type_line("/quit");
-    assert_eq!(terminal.ends_with(), 0);
+    assert_eq!(terminal.quits(), 0);
     assert!(!terminal.seen().contains("password1"), "a password was echoed");
     assert_eq!(terminal.seen().matches(&words).count(), 1, "shown once, and not echoed");
 
@@ -259,10 +258,8 @@ fn at_a_terminal_a_weak_password_is_explained_and_a_made_one_is_typed_back() {
     terminal.wait("password of alice");
     terminal.type_line(&words);
     terminal.wait("this machine is a device of alice now");
-    terminal.type_line("/whoami");
-    terminal.wait("Alice");
-    terminal.type_line("/quit");
-    assert_eq!(terminal.ends_with(), 0);
+    terminal.insist("/whoami", "Alice");
+    assert_eq!(terminal.quits(), 0);
 }
 
 /// The six words on the screen.
@@ -298,8 +295,7 @@ fn the_password_stands_nowhere_that_outlives_it() {
             // Variables are shown to nobody else, but words are: there must be something to look through.
             assert!(file == "environ" || !bytes.is_empty());
         }
-        terminal.type_line("/quit");
-        assert_eq!(terminal.ends_with(), 0);
+        assert_eq!(terminal.quits(), 0);
         assert!(!terminal.seen().contains(PASSWORD), "{verb}: on the screen");
         let files = files(home.path());
         assert!(files.iter().any(|file| file.ends_with("hobnob.log")), "{files:?}");

@@ -149,16 +149,13 @@ fn at_a_terminal_the_password_is_asked_for_and_the_new_machine_says_whose_it_is(
     alice.wait("password:");
     alice.type_line("wrong");
     alice.wait("the password is wrong");
+    alice.wait("password:");
     alice.type_line("open sesame");
     alice.wait("hobnob init --link");
-    alice.type_line("/devices");
-    alice.wait("this one");
-    alice.type_line("/device revoke phone");
-    alice.wait("[y/N]");
-    alice.type_line("n");
-    alice.wait("nothing was done");
-    alice.type_line("/quit");
-    assert_eq!(alice.ends_with(), 0);
+    alice.insist("/devices", "this one");
+    alice.insist("/device revoke phone", "[y/N]");
+    alice.insist("n", "nothing was done");
+    assert_eq!(alice.quits(), 0);
     assert!(!alice.seen().contains("sesame"), "a password was echoed");
 
     let mut alice = home.start_with(&["--password-file", password.to_str().unwrap()]);

@@ -84,6 +84,37 @@ impl Terminal {
         self.type_keys(&format!("{line}\r"));
     }
 
+    /// Types a line until this stands on the screen: what is typed before a password's place is cleared is thrown away.
+    pub(crate) fn insist(&mut self, line: &str, text: &str) {
+        for _ in 0..60 {
+            self.type_line(line);
+            while let Ok(chunk) = self.screen.recv_timeout(Duration::from_secs(2)) {
+                self.seen.push_str(&String::from_utf8_lossy(&chunk));
+                if let Some(found) = self.seen[self.at..].find(text) {
+                    self.at += found + text.len();
+                    return;
+                }
+            }
+        }
+        panic!("typed {line:?} and never saw {text:?}; saw\n{}", self.seen);
+    }
+
+    /// `/quit`, as often as it takes: the exit code.
+    pub(crate) fn quits(&mut self) -> u32 {
+        for _ in 0..60 {
+            // The terminal may be gone already.
+            let _ = self.keys.write_all(b"/quit\r");
+            loop {
+                match self.screen.recv_timeout(Duration::from_secs(2)) {
+                    Ok(chunk) => self.seen.push_str(&String::from_utf8_lossy(&chunk)),
+                    Err(mpsc::RecvTimeoutError::Timeout) => break,
+                    Err(mpsc::RecvTimeoutError::Disconnected) => return self.child.wait().unwrap().exit_code(),
+                }
+            }
+        }
+        panic!("/quit does not end it; saw\n{}", self.seen);
+    }
+
     pub(crate) fn type_keys(&mut self, keys: &str) {
         self.keys.write_all(keys.as_bytes()).unwrap();
     }

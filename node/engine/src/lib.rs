@@ -144,11 +144,12 @@ impl Engine {
     pub fn load(start: Start, view: &dyn View, now: Now, work: &mut Work) -> Result<Self, Fault> {
         let Start { identity, account_key, transport, fresh_incarnation, rendezvous, seed } = start;
         let Identity { account, device_keys, certificate, record } = identity;
-        let device_name = certificate
+        let (device_name, added_ms) = certificate
             .verify()
-            .map(|certificate| certificate.name)
+            .map(|certificate| (certificate.name, certificate.added_ms))
             .map_err(|error| Fault(format!("our own certificate: {error}")))?;
-        let me = Me { account, device: device_keys.id(), device_name, keys: device_keys, certificate, transport };
+        let device = device_keys.id();
+        let me = Me { account, device, device_name, added_ms, keys: device_keys, certificate, transport };
         let mut core = Core::new(me, ChaCha20Rng::from_seed(seed));
         let mut step = Step::new(&mut core, now, view, work);
         let mut own = Own::load(&record, account_key, &mut step)?;

@@ -37,6 +37,8 @@ pub(crate) struct Me {
     pub(crate) device: DeviceId,
     /// How this device is called.
     pub(crate) device_name: Nickname,
+    /// When it became one of the account's, in ms since the epoch.
+    pub(crate) added_ms: u64,
     /// This device's secret keys.
     pub(crate) keys: DeviceKeys,
     /// The account's word that this device is one of its own.
@@ -369,7 +371,7 @@ mod tests {
             added_ms: 0,
         });
         let (account, device, transport) = (account.id(), keys.id(), TransportId(Vec::new()));
-        Core::new(Me { account, device, device_name, keys, certificate, transport }, rng)
+        Core::new(Me { account, device, device_name, added_ms: 0, keys, certificate, transport }, rng)
     }
 
     fn seen(step: &Step<'_>, from: u8, to: Option<u8>, order: Order, most: usize) -> Vec<(u8, u32)> {

@@ -164,7 +164,8 @@ impl Chat {
             // Withdrawn before it ever came here: nobody is told of it.
             return Ok(None);
         }
-        if came == Came::CaughtUp && self.row.importing {
+        // What was written since this device is there is news, whichever of our devices brings it.
+        if came == Came::CaughtUp && self.row.importing && rank.time_ms < env.step.me.added_ms {
             return Ok(None);
         }
         let message = self.show(place, &row, id, body, amended.as_ref(), env.around, env.step)?;
