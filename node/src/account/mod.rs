@@ -13,9 +13,9 @@ mod work;
 
 use std::fmt;
 
-use hobnob_shared::text::Username;
-
 use crate::api::{Node, Refusal, ServerView};
+
+pub use crate::command::FullName;
 
 pub use leave::{log_out, unregister};
 pub use login::{Login, LoginEnd, login};
@@ -46,24 +46,6 @@ impl fmt::Display for Stage {
             Self::Working => "proving a second of work, which keeps floods away…",
             Self::Certifying => "making this machine a device of the account…",
         })
-    }
-}
-
-/// A name at a rendezvous, as a person writes it: `alice`, or `alice@r.example` where several are in use.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FullName {
-    /// The name.
-    pub name: Username,
-    /// The host of the rendezvous.
-    pub host: Option<String>,
-}
-
-impl FullName {
-    /// Reads one; an `@` before it does not matter.
-    pub fn parse(text: &str) -> Result<Self, hobnob_shared::text::UsernameError> {
-        let text = text.strip_prefix('@').unwrap_or(text);
-        let (name, host) = text.split_once('@').map_or((text, None), |(name, host)| (name, Some(host.to_owned())));
-        Ok(Self { name: Username::parse(name)?, host })
     }
 }
 

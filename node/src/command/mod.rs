@@ -5,6 +5,7 @@
 
 mod args;
 pub mod emoji;
+mod full_name;
 pub mod help;
 mod parse;
 pub mod table;
@@ -18,10 +19,9 @@ use hobnob_shared::{
     text::{Handle, Nickname, Note},
 };
 
-use crate::account::FullName;
-
 pub use self::{
     args::duration,
+    full_name::FullName,
     parse::parse,
     table::{Arg, Spec, all, find},
 };

@@ -4,10 +4,7 @@ use hobnob_engine::command::{Command, InviteTerms, Refusal};
 use hobnob_shared::{identity::Invite, text::Note};
 
 use super::{Arg, ROW, Spec};
-use crate::{
-    account::FullName,
-    command::{Action, Local, args::Args},
-};
+use crate::command::{Action, FullName, Local, args::Args};
 
 /// A link works this long unless told otherwise: a week.
 const DEFAULT_LIFETIME_SECS: u64 = 7 * 86_400;

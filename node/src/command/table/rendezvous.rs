@@ -6,10 +6,7 @@ use hobnob_engine::command::Refusal;
 use hobnob_shared::rendezvous::RegistrationCode;
 
 use super::{Arg, ROW, Spec};
-use crate::{
-    account::FullName,
-    command::{Action, Local, args::Args},
-};
+use crate::command::{Action, FullName, Local, args::Args};
 
 pub(super) const ROWS: &[Spec] = &[
     Spec {
