@@ -260,6 +260,7 @@ fn settings_that_come_late_hold_for_what_is_here_already() {
     let goes: Vec<_> = world.history(BOB, "alice").iter().map(|message| message.expires_ms.is_some()).collect();
     // Twelve of Alice's twenty are forgotten; her log began one step before or after Bob's.
     assert!(goes.is_sorted() && !goes[0] && goes[13..].iter().all(|goes| *goes), "eight are remembered: {goes:?}");
+    assert!(goes[..11].iter().all(|goes| !goes), "and no more: {goes:?}");
     world.run(120_000);
     let left = world.texts(BOB, "alice");
     assert_eq!(left.len(), goes.iter().filter(|goes| !**goes).count());

@@ -361,8 +361,10 @@ impl World {
     pub(crate) fn befriend(&mut self, one: usize, other: usize) {
         let invite = self.link(one, 1, true);
         self.add(other, invite).unwrap();
+        let machines = |of: usize| (0..self.nodes.len()).filter(|node| self.account(*node) == self.account(of)).count();
         // Somebody with two machines is reached at both.
-        assert!(self.peers(one, other) > 0 && self.peers(other, one) > 0, "a session after an invite");
+        let expected = (machines(other), machines(one));
+        assert_eq!((self.peers(one, other), self.peers(other, one)), expected, "a session after an invite");
     }
 
     /// Sessions that `node` has with the account of `other`.
