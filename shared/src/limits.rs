@@ -182,6 +182,9 @@ pub const VAULT_STEP_BYTES: usize = 4 * 1024;
 /// Largest sealed presence, in bytes: a state, a text and a few addresses.
 pub const MAX_PRESENCE_BYTES: usize = 1024;
 
+/// Largest presence ticket, in bytes: three keys and a time take under 120.
+pub const MAX_PRESENCE_TICKET_BYTES: usize = 256;
+
 /// A presence that is not refreshed is forgotten after this, in seconds.
 pub const MAX_PRESENCE_TTL_SECS: u32 = 120;
 

@@ -3,7 +3,7 @@
 
 mod cast;
 
-use cast::{alice, nick};
+use cast::{alice, nick, server::signed_ticket};
 use hobnob_shared::{
     codec::{self, DecodeError},
     id::{ConversationId, LogId, ShortHash},
@@ -14,7 +14,8 @@ use hobnob_shared::{
     text::Note,
     wire::{
         AccountPayload, ChatDigest, Close, Digest, Digests, Entries, ErrorCode, Failure, Frame, Frontier, FrontierItem,
-        Hello, Introduce, Knock, Presence, PresenceState, Read, ReadItem, SignedEntry, Typing, Want, WantRange,
+        Hello, Introduce, Knock, Presence, PresenceAt, PresenceState, Read, ReadItem, SignedEntry, Typing, Want,
+        WantRange,
     },
 };
 use proptest::prelude::*;
@@ -63,6 +64,7 @@ fn all() -> Vec<Frame> {
         Frame::SasCommit { commit: [1; 32] },
         Frame::SasNonce { nonce: [2; 16] },
         Frame::SasReveal { nonce: [3; 16] },
+        Frame::PresenceAt(PresenceAt { ticket: signed_ticket() }),
     ]
 }
 

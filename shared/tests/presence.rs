@@ -1,18 +1,18 @@
 //! Presence at a rendezvous: friends read it, nobody else learns or publishes anything.
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 mod cast;
 
 use cast::{
-    rng,
-    server::{presence_content, presence_secret},
+    bob, rng,
+    server::{mail_content, presence_content, presence_secret, signed_ticket, ticket_letter},
 };
 use hobnob_shared::{
     Sealed, codec,
     limits::{MAX_ADDRESSES, MAX_NOTE_BYTES, MAX_PRESENCE_BYTES},
     presence::{PresenceContent, PresenceSecret, PresenceTicket},
     text::Note,
-    wire::{PresenceState, rendezvous::PresencePut},
+    wire::{PresenceState, SignedTicket, TicketLetter, mail::MailContent, rendezvous::PresencePut},
 };
 
 #[test]
@@ -76,6 +76,28 @@ fn the_longest_text_fits_and_only_as_many_addresses_as_there_is_room_for() {
         assert!(opened.text == content.text && !opened.addresses.is_empty());
         assert!(addresses.starts_with(&opened.addresses), "the best ones stay");
     }
+}
+
+#[test]
+fn a_ticket_counts_only_with_the_signature_of_the_device_that_it_names() {
+    assert_eq!(signed_ticket().verify().unwrap(), ticket_letter());
+    let by_another = TicketLetter { device: bob().device.id(), ..ticket_letter() }.sign(&bob().device);
+    let swapped = SignedTicket { signature: by_another.signature, ..signed_ticket() };
+    assert!(swapped.verify().is_err());
+    let bytes = signed_ticket().bytes;
+    assert!(bytes.len() < 120, "{}", bytes.len());
+    for at in 0..bytes.len() {
+        let mut changed = signed_ticket();
+        changed.bytes[at] ^= 1;
+        assert!(changed.verify().is_err(), "byte {at}");
+    }
+}
+
+#[test]
+fn a_ticket_travels_in_mail_and_mail_without_one_is_as_before() {
+    let with = MailContent { presence: Some(signed_ticket()), ..mail_content() };
+    assert_eq!(codec::decode_exact::<MailContent>(&codec::encode(&with), 4096), Ok(with));
+    assert!(mail_content().presence.is_none(), "the stored envelope is one of before");
 }
 
 #[test]

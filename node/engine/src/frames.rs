@@ -1,10 +1,10 @@
 //! Routes what comes over a link: handshake, then frames, each to the part that understands it.
 
 use hobnob_shared::{
-    id::AccountId,
+    id::{AccountId, DeviceId},
     identity::SignedCertificate,
     text::Note,
-    wire::{AccountPayload, Close, ErrorCode, Failure, Frame, Knock},
+    wire::{AccountPayload, Close, ErrorCode, Failure, Frame, Knock, PresenceAt},
 };
 
 use crate::{
@@ -138,8 +138,13 @@ impl Parts {
                 }
             }
             Frame::Presence(shown) => {
-                if let Some(account) = self.friend_at(link) {
-                    self.presence.on_frame(link, account, shown, &self.people, step);
+                if let Some(spot) = self.friend_device_at(link) {
+                    self.presence.on_frame(link, spot, shown, &self.people, step);
+                }
+            }
+            Frame::PresenceAt(PresenceAt { ticket }) => {
+                if let Some((account, device)) = self.friend_device_at(link) {
+                    self.on_presence_ticket(account, &ticket, Some(device), step);
                 }
             }
             Frame::Introduce(introduce) => {
@@ -161,8 +166,13 @@ impl Parts {
 
     /// Whose session it is, if it is up and may carry what friends say.
     fn friend_at(&self, link: SessionId) -> Option<AccountId> {
-        let account = self.sessions.peer(link)?.account;
-        self.people.syncs(&account).then_some(account)
+        self.friend_device_at(link).map(|(account, _)| account)
+    }
+
+    /// The same, with their device.
+    fn friend_device_at(&self, link: SessionId) -> Option<(AccountId, DeviceId)> {
+        let peer = self.sessions.peer(link)?;
+        self.people.syncs(&peer.account).then_some((peer.account, peer.device))
     }
 
     fn on_sas_commit(&mut self, link: SessionId, commit: [u8; 32], step: &mut Step<'_>) {

@@ -155,7 +155,7 @@ impl Engine {
         let mut own = Own::load(&record, account_key, &mut step)?;
         let settings = Settings::load(&mut step)?;
         let people = People::load(&mut step)?;
-        let presence = Presences::load(&mut step)?;
+        let presence = Presences::load(fresh_incarnation, &mut step)?;
         let sessions = Sessions::new(&mut step);
         let rendezvous = Rendezvous::load(&rendezvous, &mut step)?;
         own.keep_prekey(rendezvous.prekey().cloned());
@@ -199,6 +199,7 @@ impl Engine {
         let mut step = Step::new(&mut self.core, now, view, work);
         self.parts.share(&mut step)?;
         self.parts.publish(&mut step)?;
+        self.parts.show_presence(&mut step);
         self.parts.conversations.flush(&around!(self.parts), &mut step)?;
         self.parts.settle(&mut step)?;
         self.parts.sessions.seal(&mut step);

@@ -1,18 +1,26 @@
-//! Who shows themselves how: we to friends, friends to us. Told over live sessions only, and only a hint.
+//! Who shows themselves how: we to friends, friends to us. Told over live sessions, and through rendezvous to those who
+//! are not connected; only a hint, and a live session's word counts more.
+
+mod note;
+mod publish;
+mod served;
+mod ticket;
 
 use std::collections::BTreeMap;
 
 use hobnob_shared::{
-    id::AccountId,
+    id::{AccountId, DeviceId},
     text::Note,
-    wire::{self, Frame, PresenceState},
+    wire::{self, Frame, PresenceState, rendezvous::PresenceToken},
 };
 use serde::{Deserialize, Serialize};
 
+use self::{note::Notes, publish::Places, ticket::Tickets};
 use crate::{
     command::Presence,
     event::Event,
     friend::People,
+    rendezvous::ServerKey,
     row::{Slot, Table},
     session::Sessions,
     step::{SessionId, Step},
@@ -40,14 +48,31 @@ struct Own {
 #[derive(Debug)]
 pub(crate) struct Presences {
     own: Own,
-    sessions: BTreeMap<SessionId, (AccountId, Presence, Note)>,
+    sessions: BTreeMap<SessionId, Word>,
+    tickets: Tickets,
+    notes: Notes,
+    places: Places,
+}
+
+/// What a device says over a session.
+#[derive(Clone, Debug)]
+struct Word {
+    account: AccountId,
+    device: DeviceId,
+    presence: Presence,
+    text: Note,
 }
 
 impl Presences {
-    pub(crate) fn load(step: &mut Step<'_>) -> Result<Self, Fault> {
+    pub(crate) fn load(is_restored: bool, step: &mut Step<'_>) -> Result<Self, Fault> {
         let own = step.get::<Shown>(&Slot)?;
-        let own = own.unwrap_or(Own { presence: Presence::Online, text: Note::default() });
-        Ok(Self { own, sessions: BTreeMap::new() })
+        Ok(Self {
+            own: own.unwrap_or(Own { presence: Presence::Online, text: Note::default() }),
+            sessions: BTreeMap::new(),
+            tickets: Tickets::load(is_restored, step)?,
+            notes: Notes::default(),
+            places: Places::default(),
+        })
     }
 
     /// What we show, and the text with it.
@@ -57,9 +82,12 @@ impl Presences {
 
     /// What a friend shows: of several devices, the one that is most there.
     pub(crate) fn of(&self, account: &AccountId) -> (Presence, Note) {
-        let theirs = self.sessions.values().filter(|(owner, ..)| owner == account);
-        let best = theirs.min_by_key(|(_, presence, _)| rank(*presence));
-        best.map_or((Presence::Offline, Note::default()), |(_, presence, text)| (*presence, text.clone()))
+        let live = || self.sessions.values().filter(|word| word.account == *account);
+        let noted = self.notes.of(account).filter(|(device, ..)| !live().any(|word| word.device == **device));
+        let all =
+            live().map(|word| (word.presence, &word.text)).chain(noted.map(|(_, presence, text)| (presence, text)));
+        let best = all.min_by_key(|(presence, _)| rank(*presence));
+        best.map_or((Presence::Offline, Note::default()), |(presence, text)| (presence, text.clone()))
     }
 
     /// The person shows themselves otherwise.
@@ -78,6 +106,17 @@ impl Presences {
         for (link, ..) in friends.collect::<Vec<_>>() {
             self.tell(link, step);
         }
+        self.places.renew(step);
+    }
+
+    /// We are somewhere else: friends who watch us are to know.
+    pub(crate) fn on_moved(&mut self, step: &Step<'_>) {
+        self.places.renew(step);
+    }
+
+    /// A rendezvous refused what we published or watched, or what was to end.
+    pub(crate) fn on_refused(&mut self, server: &ServerKey, ending: Option<PresenceToken>, step: &Step<'_>) {
+        self.places.on_failed(server, ending, step);
     }
 
     /// We want to be taken for offline: nothing tells that somebody sits here.
@@ -87,32 +126,33 @@ impl Presences {
 
     /// Tells a friend over a session of theirs.
     pub(crate) fn tell(&self, session: SessionId, step: &mut Step<'_>) {
-        let (state, text) = match self.own.presence {
-            Presence::Online => (PresenceState::Online, self.own.text.clone()),
-            Presence::Away => (PresenceState::Away, self.own.text.clone()),
-            Presence::Busy => (PresenceState::Busy, self.own.text.clone()),
-            Presence::Invisible | Presence::Offline => (PresenceState::Offline, Note::default()),
-        };
+        let (state, text) = self.published().unwrap_or((PresenceState::Offline, Note::default()));
         step.send(session, Frame::Presence(wire::Presence { state, text }));
+    }
+
+    /// What others see, if they see anything.
+    fn published(&self) -> Option<(PresenceState, Note)> {
+        let state = match self.own.presence {
+            Presence::Online => PresenceState::Online,
+            Presence::Away => PresenceState::Away,
+            Presence::Busy => PresenceState::Busy,
+            Presence::Invisible | Presence::Offline => return None,
+        };
+        Some((state, self.own.text.clone()))
     }
 
     /// A friend tells us.
     pub(crate) fn on_frame(
         &mut self,
         session: SessionId,
-        account: AccountId,
-        shown: wire::Presence,
+        (account, device): (AccountId, DeviceId),
+        said: wire::Presence,
         people: &People,
         step: &mut Step<'_>,
     ) {
         let before = self.of(&account);
-        let presence = match shown.state {
-            PresenceState::Online => Presence::Online,
-            PresenceState::Away => Presence::Away,
-            PresenceState::Busy => Presence::Busy,
-            PresenceState::Offline => Presence::Offline,
-        };
-        self.sessions.insert(session, (account, presence, shown.text));
+        let word = Word { account, device, presence: shown(said.state), text: said.text };
+        self.sessions.insert(session, word);
         self.compare(&account, before, people, step);
     }
 
@@ -125,10 +165,10 @@ impl Presences {
         people: &People,
         step: &mut Step<'_>,
     ) {
-        let Some(account) = self.sessions.get(&session).map(|(account, ..)| *account) else { return };
+        let Some(account) = self.sessions.get(&session).map(|word| word.account) else { return };
         let before = self.of(&account);
-        if let (Some(shown), Some(heir)) = (self.sessions.remove(&session), heir) {
-            self.sessions.entry(heir).or_insert(shown);
+        if let (Some(word), Some(heir)) = (self.sessions.remove(&session), heir) {
+            self.sessions.entry(heir).or_insert(word);
         }
         self.compare(&account, before, people, step);
     }
@@ -138,6 +178,16 @@ impl Presences {
         if (presence, &text) != (before.0, &before.1) {
             step.event(Event::PresenceChanged { chat: people.handle(account), presence, text });
         }
+    }
+}
+
+/// A state as front ends know it.
+fn shown(state: PresenceState) -> Presence {
+    match state {
+        PresenceState::Online => Presence::Online,
+        PresenceState::Away => Presence::Away,
+        PresenceState::Busy => Presence::Busy,
+        PresenceState::Offline => Presence::Offline,
     }
 }
 

@@ -83,6 +83,8 @@ struct Try {
     last_error: Option<String>,
     /// Addresses that mDNS showed.
     found: Vec<String>,
+    /// Addresses that it shows at a rendezvous.
+    noted: Vec<String>,
     /// An address that a person named, to be tried (and reported on) next.
     asked: Option<String>,
 }
@@ -164,6 +166,26 @@ impl Reach {
         any
     }
 
+    /// A friend's device shows where it is: tried now, if it was not there before or has moved.
+    pub(crate) fn on_noted(
+        &mut self,
+        spot: Spot,
+        mut addresses: Vec<String>,
+        has_come: bool,
+        sessions: &Sessions,
+        step: &Step<'_>,
+    ) {
+        let Some(it) = self.spots.get_mut(&spot) else { return };
+        addresses.retain(|address| address.starts_with('/') && parse_address(address).is_ok());
+        addresses.truncate(MAX_FOUND);
+        let has_moved = it.noted != addresses;
+        it.noted = addresses;
+        if (has_come || has_moved) && !it.busy && !sessions.has_device(&spot.0, &spot.1) {
+            it.failures = 0;
+            it.due_ms = Some(it.last_ms.map_or(0, |last| last + FIRST_WAIT_MS).max(step.now.mono_ms));
+        }
+    }
+
     /// Another session with this device is wanted, though there is one.
     pub(crate) fn renew(&mut self, account: AccountId, x25519: [u8; 32], around: &Around<'_>, step: &mut Step<'_>) {
         self.dial_spot((account, x25519), around, step);
@@ -216,7 +238,11 @@ impl Reach {
         let (transport, known) = around.where_is(&spot.0, &spot.1);
         let asked = it.asked.take();
         let mut addresses: Vec<_> = asked.iter().chain(&it.found).cloned().collect();
-        addresses.extend(known.into_iter().filter(|address| !it.found.contains(address)));
+        for address in it.noted.iter().cloned().chain(known) {
+            if !it.found.contains(&address) && !addresses.contains(&address) {
+                addresses.push(address);
+            }
+        }
         if addresses.is_empty() {
             return;
         }
@@ -278,7 +304,8 @@ impl Reach {
     /// A session with this device is up, whoever opened it.
     pub(crate) fn on_up(&mut self, account: AccountId, x25519: [u8; 32]) {
         if let Some(it) = self.spots.get_mut(&(account, x25519)) {
-            *it = Try { found: std::mem::take(&mut it.found), last_ms: it.last_ms, ..Try::default() };
+            let (found, noted) = (std::mem::take(&mut it.found), std::mem::take(&mut it.noted));
+            *it = Try { found, noted, last_ms: it.last_ms, ..Try::default() };
         }
     }
 
@@ -299,7 +326,7 @@ impl Reach {
         let missing = friends.filter(|(spot, _)| !sessions.has_device(&spot.0, &spot.1));
         let view = missing.map(|(spot, it)| {
             let mut addresses = around.where_is(&spot.0, &spot.1).1;
-            addresses.extend(it.found.iter().cloned());
+            addresses.extend(it.found.iter().chain(&it.noted).cloned());
             keep_places(&mut addresses);
             let refused = around.people.refused_invite(&spot.0).and_then(|invite| invite.dead.clone());
             let nowhere = || addresses.is_empty().then(|| "no address is known; try /connect".to_owned());

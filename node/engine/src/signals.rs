@@ -52,6 +52,10 @@ impl Parts {
                 Ok(())
             }
             Signal::Served(outcome) => self.on_served(*outcome, step),
+            Signal::Noted(server, note) => {
+                self.on_presence_note(&server, &note, step);
+                Ok(())
+            }
         }
     }
 
@@ -85,6 +89,7 @@ impl Parts {
         }
         if peer.account != step.me.account {
             self.presence.tell(link, step);
+            self.hand_ticket(link, step);
             self.introductions.send(link, &peer.account, &self.people, step);
         }
         self.conversations.on_session_up(link, peer.account, peer.device, &around!(self), step)
@@ -140,6 +145,7 @@ impl Parts {
     /// Blocked and removed people lose their sessions; somebody with two histories keeps them, to settle which counts.
     fn on_estranged(&mut self, account: &AccountId, step: &mut Step<'_>) {
         self.reach.refresh(account, &around!(self), &self.sessions, step);
+        self.hide_presence(account, step);
         let is_wanted = self.people.friend(account).is_some_and(|row| row.is_wanted());
         for link in self.sessions.links_of(account) {
             if is_wanted {
@@ -162,6 +168,7 @@ impl Parts {
         let is_us = *account == step.me.account;
         self.people.spend_invite(account, step);
         self.reach.refresh(account, &around!(self), &self.sessions, step);
+        self.hide_presence(account, step);
         if is_us || self.people.standing(account) == Some(Standing::Friend) {
             self.conversations.on_devices_changed(*account, &around!(self), step)?;
         }
@@ -192,6 +199,7 @@ impl Parts {
     pub(crate) fn on_listening(&mut self, addresses: Vec<String>, step: &mut Step<'_>) -> Result<(), Fault> {
         step.event(Event::Listening(addresses.clone()));
         self.rendezvous.wake_all(step);
+        self.presence.on_moved(step);
         if self.own.on_listening(addresses, step) {
             self.tell_everybody(&[self.own.bundle()], step);
         }

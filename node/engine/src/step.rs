@@ -9,7 +9,7 @@ use hobnob_shared::{
     id::{AccountId, DeviceId},
     identity::{DeviceKeys, SignedCertificate},
     text::Nickname,
-    wire::{Body, Frame},
+    wire::{Body, Frame, rendezvous::PresenceNote},
 };
 use rand_chacha::ChaCha20Rng;
 use rand_core::Rng as _;
@@ -19,7 +19,7 @@ use crate::{
     event::Event,
     log::row::Rank,
     reach::Attempt,
-    rendezvous::Outcome,
+    rendezvous::{Outcome, ServerKey},
     row::{RowKey, RowValue, Table, after},
     view::{Fault, Order, View, Visit},
     work::{Action, LinkId, Now, Ticket, TransportId, Work},
@@ -100,6 +100,8 @@ pub(crate) enum Signal {
     News(AccountId, News),
     /// A rendezvous answered, or did not.
     Served(Box<Outcome>),
+    /// A rendezvous says how somebody shows themselves.
+    Noted(ServerKey, Box<PresenceNote>),
 }
 
 /// What lives longer than a step and belongs to no part.

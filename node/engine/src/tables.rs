@@ -42,11 +42,13 @@ pub enum TableId {
     Prekeys = 42,
     /// Account → a friend request of ours that its name led to.
     Knocks = 43,
+    /// (Account, device) of a friend → where its presence is at a rendezvous, and which of our tickets it was told.
+    Tickets = 48,
 }
 
 impl TableId {
     /// Every table, in the order of its number.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Profile,
         Self::Settings,
         Self::Friends,
@@ -66,5 +68,6 @@ impl TableId {
         Self::Names,
         Self::Prekeys,
         Self::Knocks,
+        Self::Tickets,
     ];
 }

@@ -16,6 +16,7 @@ impl Parts {
             self.verifications.next_timeout(),
             self.conversations.next_timeout(),
             self.rendezvous.next_timeout(),
+            self.presence.next_timeout(),
         ];
         deadlines.into_iter().flatten().min()
     }
@@ -36,6 +37,7 @@ impl Parts {
         self.on_share_timeout(step)?;
         self.verifications.on_timeout(&self.people, &self.sessions, step);
         self.rendezvous.on_timeout(step);
+        self.presence.on_timeout(&self.people, step);
         self.sync_vaults(step);
         self.conversations.on_timeout(&around!(self), step)
     }

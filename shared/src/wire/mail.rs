@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    SignedEntry,
+    SignedEntry, SignedTicket,
     payload::{AccountPayload, FrontierItem},
 };
 use crate::{
@@ -42,6 +42,9 @@ pub struct MailContent {
     /// The sender wants to be, or accepts to be, a friend.
     #[serde(rename = "k", default, skip_serializing_if = "Option::is_none")]
     pub knock: Option<SignedKnock>,
+    /// Where the sender's presence is.
+    #[serde(rename = "p", default, skip_serializing_if = "Option::is_none")]
+    pub presence: Option<SignedTicket>,
 }
 
 /// What a device has stored of a conversation: a frontier that needs no session.

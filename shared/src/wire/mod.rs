@@ -9,6 +9,7 @@ pub mod own;
 pub mod payload;
 pub mod peer;
 pub mod rendezvous;
+pub mod ticket;
 
 pub use body::{Body, EntryRef, kind};
 pub use entry::{Dep, EntryError, Header, SealedBody, SignedEntry, entry_id};
@@ -16,7 +17,8 @@ pub use error::ErrorCode;
 pub use own::{DeviceCut, FriendPut, ReadMark, Setting};
 pub use payload::{
     AccountPayload, ChatDigest, Close, Digest, Digests, Entries, Failure, Frontier, FrontierItem, Hello, Introduce,
-    Knock, Presence, PresenceState, Read, ReadItem, Typing, Want, WantRange,
+    Knock, Presence, PresenceAt, PresenceState, Read, ReadItem, Typing, Want, WantRange,
 };
 pub use peer::Frame;
 pub use rendezvous::ServerFrame;
+pub use ticket::{SignedTicket, TicketLetter};

@@ -11,7 +11,7 @@ use crate::{
         MAX_REVOKED, MAX_WANT_RANGES,
     },
     text::{Nickname, Note},
-    wire::{ErrorCode, SignedEntry},
+    wire::{ErrorCode, SignedEntry, SignedTicket},
 };
 
 /// Most certificates of one account in a frame.
@@ -240,6 +240,14 @@ pub struct Introduce {
     /// What the sender says to that.
     #[serde(rename = "t")]
     pub note: Note,
+}
+
+/// Where the sender's presence is, for friends.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PresenceAt {
+    /// With the signature of the device that sends it.
+    #[serde(rename = "k")]
+    pub ticket: SignedTicket,
 }
 
 impl From<(LogId, u64, ShortHash)> for FrontierItem {

@@ -10,8 +10,8 @@ use serde::{
 use super::{
     numbered::{self, Frames, part},
     payload::{
-        AccountPayload, Close, Digest, Digests, Entries, Failure, Frontier, Hello, Introduce, Knock, Presence, Read,
-        Typing, Want,
+        AccountPayload, Close, Digest, Digests, Entries, Failure, Frontier, Hello, Introduce, Knock, Presence,
+        PresenceAt, Read, Typing, Want,
     },
 };
 use crate::codec::{self, DecodeError};
@@ -72,6 +72,8 @@ pub enum Frame {
         /// What the commitment was made of.
         nonce: [u8; 16],
     },
+    /// 48
+    PresenceAt(PresenceAt),
     /// A number that this version does not know. Its payload is gone.
     Unknown(u16),
 }
@@ -99,6 +101,7 @@ impl Frame {
             Self::SasCommit { .. } => 40,
             Self::SasNonce { .. } => 42,
             Self::SasReveal { .. } => 44,
+            Self::PresenceAt(_) => 48,
             Self::Unknown(number) => *number,
         }
     }
@@ -127,6 +130,7 @@ impl Frame {
             Self::Account(payload) => codec::encode(&(number, id, payload)),
             Self::Knock(payload) => codec::encode(&(number, id, payload)),
             Self::Introduce(payload) => codec::encode(&(number, id, payload)),
+            Self::PresenceAt(payload) => codec::encode(&(number, id, payload)),
             Self::SasCommit { commit } => codec::encode(&(number, id, Commit32 { commit: *commit })),
             Self::SasNonce { nonce } | Self::SasReveal { nonce } => {
                 codec::encode(&(number, id, Nonce16 { nonce: *nonce }))
@@ -181,6 +185,7 @@ impl Frames for Frame {
             40 => Self::SasCommit { commit: part::<_, Commit32>(seq)?.commit },
             42 => Self::SasNonce { nonce: part::<_, Nonce16>(seq)?.nonce },
             44 => Self::SasReveal { nonce: part::<_, Nonce16>(seq)?.nonce },
+            48 => Self::PresenceAt(part(seq)?),
             unknown => {
                 let _: IgnoredAny = part(seq)?;
                 Self::Unknown(unknown)

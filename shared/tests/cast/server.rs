@@ -14,7 +14,8 @@ use hobnob_shared::{
     text::{Handle, Note, Username},
     vault::{Contact, Reach, Rest, VaultContent, VaultKey},
     wire::{
-        AccountPayload, Close, ErrorCode, Failure, FrontierItem, Hello, PresenceState, ServerFrame,
+        AccountPayload, Close, ErrorCode, Failure, FrontierItem, Hello, PresenceState, ServerFrame, SignedTicket,
+        TicketLetter,
         mail::{KnockLetter, MailContent, Receipt, SignedReceipt},
         rendezvous::{
             BoxPut, KnockAck, KnockItem, KnockPut, Knocks, LoggedIn, LoginFinish, LoginGo, LoginStart, Mail, MailAck,
@@ -131,6 +132,7 @@ pub fn mail_content() -> MailContent {
         entries: vec![alice().write("hello").entry],
         receipts: vec![receipt()],
         knock: Some(knock().sign(&alice().device)),
+        presence: None,
     }
 }
 
@@ -145,6 +147,14 @@ pub fn presence_content() -> PresenceContent {
         addresses: vec!["/ip4/203.0.113.7/tcp/4001".into()],
         expiry_ms: NOON_MS,
     }
+}
+
+pub fn ticket_letter() -> TicketLetter {
+    TicketLetter { device: alice().device.id(), ticket: presence_secret().ticket(), time_ms: NOON_MS }
+}
+
+pub fn signed_ticket() -> SignedTicket {
+    ticket_letter().sign(&alice().device)
 }
 
 /// Every frame at least once, each with a name of its own.

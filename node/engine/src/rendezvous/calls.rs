@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use hobnob_shared::wire::{ErrorCode, ServerFrame};
+use hobnob_shared::wire::{ErrorCode, ServerFrame, rendezvous::PresenceToken};
 
 use super::{Lane, ServerKey};
 use crate::work::{LinkId, Ticket};
@@ -31,6 +31,8 @@ pub(crate) enum Purpose {
     Account,
     /// Friend requests that wait.
     Knocks,
+    /// Our presence, or whom we watch; with what has to end of it.
+    Presence(Option<PresenceToken>),
     /// The vault as it is there.
     VaultGet,
     /// A newer vault goes there.

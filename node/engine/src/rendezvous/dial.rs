@@ -196,6 +196,11 @@ impl Rendezvous {
         is_news
     }
 
+    /// Whether our account has a session there.
+    pub(crate) fn is_up(&self, server: &ServerKey) -> bool {
+        self.state(server) == ServerState::Up
+    }
+
     /// How it goes with our account's session.
     pub(super) fn state(&self, server: &ServerKey) -> ServerState {
         let is_up = self.sessions.values().any(|it| it.server == *server && it.lane == Lane::Account && it.is_ready);

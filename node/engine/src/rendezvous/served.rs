@@ -41,6 +41,11 @@ impl Parts {
                     return self.on_knocks(server, &knocks, step);
                 }
             }
+            Purpose::Presence(ending) => {
+                if answer.is_err() {
+                    self.presence.on_refused(&server, ending, step);
+                }
+            }
             Purpose::VaultGet => return self.on_vault(server, answer, step),
             Purpose::VaultPut => self.rendezvous.on_vault_put(&server, &answer, step),
             Purpose::Quiet => {}
@@ -56,15 +61,21 @@ impl Parts {
         step: &mut Step<'_>,
     ) -> Result<(), Fault> {
         let checked = match answer.map(|answered| *answered.frame) {
-            Ok(ServerFrame::Status(status)) => self.rendezvous.check_status(&server, &status, step),
+            Ok(ServerFrame::Status(status)) => {
+                self.rendezvous.check_status(&server, &status, step).map(|()| status.time_ms)
+            }
             Ok(_) => Err(Failed::Unreached("it answers nonsense".to_owned())),
             Err(failed) => Err(failed),
         };
-        if let Err(failed) = checked {
-            self.rendezvous.distrust(&server, &failed, step);
-            return Ok(());
-        }
+        let time_ms = match checked {
+            Ok(time_ms) => time_ms,
+            Err(failed) => {
+                self.rendezvous.distrust(&server, &failed, step);
+                return Ok(());
+            }
+        };
         self.rendezvous.on_reached(&server, step);
+        self.begin_presence(server, time_ms, step);
         self.rendezvous.ask_own_name(server, step);
         self.rendezvous.ask_knocks(server, step);
         self.rendezvous.begin_vault(server, step);
@@ -242,8 +253,7 @@ impl Rendezvous {
 
     /// What came of it, in words that name the host.
     fn refusal(&self, server: &ServerKey, failed: &Failed) -> Refusal {
-        let host = self.servers.get(server).map_or("the rendezvous", |row| row.address.host());
-        failed.refusal(host)
+        failed.refusal(&self.host(server))
     }
 
     /// Nothing comes of an errand. Whoever waits for it is told; that we accepted somebody is told another time.

@@ -1,6 +1,6 @@
 //! Asking over sessions: requests out, answers back to whoever asked.
 
-use hobnob_shared::wire::{Close, ErrorCode, Failure, Hello, ServerFrame};
+use hobnob_shared::wire::{Close, ErrorCode, Failure, Hello, ServerFrame, rendezvous::PresenceNote};
 use rand_core::Rng as _;
 
 use super::{
@@ -126,8 +126,7 @@ impl Rendezvous {
             ServerFrame::Ping { nonce } => self.say(link, &ServerFrame::Pong { nonce }, step),
             ServerFrame::Error(Failure { code, of }) => self.finish(link, of, Err(Failed::Refused(code)), step),
             ServerFrame::MailWaiting(_) => self.on_waiting(link, step),
-            // Nobody's presence is asked for here.
-            ServerFrame::PresenceNote(_) => {}
+            ServerFrame::PresenceNote(note) => self.on_note(link, note, step),
             frame if frame.wants_answer() => {
                 self.say(link, &ServerFrame::Error(Failure { code: ErrorCode::Unsupported, of: id }), step);
             }
@@ -140,6 +139,14 @@ impl Rendezvous {
         if let Some(server) = self.sessions.get(&link).filter(|session| session.is_ready).map(|session| session.server)
         {
             self.ask_knocks(server, step);
+        }
+    }
+
+    /// Somebody shows themselves otherwise. Only our account watches.
+    fn on_note(&self, link: LinkId, note: PresenceNote, step: &mut Step<'_>) {
+        let session = self.sessions.get(&link).filter(|session| session.lane == Lane::Account && session.is_ready);
+        if let Some(session) = session {
+            step.signal(Signal::Noted(session.server, Box::new(note)));
         }
     }
 

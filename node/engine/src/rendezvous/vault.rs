@@ -296,7 +296,7 @@ impl Rendezvous {
         step.event(Event::Warning { chat: None, message });
     }
 
-    fn host(&self, server: &ServerKey) -> String {
+    pub(crate) fn host(&self, server: &ServerKey) -> String {
         self.servers.get(server).map_or_else(String::new, |row| row.address.host().to_owned())
     }
 

@@ -12,6 +12,7 @@
 )]
 
 pub(crate) mod rosa;
+pub(crate) mod topics;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -41,6 +42,8 @@ pub(crate) struct Node {
     pub(crate) transport: TransportId,
     pub(crate) events: Vec<Event>,
     pub(crate) actions: usize,
+    /// Its clock is ahead by this.
+    pub(crate) ahead_ms: i64,
     replies: BTreeMap<Ticket, Result<Reply, Refusal>>,
     seed: u64,
 }
@@ -52,6 +55,9 @@ pub(crate) struct World {
     pub(crate) timeouts: u64,
     /// A rendezvous, where there is one.
     pub(crate) rosa: Option<rosa::Rosa>,
+    pub(crate) second: Option<rosa::Rosa>,
+    /// Who cannot be dialled.
+    pub(crate) walled: BTreeSet<usize>,
     links: BTreeMap<LinkId, (usize, LinkId)>,
     queue: VecDeque<(usize, Input)>,
     pairing: BTreeSet<usize>,
@@ -94,6 +100,8 @@ impl World {
             now_ms: 0,
             timeouts: 0,
             rosa: None,
+            second: None,
+            walled: BTreeSet::new(),
             links: BTreeMap::new(),
             queue: VecDeque::new(),
             pairing: BTreeSet::new(),
@@ -125,6 +133,7 @@ impl World {
             transport: TransportId(vec![index as u8 + 1; 8]),
             events: Vec::new(),
             actions: 0,
+            ahead_ms: 0,
             replies: BTreeMap::new(),
             seed: index as u64,
         });
@@ -137,7 +146,7 @@ impl World {
     }
 
     fn start_with(&mut self, node: usize, account_key: Option<AccountKey>) {
-        let now = self.now();
+        let now = self.clock_of(node);
         let it = &mut self.nodes[node];
         it.seed += 100;
         let mut seed = [0; 32];
@@ -162,6 +171,7 @@ impl World {
     /// The process ends; the database stays, and the other sides see their links close.
     pub(crate) fn stop(&mut self, node: usize) {
         self.nodes[node].engine = None;
+        self.leave_rosas(node);
         self.queue.retain(|(to, _)| *to != node);
         let gone: Vec<_> =
             self.links.iter().filter(|(_, (to, _))| *to == node).map(|(link, at)| (*link, at.1)).collect();
@@ -189,6 +199,12 @@ impl World {
         Now { mono_ms: self.now_ms, wall_ms: BEGIN_MS + self.now_ms }
     }
 
+    /// What a node's clocks say.
+    fn clock_of(&self, node: usize) -> Now {
+        let Now { mono_ms, wall_ms } = self.now();
+        Now { mono_ms, wall_ms: wall_ms.saturating_add_signed(self.nodes[node].ahead_ms) }
+    }
+
     pub(crate) fn account(&self, node: usize) -> AccountId {
         self.nodes[node].identity.account
     }
@@ -208,7 +224,7 @@ impl World {
     }
 
     fn run(&mut self, node: usize, input: Input) {
-        let now = self.now();
+        let now = self.clock_of(node);
         let it = &mut self.nodes[node];
         let Some(engine) = &mut it.engine else { return };
         let mut work = Work::default();
@@ -235,7 +251,9 @@ impl World {
                 }
             }
             Action::Close(link) => {
-                if self.rosa.as_mut().is_some_and(|rosa| rosa.links.remove(&link).is_some()) {
+                let of_rosa =
+                    self.rosas().find_map(|rosa| rosa.links.remove(&link).map(|_| rosa.topics.on_closed(link)));
+                if of_rosa.is_some() {
                     self.give(node, Input::Closed(link));
                 }
                 if let Some((_, theirs)) = self.links.remove(&link) {
@@ -282,7 +300,8 @@ impl World {
                 && addresses.contains(&it.address)
                 && transport.as_ref().is_none_or(|wanted| *wanted == it.transport)
         };
-        let Some(other) = self.nodes.iter().position(is_there) else {
+        let other = self.nodes.iter().position(is_there);
+        let Some(other) = other.filter(|other| !self.walled.contains(other)) else {
             self.give(node, Input::DialFailed(dial, DialError::Refused));
             return;
         };
@@ -310,6 +329,12 @@ impl World {
             self.settle();
             let due = |node: &Node| node.engine.as_ref().and_then(Engine::next_timeout);
             let next = (0..self.nodes.len()).filter_map(|node| Some((due(&self.nodes[node])?, node))).min();
+            let rosa_at = self.rosa_timeout().filter(|at| *at <= until);
+            if let Some(at) = rosa_at.filter(|at| next.is_none_or(|(next, _)| *at <= next)) {
+                self.now_ms = self.now_ms.max(at);
+                self.rosa_due();
+                continue;
+            }
             let Some((at, node)) = next.filter(|(at, _)| *at <= until) else { break };
             self.now_ms = self.now_ms.max(at);
             self.timeouts += 1;

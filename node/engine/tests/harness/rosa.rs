@@ -52,6 +52,10 @@ pub(crate) struct Rosa {
     pub(crate) knocks: Vec<(u64, KnockPut)>,
     pub(crate) vaults: BTreeMap<AccountId, (u64, SealedVault)>,
     pub(crate) next_knock: u64,
+    pub(crate) topics: super::topics::Topics,
+    /// What she says without being asked.
+    pub(crate) told: Vec<(LinkId, ServerFrame)>,
+    pub(crate) now_ms: u64,
     /// All requests that she has seen, with the mode of their sessions.
     pub(crate) seen: Vec<(Mode, ServerFrame)>,
     pub(crate) rng: ChaCha20Rng,
@@ -78,9 +82,14 @@ fn peer(byte: u8) -> Vec<u8> {
 
 impl Rosa {
     pub(crate) fn new(seed: u64) -> Self {
+        Self::at(seed, "/dns4/rosa.example/tcp/4001", 13)
+    }
+
+    /// Another one than her, or she at another place.
+    pub(crate) fn at(seed: u64, place: &str, transport: u8) -> Self {
         let mut rng = ChaCha20Rng::seed_from_u64(seed);
         let keys = DeviceKeys::generate(&mut rng);
-        let address = Address::new("/dns4/rosa.example/tcp/4001", &peer(13), &keys.x25519_public()).unwrap();
+        let address = Address::new(place, &peer(transport), &keys.x25519_public()).unwrap();
         let status = Status {
             versions: (1, 1),
             software: "rosa".to_owned(),
@@ -104,6 +113,9 @@ impl Rosa {
             knocks: Vec::new(),
             vaults: BTreeMap::new(),
             next_knock: 1,
+            topics: super::topics::Topics::default(),
+            told: Vec::new(),
+            now_ms: 0,
             seen: Vec::new(),
             rng,
         }
@@ -155,6 +167,9 @@ impl Rosa {
 
     fn serve(&mut self, link: LinkId, id: u32, frame: ServerFrame) -> Option<(u32, ServerFrame)> {
         let mode = self.links.get(&link)?.mode;
+        if !self.is_silent {
+            self.topics.on_frame(link, self.now_ms);
+        }
         match frame {
             ServerFrame::Hello(_) | ServerFrame::Pong { .. } => return None,
             ServerFrame::Ping { nonce } if !self.is_silent => return Some((0, ServerFrame::Pong { nonce })),
@@ -166,6 +181,11 @@ impl Rosa {
             return None;
         }
         let who = self.links.get(&link)?.who;
+        let about_presence = self.refuses.is_none().then(|| self.topics.serve(link, &frame, self.now_ms)).flatten();
+        if let Some(told) = about_presence {
+            self.told.extend(told);
+            return Some((id, ServerFrame::Done));
+        }
         Some(match self.answer(who, &frame) {
             Ok(answer) => (id, answer),
             Err(code) => (0, ServerFrame::Error(Failure { code, of: id })),
@@ -189,6 +209,15 @@ impl Rosa {
             (ServerFrame::VaultPut(put), _) => self.put_vault(member?.0, put),
             _ => Err(ErrorCode::NotFound),
         }
+    }
+
+    /// Seals a frame for a link of hers.
+    pub(super) fn seal(&mut self, link: LinkId, frame: &ServerFrame) -> Option<(usize, Vec<Vec<u8>>)> {
+        let it = self.links.get_mut(&link)?;
+        let Some(Stage::Open(session)) = &mut it.stage else { return None };
+        let mut messages = Vec::new();
+        session.seal(&frame.encode(0), &mut messages).unwrap();
+        Some((it.node, messages))
     }
 
     /// Gives this name to this account, as registering does.
@@ -318,11 +347,11 @@ impl World {
     pub(super) fn dial_rosa(&mut self, node: usize, dial: DialId, addresses: &[String], mode: Mode) {
         let link = self.next_link();
         let local = if mode == Mode::Guest { TransportId(vec![99; 8]) } else { self.nodes[node].transport.clone() };
-        let Some(rosa) = self.rosa.as_mut().filter(|rosa| !rosa.is_away) else {
+        let is_there = |rosa: &&mut Rosa| !rosa.is_away && addresses == [rosa.address.place().to_owned()];
+        let Some(rosa) = self.rosas().find(is_there) else {
             self.give(node, Input::DialFailed(dial, DialError::Refused));
             return;
         };
-        assert_eq!(addresses, [rosa.address.place().to_owned()]);
         let remote = TransportId(rosa.address.transport().to_vec());
         let secret = rosa.keys.x25519_secret();
         let handshake = Handshake::respond(mode, secret, &remote.0, &local.0, &mut rosa.rng).unwrap();
@@ -331,23 +360,31 @@ impl World {
     }
 
     pub(super) fn tell_rosa(&mut self, node: usize, link: LinkId, bytes: &[u8]) {
-        let Some(rosa) = self.rosa.as_mut().filter(|rosa| rosa.links.contains_key(&link)) else { return };
-        match rosa.on_chunk(link, bytes) {
+        let now_ms = self.now_ms;
+        let Some(rosa) = self.rosas().find(|rosa| rosa.links.contains_key(&link)) else { return };
+        rosa.now_ms = now_ms;
+        rosa.status.time_ms = super::BEGIN_MS + now_ms;
+        let messages = rosa.on_chunk(link, bytes);
+        let told = std::mem::take(&mut rosa.told);
+        if messages.is_none() {
+            rosa.links.remove(&link);
+            rosa.topics.on_closed(link);
+        }
+        match messages {
             Some(messages) => {
                 for message in messages {
                     self.give(node, Input::Chunk(link, message));
                 }
             }
-            None => {
-                rosa.links.remove(&link);
-                self.give(node, Input::Closed(link));
-            }
+            None => self.give(node, Input::Closed(link)),
         }
+        self.announce(told);
     }
 
     /// Rosa's process ends: every link with her closes.
     pub(crate) fn stop_rosa(&mut self) {
         self.rosa().is_away = true;
+        self.rosa().topics = super::topics::Topics::default();
         let links = std::mem::take(&mut self.rosa().links);
         for (link, it) in links {
             self.give(it.node, Input::Closed(link));
