@@ -14,8 +14,8 @@ use hobnob_shared::{
     text::Note,
     wire::{
         AccountPayload, ChatDigest, Close, Digest, Digests, Entries, ErrorCode, Failure, Frame, Frontier, FrontierItem,
-        Hello, Introduce, Knock, Presence, PresenceAt, PresenceState, Read, ReadItem, SignedEntry, Typing, Want,
-        WantRange,
+        Hello, Introduce, Knock, Mailboxes, Presence, PresenceAt, PresenceState, Read, ReadItem, SignedEntry, Typing,
+        Want, WantRange,
     },
 };
 use proptest::prelude::*;
@@ -64,6 +64,7 @@ fn all() -> Vec<Frame> {
         Frame::SasCommit { commit: [1; 32] },
         Frame::SasNonce { nonce: [2; 16] },
         Frame::SasReveal { nonce: [3; 16] },
+        Frame::Mailboxes(Mailboxes { bundle: account().bundles[0].clone() }),
         Frame::PresenceAt(PresenceAt { ticket: signed_ticket() }),
     ]
 }

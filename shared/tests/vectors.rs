@@ -37,8 +37,8 @@ use hobnob_shared::{
     vault::VaultKey,
     wire::{
         AccountPayload, Body, ChatDigest, Close, DeviceCut, Digest, Digests, Entries, EntryRef, ErrorCode, Failure,
-        Frame, FriendPut, Frontier, FrontierItem, Header, Hello, Introduce, Knock, Presence, PresenceAt, PresenceState,
-        Read, ReadItem, ReadMark, ServerFrame, Setting, SignedEntry, Typing, Want, WantRange,
+        Frame, FriendPut, Frontier, FrontierItem, Header, Hello, Introduce, Knock, Mailboxes, Presence, PresenceAt,
+        PresenceState, Read, ReadItem, ReadMark, ServerFrame, Setting, SignedEntry, Typing, Want, WantRange,
     },
 };
 use serde_bytes::ByteBuf;
@@ -170,6 +170,7 @@ fn frames() -> Vec<(&'static str, Frame)> {
         ("sas-commit", Frame::SasCommit { commit: sas_commit(&[2; 16]) }),
         ("sas-nonce", Frame::SasNonce { nonce: [3; 16] }),
         ("sas-reveal", Frame::SasReveal { nonce: [2; 16] }),
+        ("mailboxes", Frame::Mailboxes(Mailboxes { bundle: account().bundles[0].clone() })),
         ("presence-at", Frame::PresenceAt(PresenceAt { ticket: signed_ticket() })),
     ]
 }

@@ -153,6 +153,7 @@ impl Parts {
                 }
             }
             Frame::Knock(knock) => self.on_knock(link, knock, step)?,
+            Frame::Mailboxes(mailboxes) => self.on_mailboxes(link, &mailboxes, step)?,
             Frame::SasCommit { commit } => self.on_sas_commit(link, commit, step),
             Frame::SasNonce { nonce } => {
                 self.verifications.on_nonce(link, nonce, &self.people, &self.sessions, step);

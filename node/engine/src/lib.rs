@@ -20,6 +20,7 @@ mod friend;
 mod introduce;
 mod invite;
 mod log;
+mod mail;
 mod message;
 mod nearby;
 mod outbox;
@@ -53,6 +54,7 @@ use crate::{
     devices::Devices,
     friend::People,
     introduce::Introductions,
+    mail::Mail,
     nearby::Nearby,
     own::Own,
     presence::Presences,
@@ -110,6 +112,7 @@ struct Parts {
     verifications: Verifications,
     conversations: Conversations,
     rendezvous: Rendezvous,
+    mail: Mail,
 }
 
 /// What every part may look at while it acts.
@@ -164,6 +167,7 @@ impl Engine {
             Around { me: me.0, device: me.1, own: &own, settings: &settings, people: &people, presence: &presence };
         let reach = Reach::load(&around, &sessions, &mut step);
         let conversations = Conversations::load(fresh_incarnation, &around, &mut step)?;
+        let mail = Mail::load(&conversations, &step)?;
         let parts = Parts {
             me,
             own,
@@ -180,6 +184,7 @@ impl Engine {
             verifications: Verifications::default(),
             conversations,
             rendezvous,
+            mail,
         };
         let mut engine = Self { core, parts };
         engine.parts.settle(&mut Step::new(&mut engine.core, now, view, work))?;
@@ -200,6 +205,7 @@ impl Engine {
         self.parts.share(&mut step)?;
         self.parts.publish(&mut step)?;
         self.parts.show_presence(&mut step);
+        self.parts.plan_mail(&mut step)?;
         self.parts.conversations.flush(&around!(self.parts), &mut step)?;
         self.parts.settle(&mut step)?;
         self.parts.sessions.seal(&mut step);

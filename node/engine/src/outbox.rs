@@ -46,8 +46,10 @@ impl Chat {
     /// What one device has of one of our messages.
     pub(crate) fn state_at(&self, device: &DeviceId, place: Place, shows_read: bool) -> DeliveryState {
         let receipt = self.receipt(device, place.log, place.branch);
-        if receipt.stored < place.seq {
+        if receipt.stored.max(receipt.carried) < place.seq {
             DeliveryState::Queued
+        } else if receipt.stored < place.seq {
+            DeliveryState::Stored
         } else if shows_read && self.receipt(device, place.log, 0).read >= place.seq {
             DeliveryState::Read
         } else {
@@ -162,7 +164,15 @@ impl Chat {
         Ok(())
     }
 
-    fn tell_states(&self, log: u32, branch: u8, from: u64, to: u64, env: &mut Env<'_, '_>) -> Result<(), Fault> {
+    /// Tells the front ends how far the messages between these two numbers got.
+    pub(crate) fn tell_states(
+        &self,
+        log: u32,
+        branch: u8,
+        from: u64,
+        to: u64,
+        env: &mut Env<'_, '_>,
+    ) -> Result<(), Fault> {
         let first = (self.number, Place { log, seq: from, branch: 0 }).to_bytes();
         let end = (self.number, Place { log, seq: to + 1, branch: 0 }).to_bytes();
         let chat = env.around.people.handle(&self.row.account);

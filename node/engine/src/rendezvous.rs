@@ -4,12 +4,13 @@
 //! sealed value bears it out.
 
 mod calls;
+mod carriers;
 mod command;
 mod dial;
 mod errand;
 mod knock;
 mod names;
-mod prekeys;
+pub(crate) mod prekeys;
 mod publish;
 mod refusal;
 mod served;
@@ -31,7 +32,7 @@ use self::{
     session::Session,
 };
 pub(crate) use self::{
-    calls::{Outcome, Purpose},
+    calls::{Answered, Failed, Outcome, Purpose},
     dial::is_ours,
     servers::ServerKey,
     session::Lane,
@@ -47,6 +48,8 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Rendezvous {
     servers: Servers,
+    /// Rendezvous that keep mail for friends and that we do not use otherwise.
+    others: BTreeMap<ServerKey, Address>,
     sessions: BTreeMap<LinkId, Session>,
     dials: BTreeMap<DialId, Dialling>,
     next_dial: u64,
@@ -69,6 +72,7 @@ impl Rendezvous {
         }
         let mut rendezvous = Self {
             servers,
+            others: BTreeMap::new(),
             sessions: BTreeMap::new(),
             dials: BTreeMap::new(),
             // An answer to a dial of an earlier run, which may still be under way, is none of ours.

@@ -5,7 +5,7 @@
 
 use hobnob_shared::{
     codec,
-    id::{AccountId, ConversationId, DeviceId, EntryId, InviteId, LogId, ShortHash},
+    id::{AccountId, ConversationId, DeviceId, EntryId, InviteId, LogId, MailboxId, ShortHash},
 };
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -82,7 +82,7 @@ macro_rules! id_key {
         }
     )* };
 }
-id_key!(AccountId, ConversationId, DeviceId, EntryId, InviteId, LogId, ShortHash);
+id_key!(AccountId, ConversationId, DeviceId, EntryId, InviteId, LogId, MailboxId, ShortHash);
 
 macro_rules! number_key {
     ($($number:ty),*) => { $(

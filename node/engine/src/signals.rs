@@ -56,6 +56,10 @@ impl Parts {
                 self.on_presence_note(&server, &note, step);
                 Ok(())
             }
+            Signal::Mail(server) => {
+                self.fetch_mail(server, step);
+                Ok(())
+            }
         }
     }
 
@@ -91,6 +95,7 @@ impl Parts {
             self.presence.tell(link, step);
             self.hand_ticket(link, step);
             self.introductions.send(link, &peer.account, &self.people, step);
+            self.greet_with_mailboxes(link, &peer.account, step);
         }
         self.conversations.on_session_up(link, peer.account, peer.device, &around!(self), step)
     }
@@ -123,6 +128,7 @@ impl Parts {
             if let Some(x25519) = x25519.filter(|x25519| !self.sessions.has_device(&account, x25519)) {
                 self.reach.on_down(account, x25519.into_array(), step);
             }
+            self.mail_instead(&account, step);
         }
         if self.sessions.links_of(&account).is_empty() {
             self.people.forget_stranger(&account);
@@ -131,6 +137,7 @@ impl Parts {
     }
 
     fn on_friendship(&mut self, account: &AccountId, step: &mut Step<'_>) -> Result<(), Fault> {
+        self.mail.on_people_changed();
         if !self.people.syncs(account) {
             return Ok(());
         }
@@ -144,6 +151,7 @@ impl Parts {
 
     /// Blocked and removed people lose their sessions; somebody with two histories keeps them, to settle which counts.
     fn on_estranged(&mut self, account: &AccountId, step: &mut Step<'_>) {
+        self.mail.on_people_changed();
         self.reach.refresh(account, &around!(self), &self.sessions, step);
         self.hide_presence(account, step);
         let is_wanted = self.people.friend(account).is_some_and(|row| row.is_wanted());

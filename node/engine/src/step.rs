@@ -98,6 +98,8 @@ pub(crate) enum Signal {
     Said(Rank, Box<Body>),
     /// Tell the front ends.
     News(AccountId, News),
+    /// Mail waits at this rendezvous.
+    Mail(ServerKey),
     /// A rendezvous answered, or did not.
     Served(Box<Outcome>),
     /// A rendezvous says how somebody shows themselves.

@@ -42,13 +42,19 @@ pub enum TableId {
     Prekeys = 42,
     /// Account → a friend request of ours that its name led to.
     Knocks = 43,
+    /// (Key of a rendezvous, mailbox) → the friend who may leave mail for this device there.
+    Mailboxes = 44,
+    /// Device of a friend → where mail for it may be left, and what it is sealed to.
+    MailTickets = 45,
+    /// (Conversation, device): mail of this device came and was not receipted.
+    OwedReceipts = 46,
     /// (Account, device) of a friend → where its presence is at a rendezvous, and which of our tickets it was told.
-    Tickets = 48,
+    PresenceTickets = 48,
 }
 
 impl TableId {
     /// Every table, in the order of its number.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 23] = [
         Self::Profile,
         Self::Settings,
         Self::Friends,
@@ -68,6 +74,9 @@ impl TableId {
         Self::Names,
         Self::Prekeys,
         Self::Knocks,
-        Self::Tickets,
+        Self::Mailboxes,
+        Self::MailTickets,
+        Self::OwedReceipts,
+        Self::PresenceTickets,
     ];
 }

@@ -17,6 +17,7 @@ impl Parts {
             self.conversations.next_timeout(),
             self.rendezvous.next_timeout(),
             self.presence.next_timeout(),
+            self.mail.next_timeout(),
         ];
         deadlines.into_iter().flatten().min()
     }
@@ -38,6 +39,7 @@ impl Parts {
         self.verifications.on_timeout(&self.people, &self.sessions, step);
         self.rendezvous.on_timeout(step);
         self.presence.on_timeout(&self.people, step);
+        self.post_due(step)?;
         self.sync_vaults(step);
         self.conversations.on_timeout(&around!(self), step)
     }

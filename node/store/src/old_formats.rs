@@ -47,6 +47,12 @@ fn write_format_2() {
 }
 
 #[test]
+#[ignore = "wrote tests/format-3.db, once; kept to show how"]
+fn write_format_3() {
+    write(schema::create_format_3, "format-3.db", "a friend of format 3");
+}
+
+#[test]
 fn a_database_of_a_later_format_says_so() {
     let disk = ShakyDisk::default();
     let open = Open::new(Pages::create(Arc::new(disk.clone()), &key()).unwrap()).unwrap();

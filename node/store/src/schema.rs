@@ -24,7 +24,7 @@ const LAYOUTS: &str = "layouts";
 type Step = fn(&WriteTransaction) -> Result<(), Trouble>;
 
 /// The steps from each format to the next; the first one starts at format 1.
-const STEPS: [Step; 2] = [state_layouts, add_tables];
+const STEPS: [Step; 3] = [state_layouts, add_tables, add_tables];
 /// How many of [`TableId::ALL`] there were in the formats 1 and 2.
 const FIRST_TABLES: usize = 15;
 /// The format that this program writes.
@@ -57,6 +57,10 @@ pub(crate) fn definition(id: TableId) -> Definition {
         TableId::Names => "41.1",
         TableId::Prekeys => "42.1",
         TableId::Knocks => "43.1",
+        TableId::Mailboxes => "44.1",
+        TableId::MailTickets => "45.1",
+        TableId::OwedReceipts => "46.1",
+        TableId::PresenceTickets => "48.1",
     })
 }
 
@@ -81,7 +85,11 @@ const fn layout(id: TableId) -> u8 {
         | TableId::Servers
         | TableId::Names
         | TableId::Prekeys
-        | TableId::Knocks => 1,
+        | TableId::Knocks
+        | TableId::Mailboxes
+        | TableId::MailTickets
+        | TableId::OwedReceipts
+        | TableId::PresenceTickets => 1,
     }
 }
 
@@ -118,7 +126,7 @@ fn state_layouts(transaction: &WriteTransaction) -> Result<(), Trouble> {
     set(transaction, LAYOUTS, &rows)
 }
 
-/// From format 2 to 3: the tables that have come since.
+/// From format 2 to 3, and from 3 to 4: the tables that have come since.
 fn add_tables(transaction: &WriteTransaction) -> Result<(), Trouble> {
     for id in TableId::ALL {
         transaction.open_table(definition(id)).map_err(of)?;
@@ -132,6 +140,19 @@ fn add_tables(transaction: &WriteTransaction) -> Result<(), Trouble> {
 pub(crate) fn create_format_2(transaction: &WriteTransaction) -> Result<(), Trouble> {
     create_format(transaction, 2)?;
     state_layouts(transaction)
+}
+
+/// What format 3 was: format 2, and the tables of names, prekeys and friend requests by name.
+#[cfg(test)]
+pub(crate) fn create_format_3(transaction: &WriteTransaction) -> Result<(), Trouble> {
+    create_format(transaction, 3)?;
+    let tables = [TableId::Servers, TableId::Names, TableId::Prekeys, TableId::Knocks];
+    for id in tables {
+        transaction.open_table(definition(id)).map_err(of)?;
+    }
+    let all = TableId::ALL.into_iter().take(FIRST_TABLES).chain(tables);
+    let rows: Vec<u8> = all.flat_map(|id| [id as u8, layout(id)]).collect();
+    set(transaction, LAYOUTS, &rows)
 }
 
 /// The format of the database, when this program can read it.

@@ -17,7 +17,7 @@ pub use error::ErrorCode;
 pub use own::{DeviceCut, FriendPut, ReadMark, Setting};
 pub use payload::{
     AccountPayload, ChatDigest, Close, Digest, Digests, Entries, Failure, Frontier, FrontierItem, Hello, Introduce,
-    Knock, Presence, PresenceAt, PresenceState, Read, ReadItem, Typing, Want, WantRange,
+    Knock, Mailboxes, Presence, PresenceAt, PresenceState, Read, ReadItem, Typing, Want, WantRange,
 };
 pub use peer::Frame;
 pub use rendezvous::ServerFrame;

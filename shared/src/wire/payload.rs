@@ -149,6 +149,14 @@ pub struct Entries {
     pub more: bool,
 }
 
+/// Where mail for the device at this end may be left, by the friend at the other end and nobody else.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mailboxes {
+    /// The device's bundle with the mailboxes for this friend. It must not be passed on.
+    #[serde(rename = "b")]
+    pub bundle: SignedBundle,
+}
+
 /// How somebody shows themselves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "u8", into = "u8")]

@@ -10,8 +10,8 @@ use serde::{
 use super::{
     numbered::{self, Frames, part},
     payload::{
-        AccountPayload, Close, Digest, Digests, Entries, Failure, Frontier, Hello, Introduce, Knock, Presence,
-        PresenceAt, Read, Typing, Want,
+        AccountPayload, Close, Digest, Digests, Entries, Failure, Frontier, Hello, Introduce, Knock, Mailboxes,
+        Presence, PresenceAt, Read, Typing, Want,
     },
 };
 use crate::codec::{self, DecodeError};
@@ -72,6 +72,8 @@ pub enum Frame {
         /// What the commitment was made of.
         nonce: [u8; 16],
     },
+    /// 46
+    Mailboxes(Mailboxes),
     /// 48
     PresenceAt(PresenceAt),
     /// A number that this version does not know. Its payload is gone.
@@ -101,6 +103,7 @@ impl Frame {
             Self::SasCommit { .. } => 40,
             Self::SasNonce { .. } => 42,
             Self::SasReveal { .. } => 44,
+            Self::Mailboxes(_) => 46,
             Self::PresenceAt(_) => 48,
             Self::Unknown(number) => *number,
         }
@@ -135,6 +138,7 @@ impl Frame {
             Self::SasNonce { nonce } | Self::SasReveal { nonce } => {
                 codec::encode(&(number, id, Nonce16 { nonce: *nonce }))
             }
+            Self::Mailboxes(payload) => codec::encode(&(number, id, payload)),
             Self::Unknown(_) => codec::encode(&(number, id, ())),
         }
     }
@@ -185,6 +189,7 @@ impl Frames for Frame {
             40 => Self::SasCommit { commit: part::<_, Commit32>(seq)?.commit },
             42 => Self::SasNonce { nonce: part::<_, Nonce16>(seq)?.nonce },
             44 => Self::SasReveal { nonce: part::<_, Nonce16>(seq)?.nonce },
+            46 => Self::Mailboxes(part(seq)?),
             48 => Self::PresenceAt(part(seq)?),
             unknown => {
                 let _: IgnoredAny = part(seq)?;

@@ -294,6 +294,12 @@ pub(crate) struct ReceiptRow {
     pub(crate) messages: u64,
     /// Its person has seen everything up to here, on every branch; only the row of branch 0 says it.
     pub(crate) read: u64,
+    /// A carrier keeps everything up to here for it.
+    #[serde(default)]
+    pub(crate) carried: u64,
+    /// Since when, in ms since the epoch: the oldest that is not receipted counts.
+    #[serde(default)]
+    pub(crate) carried_ms: u64,
 }
 
 /// (Conversation, log, seq, hash) → an entry that waits for its past.

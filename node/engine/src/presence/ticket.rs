@@ -40,7 +40,7 @@ struct OwnSecret {
 struct Rows;
 
 impl Table for Rows {
-    const ID: TableId = TableId::Tickets;
+    const ID: TableId = TableId::PresenceTickets;
     type Key = Spot;
     type Value = Row;
 }

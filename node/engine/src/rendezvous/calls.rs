@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use hobnob_shared::wire::{ErrorCode, ServerFrame, rendezvous::PresenceToken};
 
 use super::{Lane, ServerKey};
-use crate::work::{LinkId, Ticket};
+use crate::{
+    mail::Asked,
+    work::{LinkId, Ticket},
+};
 
 /// Whoever asks waits at most this long: dialling, the handshake and the answer are in it.
 pub(super) const CALL_TIMEOUT_MS: u64 = 15_000;
@@ -33,6 +36,8 @@ pub(crate) enum Purpose {
     Knocks,
     /// Our presence, or whom we watch; with what has to end of it.
     Presence(Option<PresenceToken>),
+    /// Mail.
+    Mail(Asked),
     /// The vault as it is there.
     VaultGet,
     /// A newer vault goes there.

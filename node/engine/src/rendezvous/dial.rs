@@ -37,6 +37,12 @@ pub(super) struct Try {
     told: Option<(ServerState, Option<String>)>,
 }
 
+impl Dialling {
+    pub(super) fn server(&self) -> ServerKey {
+        self.server
+    }
+}
+
 impl Try {
     pub(super) fn retry_ms(&self, step_ms: u64) -> Option<u64> {
         self.due_ms.map(|due| due.saturating_sub(step_ms))
@@ -98,8 +104,7 @@ impl Rendezvous {
 
     /// Opens a link for this lane, where none is there or on its way.
     pub(super) fn dial(&mut self, server: &ServerKey, lane: Lane, step: &mut Step<'_>) {
-        let Some(row) = self.servers.get(server).filter(|_| !self.is_busy(server, lane)) else { return };
-        let address = row.address.clone();
+        let Some(address) = self.address(server).filter(|_| !self.is_busy(server, lane)).cloned() else { return };
         if let (Lane::Account, Some(it)) = (lane, self.tries.get_mut(server)) {
             (it.due_ms, it.last_ms) = (None, Some(step.now.mono_ms));
         }
@@ -122,7 +127,7 @@ impl Rendezvous {
         transports: (&TransportId, &TransportId),
         step: &mut Step<'_>,
     ) {
-        let wanted = self.dials.remove(&dial).filter(|it| self.servers.get(&it.server).is_some());
+        let wanted = self.dials.remove(&dial).filter(|it| self.address(&it.server).is_some());
         let Some(Dialling { server, lane, .. }) = wanted else {
             step.act(Action::Close(link));
             return;

@@ -46,6 +46,7 @@ impl Parts {
                     self.presence.on_refused(&server, ending, step);
                 }
             }
+            Purpose::Mail(asked) => return self.on_mail_answer(server, asked, answer, step),
             Purpose::VaultGet => return self.on_vault(server, answer, step),
             Purpose::VaultPut => self.rendezvous.on_vault_put(&server, &answer, step),
             Purpose::Quiet => {}
@@ -78,6 +79,7 @@ impl Parts {
         self.begin_presence(server, time_ms, step);
         self.rendezvous.ask_own_name(server, step);
         self.rendezvous.ask_knocks(server, step);
+        self.mail_reached(server, step);
         self.rendezvous.begin_vault(server, step);
         self.tell_accepted(step)
     }

@@ -139,6 +139,7 @@ impl Rendezvous {
         if let Some(server) = self.sessions.get(&link).filter(|session| session.is_ready).map(|session| session.server)
         {
             self.ask_knocks(server, step);
+            step.signal(Signal::Mail(server));
         }
     }
 

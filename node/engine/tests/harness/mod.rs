@@ -11,6 +11,7 @@
     reason = "tests, and each test binary uses a part of it"
 )]
 
+pub(crate) mod letters;
 pub(crate) mod rosa;
 pub(crate) mod topics;
 

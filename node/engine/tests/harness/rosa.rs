@@ -17,14 +17,16 @@ use hobnob_shared::{
     vault::{Rest, VaultContent, VaultKey},
     wire::{
         AccountPayload, Close, ErrorCode, Failure, Hello, ServerFrame,
-        rendezvous::{KnockItem, KnockPut, Knocks, Name, Proof, Registration, SealedVault, Status, Vault, VaultPut},
+        rendezvous::{
+            KnockItem, KnockPut, Knocks, MailWaiting, Name, Proof, Registration, SealedVault, Status, Vault, VaultPut,
+        },
     },
 };
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng as _};
 
 use zeroize::Zeroizing;
 
-use super::{World, person};
+use super::{World, letters::Letters, person};
 
 /// What the vaults in tests are sealed with.
 const VAULT_KEY: [u8; 32] = [5; 32];
@@ -56,6 +58,8 @@ pub(crate) struct Rosa {
     /// What she says without being asked.
     pub(crate) told: Vec<(LinkId, ServerFrame)>,
     pub(crate) now_ms: u64,
+    /// Mailboxes and the mail in them.
+    pub(crate) letters: Letters,
     /// All requests that she has seen, with the mode of their sessions.
     pub(crate) seen: Vec<(Mode, ServerFrame)>,
     pub(crate) rng: ChaCha20Rng,
@@ -116,6 +120,7 @@ impl Rosa {
             topics: super::topics::Topics::default(),
             told: Vec::new(),
             now_ms: 0,
+            letters: Letters::default(),
             seen: Vec::new(),
             rng,
         }
@@ -205,6 +210,10 @@ impl Rosa {
                 self.knocks.retain(|(number, _)| !ack.numbers.contains(number));
                 Ok(ServerFrame::Done)
             }
+            (ServerFrame::BoxPut(put), _) => self.letters.put_box(member?.1, put),
+            (ServerFrame::MailPut(put), _) => self.letters.deposit(put),
+            (ServerFrame::MailGet(get), _) => Ok(self.letters.fetch(member?.1, get)),
+            (ServerFrame::MailAck(ack), _) => Ok(self.letters.ack(ack)),
             (ServerFrame::VaultGet, _) => self.vault(&member?.0),
             (ServerFrame::VaultPut(put), _) => self.put_vault(member?.0, put),
             _ => Err(ErrorCode::NotFound),
@@ -375,10 +384,31 @@ impl World {
                 for message in messages {
                     self.give(node, Input::Chunk(link, message));
                 }
+                self.ring();
             }
             None => self.give(node, Input::Closed(link)),
         }
         self.announce(told);
+    }
+
+    /// Tells whoever has new mail.
+    fn ring(&mut self) {
+        let mut out = Vec::new();
+        let rosa = self.rosa();
+        for (device, envelopes) in std::mem::take(&mut rosa.letters.to_ring) {
+            for (id, link) in &mut rosa.links {
+                let Some(Stage::Open(session)) = &mut link.stage else { continue };
+                if link.who.is_some_and(|(_, it)| it == device) {
+                    let mut messages = Vec::new();
+                    let frame = ServerFrame::MailWaiting(MailWaiting { envelopes });
+                    session.seal(&frame.encode(0), &mut messages).unwrap();
+                    out.extend(messages.into_iter().map(|message| (link.node, *id, message)));
+                }
+            }
+        }
+        for (node, link, message) in out {
+            self.give(node, Input::Chunk(link, message));
+        }
     }
 
     /// Rosa's process ends: every link with her closes.

@@ -16,6 +16,8 @@ use crate::{key, put, rows};
 const FORMAT_1: &[u8] = include_bytes!("../format-1.db");
 /// The same, by the program of that time.
 const FORMAT_2: &[u8] = include_bytes!("../format-2.db");
+/// The same.
+const FORMAT_3: &[u8] = include_bytes!("../format-3.db");
 
 fn check_rows(store: &mut Store, format: u32) {
     let view = store.view().unwrap();
@@ -29,12 +31,12 @@ fn check_rows(store: &mut Store, format: u32) {
 
 #[test]
 fn a_database_of_an_older_format_becomes_current_and_keeps_its_rows() {
-    for (format, bytes) in [(1, FORMAT_1), (2, FORMAT_2)] {
+    for (format, bytes) in [(1, FORMAT_1), (2, FORMAT_2), (3, FORMAT_3)] {
         let dir = tempdir().unwrap();
         fs::write(dir.path().join("history.db"), bytes).unwrap();
         for opening in 0..2 {
             let mut store = Store::open(dir.path(), &key()).unwrap();
-            assert_eq!(store.format().unwrap(), 3, "opening {opening}");
+            assert_eq!(store.format().unwrap(), 4, "opening {opening}");
             check_rows(&mut store, format);
             store.check().unwrap();
         }
@@ -53,7 +55,7 @@ fn a_database_of_an_older_format_becomes_current_and_keeps_its_rows() {
 
 #[test]
 fn a_power_cut_during_the_migration_leaves_one_format_or_the_other() {
-    for (format, bytes) in [(1, FORMAT_1), (2, FORMAT_2)] {
+    for (format, bytes) in [(1, FORMAT_1), (2, FORMAT_2), (3, FORMAT_3)] {
         let whole = ShakyDisk::holding(bytes.to_vec());
         drop(Store::open_on(Arc::new(whole.clone()), &key()).unwrap());
         let total = whole.changes();
@@ -63,7 +65,7 @@ fn a_power_cut_during_the_migration_leaves_one_format_or_the_other() {
                 disk.cut_after(cut);
                 let _ = Store::open_on(Arc::new(disk.clone()), &key());
                 let mut store = Store::open_on(Arc::new(disk.after_power_cut(cut * 10 + seed)), &key()).unwrap();
-                assert_eq!(store.format().unwrap(), 3, "cut {cut} seed {seed}");
+                assert_eq!(store.format().unwrap(), 4, "cut {cut} seed {seed}");
                 check_rows(&mut store, format);
             }
         }

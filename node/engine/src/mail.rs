@@ -1,0 +1,250 @@
+//! Mail for those who are away: what a friend's device lacks while no session is there goes, sealed to its prekey, to a
+//! mailbox that it told us of; and what lies in ours is fetched, opened and taken like anything that comes over a
+//! session.
+//!
+//! Only what is signed inside an envelope counts, so mail that is lost, repeated, reordered or forged does no harm. Mail
+//! is taken out of a mailbox only after the commit of what was in it.
+
+mod boxes;
+mod carried;
+mod fetch;
+mod post;
+mod receipts;
+mod tickets;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use hobnob_shared::{
+    id::{AccountId, DeviceId},
+    identity::SignedBundle,
+    limits::MAX_TICKETS,
+    wire::{Frame, Mailboxes, ServerFrame},
+};
+
+use self::{
+    boxes::Boxes,
+    fetch::Fetches,
+    post::Post,
+    receipts::Owed,
+    tickets::{Learned, Tickets},
+};
+use crate::{
+    Parts, around,
+    conversation::{Conversations, chat::Env},
+    rendezvous::{Answered, Failed, Lane, Purpose, ServerKey},
+    step::{SessionId, Step},
+    view::Fault,
+};
+
+/// A device gets so long to receipt what was written before it goes by mail.
+const PATIENCE_MS: u64 = 3_000;
+/// At the start, sessions with friends who are there come up first.
+const START_PATIENCE_MS: u64 = 10_000;
+
+/// All of it.
+#[derive(Debug)]
+pub(crate) struct Mail {
+    boxes: Boxes,
+    tickets: Tickets,
+    post: Post,
+    fetches: Fetches,
+    owed: Owed,
+    /// Who is a friend, or where we have a name, changed.
+    is_stale: bool,
+}
+
+/// What a rendezvous was asked.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Asked {
+    /// To make or delete a mailbox.
+    Put,
+    /// For our mail.
+    Get,
+    /// To delete what we have.
+    Ack,
+    /// To keep mail for this device.
+    Deposit(DeviceId),
+}
+
+impl Mail {
+    pub(crate) fn load(conversations: &Conversations, step: &Step<'_>) -> Result<Self, Fault> {
+        let mut mail = Self {
+            boxes: Boxes::load(step)?,
+            tickets: Tickets::load(step)?,
+            post: Post::default(),
+            fetches: Fetches::default(),
+            owed: Owed::load(step)?,
+            is_stale: true,
+        };
+        for chat in conversations.chats.keys() {
+            mail.post.plan(*chat, step.now.mono_ms + START_PATIENCE_MS);
+        }
+        Ok(mail)
+    }
+
+    /// Somebody became a friend, or is none any more.
+    pub(crate) fn on_people_changed(&mut self) {
+        self.is_stale = true;
+    }
+
+    /// When [`Parts::post_due`] is wanted.
+    pub(crate) fn next_timeout(&self) -> Option<u64> {
+        self.post.next_timeout()
+    }
+}
+
+impl Parts {
+    /// At the end of a batch: whoever should have a mailbox gets one, and what was written is looked at in a while.
+    pub(crate) fn plan_mail(&mut self, step: &mut Step<'_>) -> Result<(), Fault> {
+        if self.mail.boxes.moved(&self.rendezvous) || std::mem::take(&mut self.mail.is_stale) {
+            self.mail.is_stale = false;
+            let fewer = self.mail.boxes.plan(&self.people, step);
+            self.mail.tickets.prune(&self.people, step);
+            self.tell_mailboxes(&fewer, step);
+            for server in self.rendezvous.named().copied().collect::<Vec<_>>() {
+                self.put_box(server, step);
+            }
+        }
+        for chat in self.conversations.chats.values().filter(|chat| chat.moved) {
+            self.mail.post.plan(chat.number, step.now.mono_ms + PATIENCE_MS);
+        }
+        Ok(())
+    }
+
+    /// A session with a device of theirs ended: what it lacks may have to go by mail.
+    pub(crate) fn mail_instead(&mut self, account: &AccountId, step: &Step<'_>) {
+        if let Some(chat) = self.conversations.chat_of(account) {
+            self.mail.post.plan(chat.number, step.now.mono_ms + PATIENCE_MS);
+        }
+    }
+
+    /// Our account's session with a rendezvous has begun.
+    pub(crate) fn mail_reached(&mut self, server: ServerKey, step: &mut Step<'_>) {
+        self.put_box(server, step);
+        self.fetch_mail(server, step);
+    }
+
+    /// What a rendezvous answered.
+    pub(crate) fn on_mail_answer(
+        &mut self,
+        server: ServerKey,
+        asked: Asked,
+        answer: Result<Answered, Failed>,
+        step: &mut Step<'_>,
+    ) -> Result<(), Fault> {
+        let answer = answer.map(|answered| *answered.frame);
+        match asked {
+            Asked::Put => {
+                self.on_box_put(server, &answer, step);
+                Ok(())
+            }
+            Asked::Get => self.on_mail(server, answer, step),
+            // What was not deleted comes again, and is known then.
+            Asked::Ack => Ok(()),
+            Asked::Deposit(device) => self.on_deposited(device, &answer, step),
+        }
+    }
+
+    fn put_box(&mut self, server: ServerKey, step: &mut Step<'_>) {
+        if !self.rendezvous.is_up(&server) {
+            return;
+        }
+        if let Some(put) = self.mail.boxes.next_put(&server, step) {
+            let request = ServerFrame::BoxPut(put);
+            self.rendezvous.ask(server, Lane::Account, request, Purpose::Mail(Asked::Put), step);
+        }
+    }
+
+    fn on_box_put(&mut self, server: ServerKey, answer: &Result<ServerFrame, Failed>, step: &mut Step<'_>) {
+        if let Err(failed) = answer {
+            tracing::debug!(?failed, "a mailbox was not made or deleted");
+            self.mail.boxes.on_put_failed(&server);
+            return;
+        }
+        if let Some(account) = self.mail.boxes.on_put(&server, step) {
+            self.tell_mailboxes(&BTreeSet::from([account]), step);
+        }
+        self.put_box(server, step);
+    }
+
+    /// Tells friends who are connected where mail for us may be left.
+    fn tell_mailboxes(&self, accounts: &BTreeSet<AccountId>, step: &mut Step<'_>) {
+        for account in accounts {
+            for link in self.sessions.of(account) {
+                self.tell_mailboxes_over(*link, account, step);
+            }
+        }
+    }
+
+    /// The same at the start of a session, if there is or was anything to tell.
+    pub(crate) fn greet_with_mailboxes(&self, link: SessionId, account: &AccountId, step: &mut Step<'_>) {
+        if self.mail.boxes.has(account) {
+            self.tell_mailboxes_over(link, account, step);
+        }
+    }
+
+    fn tell_mailboxes_over(&self, link: SessionId, account: &AccountId, step: &mut Step<'_>) {
+        if self.sessions.get(link).is_some_and(|session| session.syncing)
+            && let Some(bundle) = self.bundle_for(account, step)
+        {
+            step.send(link, Frame::Mailboxes(Mailboxes { bundle }));
+        }
+    }
+
+    /// This device's bundle with the mailboxes for one friend.
+    fn bundle_for(&self, account: &AccountId, step: &Step<'_>) -> Option<SignedBundle> {
+        let own = self.own.devices().iter().find(|device| device.id == step.me.device)?;
+        let mut bundle = own.bundle()?.verify(&own.id).ok()?;
+        bundle.seq = bundle.seq.max(step.now.wall_ms);
+        bundle.tickets = self.mail.boxes.tickets(account, &self.rendezvous);
+        bundle.tickets.truncate(MAX_TICKETS);
+        Some(step.me.keys.sign_bundle(&bundle))
+    }
+
+    /// A device of a friend tells where its mail may be left.
+    pub(crate) fn on_mailboxes(
+        &mut self,
+        link: SessionId,
+        mailboxes: &Mailboxes,
+        step: &mut Step<'_>,
+    ) -> Result<(), Fault> {
+        let Some((account, device)) = self.sessions.peer(link).map(|peer| (peer.account, peer.device)) else {
+            return Ok(());
+        };
+        if !self.people.syncs(&account) || !self.people.lists(&account, &device) {
+            return Ok(());
+        }
+        self.learn_mailboxes(&account, &device, &mailboxes.bundle, true, step)
+    }
+
+    fn learn_mailboxes(
+        &mut self,
+        account: &AccountId,
+        device: &DeviceId,
+        bundle: &SignedBundle,
+        is_live: bool,
+        step: &mut Step<'_>,
+    ) -> Result<(), Fault> {
+        let learned = self.mail.tickets.learn(account, device, bundle, is_live, step);
+        if learned == Learned::Moved {
+            self.forget_carried(account, *device, step)?;
+        }
+        if learned != Learned::Nothing {
+            self.mail.post.forgive(device);
+            self.mail_instead(account, step);
+        }
+        Ok(())
+    }
+
+    /// Whatever a carrier had for this device is gone.
+    fn forget_carried(&mut self, account: &AccountId, device: DeviceId, step: &mut Step<'_>) -> Result<(), Fault> {
+        let around = around!(self);
+        let Some(number) = self.conversations.chat_of(account).map(|chat| chat.number) else { return Ok(()) };
+        let Conversations { chats, counters, .. } = &mut self.conversations;
+        let Some(chat) = chats.get_mut(&number) else { return Ok(()) };
+        chat.forget_carried(device, &mut Env { counters, around: &around, step })
+    }
+}
+
+/// When something is to be looked at, by what it is.
+type Due<T> = BTreeMap<T, u64>;

@@ -1,0 +1,209 @@
+//! Our own mail: asked for when a session begins and when the rendezvous says that some waits, opened, taken, and only
+//! then deleted there.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use hobnob_shared::{
+    id::{AccountId, DeviceId, MailboxId},
+    wire::{
+        AccountPayload, ServerFrame, SignedEntry,
+        mail::MailContent,
+        rendezvous::{Mail, MailAck, MailGet, MailItem},
+    },
+};
+
+use super::{Asked, PATIENCE_MS};
+use crate::{
+    Parts,
+    account::Chain,
+    around,
+    conversation::{Conversations, chat::Env},
+    friend::FriendRow,
+    log::ingest::Taken,
+    rendezvous::{Failed, Lane, Purpose, ServerKey, prekeys},
+    step::{News, Signal, Step},
+    view::Fault,
+};
+
+/// Envelopes that are asked for at once: at most a mebibyte, and at most so many signatures to check in one step.
+const MAX_AT_ONCE: u16 = 32;
+
+/// What is being fetched.
+#[derive(Debug, Default)]
+pub(super) struct Fetches {
+    /// The number after which each rendezvous was asked for more.
+    asked: BTreeMap<ServerKey, u64>,
+    /// More came meanwhile.
+    again: BTreeSet<ServerKey>,
+    /// Envelopes that could not be opened, since the start.
+    unreadable: u64,
+    /// Entries in mail that nobody honest sends, since the start.
+    refused: u64,
+}
+
+/// What becomes of an envelope in its mailbox.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Then {
+    /// It may be deleted: it is stored here, or worth nothing.
+    Delete,
+    /// It waits there for the person's decision.
+    Leave,
+}
+
+impl Parts {
+    /// Asks for our mail there.
+    pub(crate) fn fetch_mail(&mut self, server: ServerKey, step: &mut Step<'_>) {
+        if self.mail.fetches.asked.contains_key(&server) {
+            self.mail.fetches.again.insert(server);
+            return;
+        }
+        self.ask_mail(server, 0, step);
+    }
+
+    fn ask_mail(&mut self, server: ServerKey, after: u64, step: &mut Step<'_>) {
+        self.mail.fetches.asked.insert(server, after);
+        let request = ServerFrame::MailGet(MailGet { after, max: MAX_AT_ONCE });
+        self.rendezvous.ask(server, Lane::Account, request, Purpose::Mail(Asked::Get), step);
+    }
+
+    pub(super) fn on_mail(
+        &mut self,
+        server: ServerKey,
+        answer: Result<ServerFrame, Failed>,
+        step: &mut Step<'_>,
+    ) -> Result<(), Fault> {
+        let Some(after) = self.mail.fetches.asked.remove(&server) else { return Ok(()) };
+        let Ok(ServerFrame::Mail(Mail { items, more })) = answer else {
+            // It is asked again when the next session begins.
+            self.mail.fetches.again.remove(&server);
+            return Ok(());
+        };
+        let last = items.last().map_or(0, |item| item.number);
+        self.take_items(server, items, step)?;
+        if more && last > after {
+            self.ask_mail(server, last, step);
+        } else if self.mail.fetches.again.remove(&server) {
+            self.ask_mail(server, 0, step);
+        }
+        Ok(())
+    }
+
+    /// Takes what is in a few envelopes. They are deleted up to the first that has to wait, in each mailbox.
+    fn take_items(&mut self, server: ServerKey, items: Vec<MailItem>, step: &mut Step<'_>) -> Result<(), Fault> {
+        let mut through: BTreeMap<MailboxId, u64> = BTreeMap::new();
+        let mut waiting = BTreeSet::new();
+        for item in items {
+            let (number, mailbox) = (item.number, item.mailbox);
+            if self.take_item(&server, item, step)? == Then::Leave {
+                waiting.insert(mailbox);
+            } else if !waiting.contains(&mailbox) {
+                through.insert(mailbox, number);
+            }
+        }
+        if !through.is_empty() {
+            // It goes out after the commit of what was taken.
+            let request = ServerFrame::MailAck(MailAck { through: through.into_iter().collect() });
+            self.rendezvous.ask(server, Lane::Account, request, Purpose::Mail(Asked::Ack), step);
+        }
+        Ok(())
+    }
+
+    fn take_item(&mut self, server: &ServerKey, item: MailItem, step: &mut Step<'_>) -> Result<Then, Fault> {
+        let Some(row) = self.mail.boxes.get(server, &item.mailbox).filter(|row| !row.doomed) else {
+            return Ok(Then::Delete);
+        };
+        let account = row.account;
+        if !self.people.friend(&account).is_some_and(FriendRow::is_mutual) {
+            return Ok(Then::Delete);
+        }
+        if !self.people.syncs(&account) {
+            return Ok(Then::Leave);
+        }
+        let Some(opened) = prekeys::open(item.envelope.as_bytes(), step)? else {
+            self.mail.fetches.unreadable += 1;
+            tracing::debug!(so_far = self.mail.fetches.unreadable, "mail cannot be opened");
+            return Ok(Then::Delete);
+        };
+        self.take_content(&account, opened.content, step)?;
+        Ok(Then::Delete)
+    }
+
+    fn take_content(&mut self, account: &AccountId, content: MailContent, step: &mut Step<'_>) -> Result<(), Fault> {
+        self.learn_from_mail(account, &content.account, step)?;
+        if !self.people.syncs(account) {
+            return Ok(()); // it brought a second history of their account
+        }
+        self.conversations.on_friendship(*account, &around!(self), step)?;
+        let Some(number) = self.conversations.chat_of(account).map(|chat| chat.number) else { return Ok(()) };
+        let authors = self.ingest_mail(number, content.entries, step)?;
+        for device in authors {
+            self.mail.owed.add(number, device, step);
+            self.mail.post.plan(number, step.now.mono_ms + PATIENCE_MS);
+        }
+        self.on_mailed_receipts(number, &content.receipts, step)
+    }
+
+    /// What the friend says of its account: records, certificates, and where mail for its device may be left.
+    fn learn_from_mail(
+        &mut self,
+        account: &AccountId,
+        payload: &AccountPayload,
+        step: &mut Step<'_>,
+    ) -> Result<(), Fault> {
+        let (chain, added) = self.people.learn(account, step, |known| {
+            let chain = known.learn_records(account, &payload.records);
+            let added = payload.certificates.iter().filter_map(|it| known.learn_certificate(account, it)).count();
+            (chain == Chain::Grown || chain == Chain::Forked || added > 0, (chain, added))
+        });
+        if chain == Chain::Forked
+            && self.people.change(account, step, |row| !std::mem::replace(&mut row.alarm, true)) == Some(true)
+        {
+            step.signal(Signal::Estranged(*account));
+            step.signal(Signal::News(*account, News::KeyChanged));
+        }
+        if chain == Chain::Grown || added > 0 {
+            step.signal(Signal::Devices(*account));
+            step.signal(Signal::News(*account, News::Changed));
+        }
+        self.settle(step)?;
+        for bundle in &payload.bundles {
+            let device = bundle.claimed_device().ok().filter(|device| self.people.lists(account, device));
+            if let Some(device) = device {
+                self.learn_mailboxes(account, &device, bundle, false, step)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes entries like those of a session; whose they are, where they are here now.
+    fn ingest_mail(
+        &mut self,
+        number: u32,
+        entries: Vec<SignedEntry>,
+        step: &mut Step<'_>,
+    ) -> Result<BTreeSet<DeviceId>, Fault> {
+        let mut authors = BTreeSet::new();
+        let around = around!(self);
+        let Conversations { chats, counters, .. } = &mut self.conversations;
+        let Some(chat) = chats.get_mut(&number) else { return Ok(authors) };
+        for entry in entries {
+            let mut env = Env { counters: &mut *counters, around: &around, step: &mut *step };
+            match chat.ingest(entry, &mut env)? {
+                Taken::Stored(place) | Taken::Known(place) => {
+                    let theirs = chat.log_at(place.log).filter(|log| !log.row.mine);
+                    authors.extend(theirs.map(|log| log.row.device));
+                }
+                Taken::Parked | Taken::Ignored => {}
+                Taken::Bad(why) => {
+                    self.mail.fetches.refused += 1;
+                    tracing::debug!(
+                        why,
+                        so_far = self.mail.fetches.refused,
+                        "mail held an entry that no honest node sends"
+                    );
+                }
+            }
+        }
+        Ok(authors)
+    }
+}

@@ -1,0 +1,349 @@
+//! Our mail to others: what a device lacks, sealed to its prekey and left in its mailbox, as a guest, one envelope at a
+//! time and each recipient over a link of its own.
+
+use std::collections::BTreeMap;
+
+use hobnob_shared::{
+    Token, codec,
+    id::{AccountId, DeviceId, MailboxId},
+    identity::{Prekey, Ticket},
+    limits::MAX_MAIL_PLAIN_BYTES,
+    noise::mail,
+    rendezvous::Address,
+    wire::{
+        AccountPayload, ErrorCode, ServerFrame,
+        mail::MailContent,
+        rendezvous::{Envelope, MailPut},
+    },
+};
+
+use super::{Asked, Due, carried::Mark};
+use crate::{
+    Parts, around,
+    command::{DeliveryState, Queued},
+    conversation::{Conversations, chat::Env},
+    rendezvous::{Failed, Lane, Purpose, ServerKey},
+    step::Step,
+    view::Fault,
+};
+
+/// Lanes of this part have this bit, those of errands have not.
+const OURS: u64 = 1 << 63;
+/// Most deposits at a time: each needs a connection of its own.
+const MAX_FLIGHTS: usize = 8;
+/// When all are under way, the next one is looked at after this long.
+const CROWDED_MS: u64 = 1_000;
+/// The first wait after a failure; twice as long each time.
+const FIRST_WAIT_MS: u64 = 5_000;
+/// The longest.
+const MAX_WAIT_MS: u64 = 600_000;
+/// A full mailbox is tried again after this long: its owner may have been there.
+const FULL_WAIT_MS: u64 = 3_600_000;
+/// What a carrier keeps is looked at this often, to leave it again when its time there is over.
+const SWEEP_MS: u64 = 6 * 3_600_000;
+/// Room in an envelope for what is around the entries: padding's length, the head of their list.
+const MARGIN_BYTES: usize = 32;
+
+/// What is under way, and what waits.
+#[derive(Debug, Default)]
+pub(super) struct Post {
+    /// When each conversation is to be looked at.
+    due: Due<u32>,
+    flights: BTreeMap<DeviceId, Flight>,
+    waits: BTreeMap<DeviceId, Wait>,
+    lanes: BTreeMap<DeviceId, u64>,
+}
+
+/// One envelope on its way to a carrier.
+#[derive(Debug)]
+struct Flight {
+    chat: u32,
+    mailbox: MailboxId,
+    host: String,
+    marks: Vec<Mark>,
+    has_receipt: bool,
+}
+
+/// Why nothing goes to a device now.
+#[derive(Debug)]
+struct Wait {
+    failures: u32,
+    until_ms: u64,
+    why: String,
+}
+
+/// A device of a friend that no session reaches.
+#[derive(Clone, Copy, Debug)]
+struct Away {
+    chat: u32,
+    account: AccountId,
+    device: DeviceId,
+}
+
+impl Post {
+    /// This conversation is to be looked at then, or before.
+    pub(super) fn plan(&mut self, chat: u32, at_ms: u64) {
+        let due = self.due.entry(chat).or_insert(at_ms);
+        *due = at_ms.min(*due);
+    }
+
+    /// The device told of other mailboxes, or is there: what failed before says nothing any more.
+    pub(super) fn forgive(&mut self, device: &DeviceId) {
+        self.waits.remove(device);
+    }
+
+    pub(super) fn next_timeout(&self) -> Option<u64> {
+        self.due.values().min().copied()
+    }
+
+    fn take_due(&mut self, now_ms: u64) -> Vec<u32> {
+        let due: Vec<u32> = self.due.iter().filter(|(_, at)| **at <= now_ms).map(|(chat, _)| *chat).collect();
+        due.iter().for_each(|chat| {
+            self.due.remove(chat);
+        });
+        due
+    }
+
+    fn lane(&mut self, device: DeviceId) -> Lane {
+        let next = OURS | self.lanes.len() as u64;
+        Lane::Errand(*self.lanes.entry(device).or_insert(next))
+    }
+
+    fn wait(&mut self, device: DeviceId, wait_ms: Option<u64>, why: String, now_ms: u64) -> u64 {
+        let failures = self.waits.get(&device).map_or(0, |wait| wait.failures);
+        let grown = FIRST_WAIT_MS.saturating_mul(1 << failures.min(16)).min(MAX_WAIT_MS);
+        let until_ms = now_ms + wait_ms.unwrap_or(grown).max(1);
+        self.waits.insert(device, Wait { failures: failures + 1, until_ms, why });
+        until_ms
+    }
+}
+
+impl Parts {
+    /// Looks at what is due.
+    pub(crate) fn post_due(&mut self, step: &mut Step<'_>) -> Result<(), Fault> {
+        for chat in self.mail.post.take_due(step.now.mono_ms) {
+            self.post(chat, step)?;
+        }
+        Ok(())
+    }
+
+    /// Leaves mail for every device of a friend that lacks something and is not reached.
+    fn post(&mut self, chat: u32, step: &mut Step<'_>) -> Result<(), Fault> {
+        let Some(account) = self.conversations.chats.get(&chat).map(|chat| chat.row.account) else { return Ok(()) };
+        if !self.people.syncs(&account) {
+            return Ok(());
+        }
+        let devices: Vec<_> = self.people.devices(&account).iter().map(|device| (device.id, *device.x25519)).collect();
+        for (device, x25519) in devices {
+            if self.sessions.has_device(&account, &x25519) {
+                self.mail.post.forgive(&device);
+                self.mail.owed.begin(chat, device);
+                self.mail.owed.end(chat, device, step);
+            } else {
+                self.post_to(Away { chat, account, device }, step)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn post_to(&mut self, to: Away, step: &mut Step<'_>) -> Result<(), Fault> {
+        self.forget_expired(to, step)?;
+        if self.mail.post.flights.contains_key(&to.device) {
+            return Ok(()); // it is looked at again when that has arrived
+        }
+        let now = step.now.mono_ms;
+        if let Some(until_ms) = self.mail.post.waits.get(&to.device).map(|it| it.until_ms).filter(|until| *until > now)
+        {
+            self.mail.post.plan(to.chat, until_ms);
+            return Ok(());
+        }
+        let Some((content, marks)) = self.letter(to, step)? else { return Ok(()) };
+        let Some((address, ticket)) = self.mail.tickets.choose(&to.device).map(|(to, ticket)| (to, ticket.clone()))
+        else {
+            return Ok(()); // looked at again when it tells of a mailbox
+        };
+        if self.mail.post.flights.len() >= MAX_FLIGHTS {
+            self.mail.post.plan(to.chat, now + CROWDED_MS);
+            return Ok(());
+        }
+        match self.sealed(to, &content, step) {
+            Ok(envelope) => self.deposit(to, &content, marks, (&address, &ticket), envelope, step),
+            Err(why) => self.hold(to, None, why, step),
+        }
+        Ok(())
+    }
+
+    fn forget_expired(&mut self, to: Away, step: &mut Step<'_>) -> Result<(), Fault> {
+        let around = around!(self);
+        let Conversations { chats, counters, .. } = &mut self.conversations;
+        let Some(chat) = chats.get_mut(&to.chat) else { return Ok(()) };
+        chat.forget_expired(to.device, &mut Env { counters, around: &around, step })?;
+        if chat.is_carried(&to.device) {
+            self.mail.post.plan(to.chat, step.now.mono_ms + SWEEP_MS);
+        }
+        Ok(())
+    }
+
+    /// What is to be told to a device, if anything: entries, each after its past, and our receipt.
+    fn letter(&self, to: Away, step: &Step<'_>) -> Result<Option<(MailContent, Vec<Mark>)>, Fault> {
+        let Some(chat) = self.conversations.chats.get(&to.chat) else { return Ok(None) };
+        let is_owed = self.mail.owed.has(to.chat, &to.device);
+        let receipts = if is_owed { vec![chat.signed_receipt(&to.device, step)] } else { Vec::new() };
+        let (all, _) = chat.uncarried(&to.device, MAX_MAIL_PLAIN_BYTES, step)?;
+        if all.is_empty() && !is_owed {
+            return Ok(None);
+        }
+        let card =
+            AccountPayload { bundles: self.bundle_for(&to.account, step).into_iter().collect(), ..self.own.card(step) };
+        // Without the card, where there is no room for it besides the largest message.
+        for account in [card, AccountPayload::default()] {
+            let mut content = MailContent { account, receipts: receipts.clone(), ..MailContent::default() };
+            let budget = MAX_MAIL_PLAIN_BYTES.saturating_sub(codec::encode(&content).len() + MARGIN_BYTES);
+            let (entries, marks) = chat.uncarried(&to.device, budget, step)?;
+            if all.is_empty() || !entries.is_empty() {
+                content.entries = entries;
+                return Ok(Some((content, marks)));
+            }
+        }
+        Ok(None)
+    }
+
+    fn sealed(&self, to: Away, content: &MailContent, step: &mut Step<'_>) -> Result<Envelope, String> {
+        let now = step.now.wall_ms;
+        let device = self.people.account(&to.account).and_then(|known| known.device(&to.device));
+        let public = device.map(crate::account::Device::prekeys).unwrap_or_default();
+        let told = self.mail.tickets.prekeys(&to.device).iter();
+        let usable = |prekey: &&Prekey| prekey.expiry_ms > now;
+        let newest = public.iter().chain(told).filter(usable).max_by_key(|prekey| prekey.id);
+        let prekey = newest.ok_or_else(|| {
+            "the key that mail to them is sealed with has expired; it goes out when they connect".to_owned()
+        })?;
+        mail::seal(content, &to.device, prekey, &step.me.keys, step.rng)
+            .map_err(|error| format!("mail to them cannot be sealed: {error}"))
+    }
+
+    fn deposit(
+        &mut self,
+        to: Away,
+        content: &MailContent,
+        marks: Vec<Mark>,
+        (address, ticket): (&Address, &Ticket),
+        envelope: Envelope,
+        step: &mut Step<'_>,
+    ) {
+        let has_receipt = !content.receipts.is_empty();
+        if has_receipt {
+            self.mail.owed.begin(to.chat, to.device);
+        }
+        let mailbox = MailboxId::new(ticket.mailbox);
+        let host = address.host().to_owned();
+        self.mail.post.flights.insert(to.device, Flight { chat: to.chat, mailbox, host, marks, has_receipt });
+        let lane = self.mail.post.lane(to.device);
+        let server: ServerKey = self.rendezvous.meet(address);
+        let put = MailPut { mailbox, token: Token::new(ticket.token), envelope };
+        let purpose = Purpose::Mail(Asked::Deposit(to.device));
+        self.rendezvous.ask(server, lane, ServerFrame::MailPut(put), purpose, step);
+    }
+
+    /// A carrier has stored an envelope, or has not.
+    pub(super) fn on_deposited(
+        &mut self,
+        device: DeviceId,
+        answer: &Result<ServerFrame, Failed>,
+        step: &mut Step<'_>,
+    ) -> Result<(), Fault> {
+        let Some(flight) = self.mail.post.flights.remove(&device) else { return Ok(()) };
+        let Some(account) = self.conversations.chats.get(&flight.chat).map(|chat| chat.row.account) else {
+            return Ok(());
+        };
+        let to = Away { chat: flight.chat, account, device };
+        match answer {
+            Ok(ServerFrame::Done) => self.on_kept(to, &flight, step),
+            failed => self.on_not_kept(to, &flight, failed, step),
+        }
+    }
+
+    fn on_kept(&mut self, to: Away, flight: &Flight, step: &mut Step<'_>) -> Result<(), Fault> {
+        self.mail.post.forgive(&to.device);
+        self.mail.tickets.on_used(&to.device, flight.mailbox, step);
+        if flight.has_receipt {
+            self.mail.owed.end(to.chat, to.device, step);
+        }
+        let around = around!(self);
+        let Conversations { chats, counters, .. } = &mut self.conversations;
+        if let Some(chat) = chats.get_mut(&to.chat) {
+            for mark in &flight.marks {
+                chat.on_carried(
+                    to.device,
+                    *mark,
+                    &mut Env { counters: &mut *counters, around: &around, step: &mut *step },
+                )?;
+            }
+        }
+        self.post(to.chat, step)
+    }
+
+    fn on_not_kept(
+        &mut self,
+        to: Away,
+        flight: &Flight,
+        answer: &Result<ServerFrame, Failed>,
+        step: &mut Step<'_>,
+    ) -> Result<(), Fault> {
+        if flight.has_receipt {
+            self.mail.owed.undo(to.chat, to.device);
+        }
+        let host = &flight.host;
+        let (wait_ms, why) = match answer {
+            Err(Failed::Refused(ErrorCode::NotFound)) => {
+                self.mail.tickets.drop_mailbox(&to.device, &flight.mailbox, step);
+                self.forget_carried(&to.account, to.device, step)?;
+                (Some(1), format!("their mailbox at {host} is gone; it goes out when they connect"))
+            }
+            Err(Failed::Refused(ErrorCode::Quota)) => {
+                (Some(FULL_WAIT_MS), format!("their mailbox at {host} is full until they have been there"))
+            }
+            Err(Failed::Refused(ErrorCode::RateLimited { retry_ms })) => {
+                (Some((*retry_ms).clamp(1, FULL_WAIT_MS)), format!("{host} takes mail for them more slowly"))
+            }
+            Err(Failed::Refused(ErrorCode::Expired)) => {
+                (Some(FULL_WAIT_MS), format!("what {host} would keep for them has expired"))
+            }
+            Err(Failed::Refused(code)) => {
+                (None, format!("{host} does not take mail for them (code {})", code.number()))
+            }
+            Err(Failed::Unreached(_) | Failed::Silent) => {
+                (None, format!("{host}, which keeps their mail, is not reached"))
+            }
+            Err(Failed::Untrusted(_)) => {
+                (None, format!("whoever answers at {host} is not the rendezvous that they named"))
+            }
+            Ok(_) => (None, format!("{host} answers nonsense")),
+        };
+        self.hold(to, wait_ms, why, step);
+        Ok(())
+    }
+
+    fn hold(&mut self, to: Away, wait_ms: Option<u64>, why: String, step: &Step<'_>) {
+        let until_ms = self.mail.post.wait(to.device, wait_ms, why, step.now.mono_ms);
+        self.mail.post.plan(to.chat, until_ms);
+    }
+
+    /// What a carrier does, or does not do, for a message in the outbox.
+    pub(crate) fn say_why_it_waits(&self, queued: &mut Queued) {
+        let handle = &queued.message.chat;
+        let Ok(account) = self.people.find(handle) else { return };
+        if !self.people.syncs(&account) || !self.sessions.of(&account).is_empty() {
+            return;
+        }
+        let state = queued.message.delivery.map(|delivery| delivery.state);
+        let mut whys = self.people.devices(&account).iter().filter_map(|device| self.mail.post.waits.get(&device.id));
+        match whys.next() {
+            _ if state == Some(DeliveryState::Stored) => {
+                queued.why = format!("kept for {handle} by a carrier until they are there");
+            }
+            Some(wait) => queued.why = format!("{handle} is not reachable, and {}", wait.why),
+            None => {}
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! Receipts that go by mail: what came by mail is receipted by session where one comes up in time, and else the same
+//! way that it came. A receipt is never receipted.
+
+use std::{collections::BTreeSet, ops::ControlFlow};
+
+use hobnob_shared::{
+    id::DeviceId,
+    wire::{
+        FrontierItem,
+        mail::{Receipt, SignedReceipt},
+    },
+};
+
+use crate::{
+    Parts, around,
+    conversation::{
+        Conversations,
+        chat::{Chat, Env},
+    },
+    log::Log,
+    row::Table,
+    step::Step,
+    tables::TableId,
+    view::{Fault, Order},
+};
+
+/// Most heads that one receipt names. A conversation has a log for each device, and one more for each restored
+/// database; 64 items take 4 KiB.
+const MAX_ITEMS: usize = 64;
+
+/// (Conversation, device) of which mail came that was not receipted.
+#[derive(Debug)]
+struct Rows;
+
+impl Table for Rows {
+    const ID: TableId = TableId::OwedReceipts;
+    type Key = (u32, DeviceId);
+    type Value = ();
+}
+
+/// All that are owed.
+#[derive(Debug, Default)]
+pub(super) struct Owed(BTreeSet<(u32, DeviceId)>);
+
+impl Owed {
+    pub(super) fn load(step: &Step<'_>) -> Result<Self, Fault> {
+        let mut owed = Self::default();
+        step.scan::<Rows>(&[], Order::Ascending, |key, ()| {
+            owed.0.insert(key);
+            ControlFlow::Continue(())
+        })?;
+        Ok(owed)
+    }
+
+    /// Mail of this device came.
+    pub(super) fn add(&mut self, chat: u32, device: DeviceId, step: &mut Step<'_>) {
+        if self.0.insert((chat, device)) {
+            step.put::<Rows>(&(chat, device), &());
+        }
+    }
+
+    pub(super) fn has(&self, chat: u32, device: &DeviceId) -> bool {
+        self.0.contains(&(chat, *device))
+    }
+
+    /// One is on its way. What comes meanwhile is owed anew; the row stays until it has arrived.
+    pub(super) fn begin(&mut self, chat: u32, device: DeviceId) {
+        self.0.remove(&(chat, device));
+    }
+
+    /// It did not arrive.
+    pub(super) fn undo(&mut self, chat: u32, device: DeviceId) {
+        self.0.insert((chat, device));
+    }
+
+    /// It arrived, or a session says the same.
+    pub(super) fn end(&mut self, chat: u32, device: DeviceId, step: &mut Step<'_>) {
+        if !self.has(chat, &device) {
+            step.delete::<Rows>(&(chat, device));
+        }
+    }
+}
+
+impl Chat {
+    /// What this device has stored, for `device`: its own logs first.
+    pub(super) fn signed_receipt(&self, device: &DeviceId, step: &Step<'_>) -> SignedReceipt {
+        let (theirs, others): (Vec<&Log>, Vec<&Log>) = self.logs.iter().partition(|log| log.row.device == *device);
+        let items: Vec<FrontierItem> =
+            theirs.into_iter().rev().chain(others).flat_map(Log::items).take(MAX_ITEMS).collect();
+        Receipt { device: step.me.device, conversation: self.id, items }.sign(&step.me.keys)
+    }
+
+    fn on_receipt(&mut self, receipt: &Receipt, env: &mut Env<'_, '_>) -> Result<(), Fault> {
+        for item in &receipt.items {
+            let Some(number) = self.log_number(&item.log).filter(|number| self.is_mine(*number)) else { continue };
+            let Some(log) = self.log_at(number) else { continue };
+            if let Some(found) = log.find(self.number, number, item.seq, &item.head, env.step)? {
+                self.on_stored(receipt.device, number, found.branch, item.seq, env)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Parts {
+    /// Takes receipts that came by mail. Each must be of a device of the friend whose conversation it is about.
+    pub(super) fn on_mailed_receipts(
+        &mut self,
+        number: u32,
+        receipts: &[SignedReceipt],
+        step: &mut Step<'_>,
+    ) -> Result<(), Fault> {
+        let around = around!(self);
+        let Conversations { chats, counters, .. } = &mut self.conversations;
+        let Some(chat) = chats.get_mut(&number) else { return Ok(()) };
+        for signed in receipts {
+            let Ok(receipt) = signed.verify() else { continue };
+            if receipt.conversation == chat.id && around.people.lists(&chat.row.account, &receipt.device) {
+                chat.on_receipt(&receipt, &mut Env { counters, around: &around, step })?;
+            }
+        }
+        Ok(())
+    }
+}
