@@ -40,7 +40,8 @@ fn friends() -> World {
     register(&mut world, ALICE, "alice");
     register(&mut world, BOB, "bob");
     world.befriend(ALICE, BOB);
-    world.pass(1_000);
+    // Longer than what becoming friends makes them look at.
+    world.pass(5_000);
     world
 }
 

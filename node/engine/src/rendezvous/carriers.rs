@@ -3,7 +3,6 @@
 use hobnob_shared::rendezvous::Address;
 
 use super::{Rendezvous, ServerKey};
-use crate::command::ServerState;
 
 /// Most rendezvous of others that are remembered at a time. One that is forgotten is met again with the next mail.
 const MAX_OTHERS: usize = 256;
@@ -17,11 +16,6 @@ impl Rendezvous {
     /// Where a rendezvous is.
     pub(crate) fn address(&self, server: &ServerKey) -> Option<&Address> {
         self.servers.get(server).map(|row| &row.address).or_else(|| self.others.get(server))
-    }
-
-    /// Whether our account's session there is up.
-    pub(crate) fn is_up(&self, server: &ServerKey) -> bool {
-        self.state(server) == ServerState::Up
     }
 
     /// A friend's mail is kept there. Where we know the rendezvous ourselves, our address of it counts.
