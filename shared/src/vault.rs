@@ -24,6 +24,7 @@ use crate::{
         MAX_VAULT_BYTES, VAULT_STEP_BYTES,
     },
     opaque::ExportKey,
+    rendezvous::NameAt,
     sealing,
     text::{Handle, Username},
     wire::rendezvous::SealedVault,
@@ -77,6 +78,9 @@ pub struct Contact {
     /// Where their devices are: the rest they tell in the first session.
     #[serde(rename = "d", deserialize_with = "bounded::list::<_, _, MAX_DEVICES>")]
     pub devices: Vec<Reach>,
+    /// Under which name, and where, they can be asked.
+    #[serde(rename = "n", default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<NameAt>,
     /// What a later version put in.
     #[serde(flatten)]
     pub rest: Rest,

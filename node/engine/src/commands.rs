@@ -217,7 +217,7 @@ impl Parts {
         let (account, they_accepted) = (row.account, row.they_accepted);
         self.people.add(account, Note::default(), they_accepted, step);
         self.people_changed(&account, they_accepted, step);
-        self.accept_by_name(&account, step)?;
+        self.accept_asked(&account, step)?;
         answer(self.friend(&account))
     }
 

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hobnob_shared::{
     id::{AccountId, DeviceId, InviteId},
+    rendezvous::NameAt,
     text::{Handle, Nickname, Note},
 };
 use serde::{Deserialize, Serialize};
@@ -67,6 +68,9 @@ pub(crate) struct FriendRow {
     /// Where a vault says that their devices are, until their certificates come.
     #[serde(default)]
     pub(crate) places: Vec<Place>,
+    /// Under which name, and where, they can be told something while no session and no mail reaches them.
+    #[serde(default)]
+    pub(crate) name: Option<NameAt>,
 }
 
 /// A device of which only its session key and its addresses are known.
@@ -277,6 +281,7 @@ impl People {
             declined: Vec::new(),
             said: Said::default(),
             places: Vec::new(),
+            name: None,
         })
     }
 

@@ -214,6 +214,13 @@ impl Engine {
         Ok(())
     }
 
+    /// The last batch, when the process ends in good order: whoever sees us through a rendezvous is told now, and need
+    /// not wait until it notices.
+    pub fn leave(&mut self, now: Now, view: &dyn View, work: &mut Work) -> Result<(), Fault> {
+        self.parts.presence.leave(now);
+        self.flush(now, view, work)
+    }
+
     /// Whether nobody is known here: no friend, present or past, and so no history.
     pub fn is_bare(&self) -> bool {
         self.parts.people.is_empty()

@@ -18,7 +18,7 @@ use hobnob_shared::{
     id::{AccountId, DeviceId},
     identity::SignedBundle,
     limits::MAX_TICKETS,
-    wire::{Frame, Mailboxes, ServerFrame},
+    wire::{Frame, Mailboxes, ServerFrame, SignedTicket, mail::MailContent},
 };
 
 use self::{
@@ -87,6 +87,16 @@ impl Mail {
         self.is_stale = true;
     }
 
+    /// Whether this friend told where mail for a device of theirs may be left.
+    pub(crate) fn knows(&self, account: &AccountId) -> bool {
+        !self.tickets.devices(account).is_empty()
+    }
+
+    /// Whether a mailbox for this friend is being made.
+    pub(crate) fn is_making(&self, account: &AccountId) -> bool {
+        self.boxes.is_making(account)
+    }
+
     /// When [`Parts::post_due`] is wanted.
     pub(crate) fn next_timeout(&self) -> Option<u64> {
         self.post.next_timeout()
@@ -96,19 +106,24 @@ impl Mail {
 impl Parts {
     /// At the end of a batch: whoever should have a mailbox gets one, and what was written is looked at in a while.
     pub(crate) fn plan_mail(&mut self, step: &mut Step<'_>) -> Result<(), Fault> {
-        if self.mail.boxes.moved(&self.rendezvous) || std::mem::take(&mut self.mail.is_stale) {
-            self.mail.is_stale = false;
-            let fewer = self.mail.boxes.plan(&self.people, step);
-            self.mail.tickets.prune(&self.people, step);
-            self.tell_mailboxes(&fewer, step);
-            for server in self.rendezvous.named().copied().collect::<Vec<_>>() {
-                self.put_box(server, step);
-            }
+        if self.mail.boxes.moved(&self.rendezvous) || self.mail.is_stale {
+            self.plan_boxes(step);
         }
         for chat in self.conversations.chats.values().filter(|chat| chat.moved) {
             self.mail.post.plan(chat.number, step.now.mono_ms + PATIENCE_MS);
         }
         Ok(())
+    }
+
+    /// Every friend gets a mailbox wherever we have a name, and nobody else keeps one.
+    pub(crate) fn plan_boxes(&mut self, step: &mut Step<'_>) {
+        self.mail.is_stale = false;
+        let fewer = self.mail.boxes.plan(&self.people, &self.rendezvous, step);
+        self.mail.tickets.prune(&self.people, step);
+        self.tell_mailboxes(&fewer, step);
+        for server in self.rendezvous.named().copied().collect::<Vec<_>>() {
+            self.put_box(server, step);
+        }
     }
 
     /// A session with a device of theirs ended: what it lacks may have to go by mail.
@@ -134,10 +149,7 @@ impl Parts {
     ) -> Result<(), Fault> {
         let answer = answer.map(|answered| *answered.frame);
         match asked {
-            Asked::Put => {
-                self.on_box_put(server, &answer, step);
-                Ok(())
-            }
+            Asked::Put => self.on_box_put(server, &answer, step),
             Asked::Get => self.on_mail(server, answer, step),
             // What was not deleted comes again, and is known then.
             Asked::Ack => Ok(()),
@@ -155,16 +167,73 @@ impl Parts {
         }
     }
 
-    fn on_box_put(&mut self, server: ServerKey, answer: &Result<ServerFrame, Failed>, step: &mut Step<'_>) {
+    fn on_box_put(
+        &mut self,
+        server: ServerKey,
+        answer: &Result<ServerFrame, Failed>,
+        step: &mut Step<'_>,
+    ) -> Result<(), Fault> {
         if let Err(failed) = answer {
             tracing::debug!(?failed, "a mailbox was not made or deleted");
             self.mail.boxes.on_put_failed(&server);
-            return;
+            return self.tell_accepted(step);
         }
         if let Some(account) = self.mail.boxes.on_put(&server, step) {
             self.tell_mailboxes(&BTreeSet::from([account]), step);
+            self.owe(&account, step)?;
+            self.tell_accepted(step)?;
         }
         self.put_box(server, step);
+        Ok(())
+    }
+
+    /// Devices of this friend are to know what they should know of us: by mail, where no session tells it in time.
+    pub(crate) fn owe(&mut self, account: &AccountId, step: &mut Step<'_>) -> Result<(), Fault> {
+        self.conversations.on_friendship(*account, &around!(self), step)?;
+        let Some(number) = self.conversations.chat_of(account).map(|chat| chat.number) else { return Ok(()) };
+        for device in self.mail.tickets.devices(account) {
+            self.mail.owed.add(number, device, step);
+        }
+        self.mail.post.plan(number, step.now.mono_ms + PATIENCE_MS);
+        Ok(())
+    }
+
+    /// More is known of where this friend's mail goes, or how it is sealed.
+    pub(crate) fn mail_anew(&mut self, account: &AccountId, step: &Step<'_>) {
+        for device in self.people.devices(account) {
+            self.mail.post.forgive(&device.id);
+        }
+        self.mail_instead(account, step);
+    }
+
+    /// Puts into a letter to this friend where mail for us may be left, and where our presence is.
+    pub(crate) fn enclose_places(&mut self, account: &AccountId, content: &mut MailContent, step: &mut Step<'_>) {
+        if let Some(bundle) = self.bundle_for(account, step) {
+            content.account.bundles = vec![bundle];
+        }
+        for device in self.people.devices(account).iter().map(|device| device.id).collect::<Vec<_>>() {
+            content.presence = Some(self.presence.ticket_for((*account, device), step));
+        }
+    }
+
+    /// Takes that from theirs.
+    pub(crate) fn learn_places(
+        &mut self,
+        account: &AccountId,
+        bundles: &[SignedBundle],
+        presence: Option<SignedTicket>,
+        step: &mut Step<'_>,
+    ) -> Result<(), Fault> {
+        for bundle in bundles {
+            let device = bundle.claimed_device().ok().filter(|device| self.people.lists(account, device));
+            if let Some(device) = device {
+                self.learn_mailboxes(account, &device, bundle, false, step)?;
+            }
+        }
+        if let Some(signed) = presence {
+            self.on_presence_ticket(*account, &signed, None, step);
+        }
+        Ok(())
     }
 
     /// Tells friends who are connected where mail for us may be left.

@@ -26,6 +26,7 @@ use crate::{
     step::{SessionId, Step},
     tables::TableId,
     view::Fault,
+    work::Now,
 };
 
 #[derive(Debug)]
@@ -106,12 +107,18 @@ impl Presences {
         for (link, ..) in friends.collect::<Vec<_>>() {
             self.tell(link, step);
         }
-        self.places.renew(step);
+        self.places.renew(step.now);
     }
 
     /// We are somewhere else: friends who watch us are to know.
     pub(crate) fn on_moved(&mut self, step: &Step<'_>) {
-        self.places.renew(step);
+        self.places.renew(step.now);
+    }
+
+    /// From now on nothing is shown; what the person chose stays on disk.
+    pub(crate) fn leave(&mut self, now: Now) {
+        self.own.presence = Presence::Offline;
+        self.places.renew(now);
     }
 
     /// A rendezvous refused what we published or watched, or what was to end.

@@ -6,6 +6,7 @@
 
 use hobnob_shared::{
     id::AccountId,
+    rendezvous::NameAt,
     text::{Handle, Note},
     wire::{Body, FriendPut, ReadMark, Setting},
 };
@@ -38,6 +39,8 @@ pub(crate) struct Said {
     blocked: Last<bool>,
     muted: Last<bool>,
     note: Last<Note>,
+    #[serde(default)]
+    name: Last<NameAt>,
 }
 
 /// Whether anything is shared, and what is due.
@@ -87,6 +90,7 @@ impl FriendRow {
             blocked: unsaid(&said.blocked, &self.blocked, &false),
             muted: unsaid(&said.muted, &self.muted, &false),
             note: unsaid(&said.note, &self.note, &empty),
+            name: self.name.clone().filter(|name| said.name.as_ref().is_none_or(|(_, known)| known != name)),
         };
         (put, is_news && standing.is_none())
     }
@@ -109,6 +113,9 @@ impl FriendRow {
         }
         if take(&mut self.said.note, rank, put.note.clone()) {
             self.note = put.note.clone().unwrap_or_default();
+        }
+        if take(&mut self.said.name, rank, put.name.clone()) {
+            self.name.clone_from(&put.name);
         }
     }
 

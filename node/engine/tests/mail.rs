@@ -15,14 +15,14 @@ use std::collections::BTreeMap;
 
 use harness::{World, handle, person};
 use hobnob_engine::{
-    command::{Command, DeliveryState, Message, Queued, Reply},
+    command::{Command, DeliveryState, Message, Presence, Queued, Reply},
     event::Event,
     tables::TableId,
     work::Mode,
 };
 use hobnob_shared::{
     Token,
-    text::{MessageText, Username},
+    text::{MessageText, Note, Username},
     wire::{ErrorCode, rendezvous::Envelope},
 };
 use rand_chacha::{
@@ -85,16 +85,10 @@ fn outbox(world: &mut World, node: usize) -> Vec<Queued> {
     }
 }
 
-/// The process ends, and Rosa sees it.
-fn stop(world: &mut World, node: usize) {
-    world.stop(node);
-    world.rosa().links.retain(|_, link| link.node != node);
-}
-
 #[test]
 fn what_is_said_to_somebody_away_is_stored_and_then_delivered_though_both_are_never_there_at_once() {
     let mut world = friends();
-    stop(&mut world, BOB);
+    world.stop(BOB);
     world.events(ALICE);
     for words in ["one", "two", "three"] {
         say(&mut world, ALICE, "bob", words);
@@ -112,13 +106,13 @@ fn what_is_said_to_somebody_away_is_stored_and_then_delivered_though_both_are_ne
     world.pass(DAY_MS);
     assert_eq!(world.rosa().letters.taken, 1, "nothing is left twice");
 
-    stop(&mut world, ALICE);
+    world.stop(ALICE);
     world.start(BOB);
     world.pass(1_000);
     assert_eq!(texts(&mut world, BOB, "alice"), ["one", "two", "three"]);
     assert_eq!(world.peers(BOB, ALICE), 0);
     world.pass(20_000);
-    stop(&mut world, BOB);
+    world.stop(BOB);
 
     world.start(ALICE);
     world.pass(1_000);
@@ -131,12 +125,12 @@ fn what_is_said_to_somebody_away_is_stored_and_then_delivered_though_both_are_ne
 #[test]
 fn mail_is_left_as_a_guest_and_the_state_outlives_a_restart() {
     let mut world = friends();
-    stop(&mut world, BOB);
+    world.stop(BOB);
     say(&mut world, ALICE, "bob", "hi");
     world.pass(5_000);
     let deposits: Vec<_> = world.rosa().seen.iter().filter(|(_, frame)| frame.number() == 123).map(|it| it.0).collect();
     assert_eq!(deposits, [Mode::Guest]);
-    stop(&mut world, ALICE);
+    world.stop(ALICE);
     world.start(ALICE);
     assert_eq!(states(&mut world, ALICE, "bob"), [DeliveryState::Stored]);
     world.pass(60_000);
@@ -146,7 +140,7 @@ fn mail_is_left_as_a_guest_and_the_state_outlives_a_restart() {
 #[test]
 fn a_full_mailbox_is_said_and_tried_again() {
     let mut world = friends();
-    stop(&mut world, BOB);
+    world.stop(BOB);
     world.rosa().letters.refuses = Some(ErrorCode::Quota);
     say(&mut world, ALICE, "bob", "hi");
     world.pass(10_000);
@@ -161,7 +155,7 @@ fn a_full_mailbox_is_said_and_tried_again() {
 #[test]
 fn a_mailbox_that_is_gone_is_said_and_told_anew_when_they_are_back() {
     let mut world = friends();
-    stop(&mut world, BOB);
+    world.stop(BOB);
     say(&mut world, ALICE, "bob", "one");
     world.pass(5_000);
     // An older backup: neither the mailbox nor the mail is in it.
@@ -177,11 +171,11 @@ fn a_mailbox_that_is_gone_is_said_and_told_anew_when_they_are_back() {
     world.pass(60_000);
     assert_eq!(texts(&mut world, BOB, "alice"), ["one", "two"]);
     world.pass(3_600_000);
-    stop(&mut world, BOB);
+    world.stop(BOB);
     world.pass(3_600_000);
     world.start(BOB);
     world.pass(60_000);
-    stop(&mut world, BOB);
+    world.stop(BOB);
     say(&mut world, ALICE, "bob", "three");
     world.pass(60_000);
     assert_eq!(states(&mut world, ALICE, "bob")[2], DeliveryState::Stored);
@@ -190,7 +184,7 @@ fn a_mailbox_that_is_gone_is_said_and_told_anew_when_they_are_back() {
 #[test]
 fn what_a_carrier_has_lost_goes_again_after_fourteen_days() {
     let mut world = friends();
-    stop(&mut world, BOB);
+    world.stop(BOB);
     world.rosa().letters.loses = true;
     say(&mut world, ALICE, "bob", "hi");
     world.pass(10_000);
@@ -205,7 +199,7 @@ fn what_a_carrier_has_lost_goes_again_after_fourteen_days() {
 #[test]
 fn garbage_and_replays_in_a_mailbox_do_nothing() {
     let mut world = friends();
-    stop(&mut world, BOB);
+    world.stop(BOB);
     say(&mut world, ALICE, "bob", "hi");
     world.pass(5_000);
     let item = world.rosa().letters.items[0].clone();
@@ -217,7 +211,7 @@ fn garbage_and_replays_in_a_mailbox_do_nothing() {
     for _ in 0..5 {
         world.rosa().letters.plant(item.mailbox, item.envelope.clone());
     }
-    stop(&mut world, ALICE);
+    world.stop(ALICE);
     world.start(BOB);
     world.pass(1_000);
     assert_eq!(texts(&mut world, BOB, "alice"), ["hi"]);
@@ -225,7 +219,7 @@ fn garbage_and_replays_in_a_mailbox_do_nothing() {
     // Everything again, in an envelope of yesterday's prekey, long after that was erased.
     world.pass(17 * DAY_MS);
     world.rosa().letters.plant(item.mailbox, item.envelope.clone());
-    stop(&mut world, BOB);
+    world.stop(BOB);
     world.start(BOB);
     world.pass(1_000);
     assert_eq!(texts(&mut world, BOB, "alice"), ["hi"]);
@@ -249,12 +243,12 @@ fn somebody_who_is_blocked_loses_the_mailbox() {
 #[test]
 fn a_long_text_and_many_of_them_go_in_envelopes_that_fit() {
     let mut world = friends();
-    stop(&mut world, BOB);
+    world.stop(BOB);
     let words: Vec<String> = (0..12).map(|n| format!("{n} {}", "x".repeat(16_000))).collect();
     words.iter().for_each(|words| say(&mut world, ALICE, "bob", words));
     world.pass(20_000);
     assert_eq!(world.rosa().letters.items.len(), 12);
-    stop(&mut world, ALICE);
+    world.stop(ALICE);
     world.start(BOB);
     world.pass(20_000);
     assert_eq!(texts(&mut world, BOB, "alice"), words);
@@ -276,7 +270,7 @@ fn both_hear_everything_once_and_in_one_order_whatever_the_carrier_and_the_machi
                     say(&mut world, node, to, &format!("{said}"));
                     said += 1;
                 }
-                0..=6 if up[node] => stop(&mut world, node),
+                0..=6 if up[node] => world.stop(node),
                 0..=6 => world.start(node),
                 7 => world.rosa().letters.loses ^= true,
                 8 => world.rosa().letters.repeats ^= true,
@@ -306,4 +300,90 @@ fn both_hear_everything_once_and_in_one_order_whatever_the_carrier_and_the_machi
             );
         }
     }
+}
+
+fn add_by_name(world: &mut World, node: usize, text: &str) {
+    let command = Command::AddName { name: Username::parse(text).unwrap(), server: None, note: Note::default() };
+    let ticket = world.call(node, command);
+    world.pass(5_000);
+    world.answer(node, ticket).expect("an answer").unwrap();
+}
+
+/// Runs this node alone for a while, and stops it.
+fn visit(world: &mut World, node: usize, act: impl FnOnce(&mut World)) {
+    world.start(node);
+    world.pass(1_000);
+    act(world);
+    world.pass(30_000);
+    world.stop(node);
+    world.pass(60_000);
+}
+
+#[test]
+fn two_people_who_are_never_there_at_once_find_each_other_by_name_and_talk() {
+    let mut world = World::with_rosa(&["Alice", "Bob"]);
+    register(&mut world, ALICE, "alice");
+    register(&mut world, BOB, "bob");
+    world.stop(BOB);
+    add_by_name(&mut world, ALICE, "bob");
+    world.stop(ALICE);
+    visit(&mut world, BOB, |world| drop(world.ask(BOB, Command::Accept { number: 1 }).unwrap()));
+    visit(&mut world, ALICE, |world| say(world, ALICE, "bob", "hello"));
+    visit(&mut world, BOB, |world| {
+        assert_eq!(texts(world, BOB, "alice"), ["hello"]);
+        say(world, BOB, "alice", "hi");
+    });
+    visit(&mut world, ALICE, |world| {
+        assert_eq!(texts(world, ALICE, "bob"), ["hello", "hi"]);
+        assert_eq!(states(world, ALICE, "bob"), [DeliveryState::Delivered]);
+    });
+    // Nothing goes to and fro for ever.
+    let asked = |world: &mut World| (world.rosa().asked(129), world.rosa().letters.taken);
+    let before = asked(&mut world);
+    for _ in 0..4 {
+        visit(&mut world, BOB, |_| {});
+        visit(&mut world, ALICE, |_| {});
+    }
+    let after = asked(&mut world);
+    assert!(after.0 == before.0 && after.1 <= before.1 + 2, "{before:?} {after:?}");
+}
+
+#[test]
+fn presence_is_seen_by_friends_who_only_ever_wrote_mail() {
+    let mut world = World::with_rosa(&["Alice", "Bob"]);
+    register(&mut world, ALICE, "alice");
+    register(&mut world, BOB, "bob");
+    world.walled.extend([ALICE, BOB]);
+    add_by_name(&mut world, ALICE, "bob");
+    world.pass(130_000);
+    world.ask(BOB, Command::Accept { number: 1 }).unwrap();
+    world.pass(130_000);
+    assert_eq!(world.peers(ALICE, BOB), 0);
+    assert_eq!(world.friend(ALICE, "bob").presence, Presence::Online);
+    assert_eq!(world.friend(BOB, "alice").presence, Presence::Online, "her ticket came with her first mail");
+    world.leave(BOB);
+    world.pass(10);
+    assert_eq!(world.friend(ALICE, "bob").presence, Presence::Offline, "who leaves says so");
+}
+
+#[test]
+fn a_new_device_tells_friends_by_their_name_where_its_mail_goes() {
+    let mut world = World::with_rosa(&["Alice", "Bob"]);
+    register(&mut world, ALICE, "alice");
+    register(&mut world, BOB, "bob");
+    add_by_name(&mut world, ALICE, "bob");
+    world.pass(130_000);
+    world.ask(BOB, Command::Accept { number: 1 }).unwrap();
+    world.pass(130_000);
+    // Whatever Alice's device learned of Bob's mailbox is lost, as on a machine that has only the vault.
+    world.stop(ALICE);
+    world.stop(BOB);
+    for table in [TableId::MailTickets, TableId::Knocks] {
+        world.forget_rows(ALICE, table);
+    }
+    visit(&mut world, ALICE, |world| say(world, ALICE, "bob", "it is me again"));
+    assert_eq!(world.rosa().letters.items, [], "there is no mailbox that she knows");
+    visit(&mut world, BOB, |_| {});
+    visit(&mut world, ALICE, |_| {});
+    visit(&mut world, BOB, |world| assert_eq!(texts(world, BOB, "alice"), ["it is me again"]));
 }

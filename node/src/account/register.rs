@@ -236,6 +236,7 @@ async fn contacts(node: &Node) -> Result<Vec<Contact>, Refusal> {
             verified: friend.verified,
             handle: friend.handle,
             devices: Vec::new(),
+            name: None,
             rest: hobnob_shared::vault::Rest::default(),
         })
         .collect())

@@ -285,6 +285,20 @@ impl Runtime {
         }
     }
 
+    /// The engine's last words. A disk that refuses them now does not hold anybody up.
+    fn say_goodbye(&mut self) {
+        let mut work = Work::default();
+        let now = self.clock.now();
+        let said = match (&mut self.engine, self.disk.view()) {
+            (Some(engine), Ok(view)) => engine.leave(now, &view, &mut work).map_err(Trouble::from),
+            (None, _) | (_, Err(_)) => return,
+        };
+        match said.and_then(|()| self.disk.commit(&work.records)) {
+            Ok(()) => self.act(work),
+            Err(why) => tracing::warn!(%why, "nobody was told that this node stops"),
+        }
+    }
+
     /// The end: what waits for the network is sent, links and database are closed, the profile is released.
     fn leave(mut self, woken: &Woken) {
         self.inbox.calls.close();
@@ -294,6 +308,7 @@ impl Runtime {
         }
         self.desk.refuse_all(&stopping);
         if *woken == Woken::Stop {
+            self.say_goodbye();
             self.inbox.close(self.wire.net(), self.clock);
         }
         tracing::info!("stopped");

@@ -7,6 +7,7 @@ use crate::{
     bounded,
     id::{AccountId, ConversationId, DeviceId},
     limits::{MAX_LISTED_LOGS, MAX_SETTING_KEY_BYTES},
+    rendezvous::NameAt,
     text::{Handle, Note},
 };
 
@@ -34,12 +35,24 @@ pub struct FriendPut {
     /// What we said when we added them.
     #[serde(rename = "n", default, skip_serializing_if = "Option::is_none")]
     pub note: Option<Note>,
+    /// Under which name, and where, they can be asked.
+    #[serde(rename = "w", default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<NameAt>,
 }
 
 impl FriendPut {
     /// One that says nothing yet.
     pub fn new(account: AccountId) -> Self {
-        Self { account, handle: None, accepted: None, verified: None, blocked: None, muted: None, note: None }
+        Self {
+            account,
+            handle: None,
+            accepted: None,
+            verified: None,
+            blocked: None,
+            muted: None,
+            note: None,
+            name: None,
+        }
     }
 
     /// Whether it says nothing.

@@ -57,6 +57,8 @@ pub(super) struct Boxes {
     rows: BTreeMap<Place, BoxRow>,
     /// What each rendezvous is being told; one at a time, so that nobody is flooded.
     putting: BTreeMap<ServerKey, MailboxId>,
+    /// What was not made or deleted when it was tried last.
+    failed: BTreeSet<Place>,
     /// Where we had a name when it was looked at last.
     named: Vec<ServerKey>,
 }
@@ -71,17 +73,19 @@ impl Boxes {
         Ok(boxes)
     }
 
-    /// Whether we have names elsewhere than when it was looked at last.
-    pub(super) fn moved(&mut self, rendezvous: &Rendezvous) -> bool {
-        let is_same = rendezvous.named().eq(self.named.iter());
-        if !is_same {
-            self.named = rendezvous.named().copied().collect();
-        }
-        !is_same
+    /// Whether we have names elsewhere than when [`Self::plan`] looked last.
+    pub(super) fn moved(&self, rendezvous: &Rendezvous) -> bool {
+        !rendezvous.named().eq(self.named.iter())
     }
 
     /// Every friend gets a mailbox at every rendezvous, and nobody else keeps one. Returns who has fewer now.
-    pub(super) fn plan(&mut self, people: &People, step: &mut Step<'_>) -> BTreeSet<AccountId> {
+    pub(super) fn plan(
+        &mut self,
+        people: &People,
+        rendezvous: &Rendezvous,
+        step: &mut Step<'_>,
+    ) -> BTreeSet<AccountId> {
+        self.named = rendezvous.named().copied().collect();
         let mut fewer = BTreeSet::new();
         let gone = self.rows.iter().filter(|((server, _), _)| !self.named.contains(server));
         for (place, account) in gone.map(|(place, row)| (*place, row.account)).collect::<Vec<_>>() {
@@ -123,6 +127,7 @@ impl Boxes {
         let is_due = |row: &BoxRow| row.doomed || row.put_ms.is_none_or(|at| now.abs_diff(at) >= PUT_AGAIN_MS);
         let ((_, mailbox), row) = self.rows.iter().find(|((at, _), row)| at == server && is_due(row))?;
         self.putting.insert(*server, *mailbox);
+        self.failed.remove(&(*server, *mailbox));
         Some(BoxPut { mailbox: *mailbox, token: (!row.doomed).then(|| Token::new(*row.token.as_bytes())) })
     }
 
@@ -142,7 +147,15 @@ impl Boxes {
 
     /// It was not told, and is told at the next session.
     pub(super) fn on_put_failed(&mut self, server: &ServerKey) {
-        self.putting.remove(server);
+        if let Some(mailbox) = self.putting.remove(server) {
+            self.failed.insert((*server, mailbox));
+        }
+    }
+
+    /// Whether a mailbox for this friend is not there yet, and was not refused.
+    pub(super) fn is_making(&self, account: &AccountId) -> bool {
+        let is_new = |row: &BoxRow| row.account == *account && !row.doomed && row.put_ms.is_none();
+        self.rows.iter().any(|(place, row)| is_new(row) && !self.failed.contains(place))
     }
 
     /// Whose mailbox this is.

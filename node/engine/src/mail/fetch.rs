@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use hobnob_shared::{
     id::{AccountId, DeviceId, MailboxId},
     wire::{
-        AccountPayload, ServerFrame, SignedEntry,
+        AccountPayload, ServerFrame, SignedEntry, SignedTicket,
         mail::MailContent,
         rendezvous::{Mail, MailAck, MailGet, MailItem},
     },
@@ -129,7 +129,7 @@ impl Parts {
     }
 
     fn take_content(&mut self, account: &AccountId, content: MailContent, step: &mut Step<'_>) -> Result<(), Fault> {
-        self.learn_from_mail(account, &content.account, step)?;
+        self.learn_from_mail(account, &content.account, content.presence, step)?;
         if !self.people.syncs(account) {
             return Ok(()); // it brought a second history of their account
         }
@@ -143,11 +143,13 @@ impl Parts {
         self.on_mailed_receipts(number, &content.receipts, step)
     }
 
-    /// What the friend says of its account: records, certificates, and where mail for its device may be left.
+    /// What the friend says of its account: records, certificates, and where mail for its device may be left and its
+    /// presence is.
     fn learn_from_mail(
         &mut self,
         account: &AccountId,
         payload: &AccountPayload,
+        presence: Option<SignedTicket>,
         step: &mut Step<'_>,
     ) -> Result<(), Fault> {
         let (chain, added) = self.people.learn(account, step, |known| {
@@ -166,13 +168,7 @@ impl Parts {
             step.signal(Signal::News(*account, News::Changed));
         }
         self.settle(step)?;
-        for bundle in &payload.bundles {
-            let device = bundle.claimed_device().ok().filter(|device| self.people.lists(account, device));
-            if let Some(device) = device {
-                self.learn_mailboxes(account, &device, bundle, false, step)?;
-            }
-        }
-        Ok(())
+        self.learn_places(account, &payload.bundles, presence, step)
     }
 
     /// Takes entries like those of a session; whose they are, where they are here now.

@@ -160,7 +160,8 @@ impl Parts {
         let Some((content, marks)) = self.letter(to, step)? else { return Ok(()) };
         let Some((address, ticket)) = self.mail.tickets.choose(&to.device).map(|(to, ticket)| (to, ticket.clone()))
         else {
-            return Ok(()); // looked at again when it tells of a mailbox
+            // Looked at again when it tells of a mailbox, which it does when it hears of us.
+            return self.accept_by_name(&to.account, step);
         };
         if self.mail.post.flights.len() >= MAX_FLIGHTS {
             self.mail.post.plan(to.chat, now + CROWDED_MS);
@@ -168,7 +169,10 @@ impl Parts {
         }
         match self.sealed(to, &content, step) {
             Ok(envelope) => self.deposit(to, &content, marks, (&address, &ticket), envelope, step),
-            Err(why) => self.hold(to, None, why, step),
+            Err(why) => {
+                self.hold(to, None, why, step);
+                return self.accept_by_name(&to.account, step);
+            }
         }
         Ok(())
     }
@@ -185,7 +189,7 @@ impl Parts {
     }
 
     /// What is to be told to a device, if anything: entries, each after its past, and our receipt.
-    fn letter(&self, to: Away, step: &Step<'_>) -> Result<Option<(MailContent, Vec<Mark>)>, Fault> {
+    fn letter(&mut self, to: Away, step: &mut Step<'_>) -> Result<Option<(MailContent, Vec<Mark>)>, Fault> {
         let Some(chat) = self.conversations.chats.get(&to.chat) else { return Ok(None) };
         let is_owed = self.mail.owed.has(to.chat, &to.device);
         let receipts = if is_owed { vec![chat.signed_receipt(&to.device, step)] } else { Vec::new() };
@@ -193,11 +197,13 @@ impl Parts {
         if all.is_empty() && !is_owed {
             return Ok(None);
         }
-        let card =
+        let account =
             AccountPayload { bundles: self.bundle_for(&to.account, step).into_iter().collect(), ..self.own.card(step) };
+        let presence = Some(self.presence.ticket_for((to.account, to.device), step));
+        let Some(chat) = self.conversations.chats.get(&to.chat) else { return Ok(None) };
+        let bare = MailContent { receipts, ..MailContent::default() };
         // Without the card, where there is no room for it besides the largest message.
-        for account in [card, AccountPayload::default()] {
-            let mut content = MailContent { account, receipts: receipts.clone(), ..MailContent::default() };
+        for mut content in [MailContent { account, presence, ..bare.clone() }, bare] {
             let budget = MAX_MAIL_PLAIN_BYTES.saturating_sub(codec::encode(&content).len() + MARGIN_BYTES);
             let (entries, marks) = chat.uncarried(&to.device, budget, step)?;
             if all.is_empty() || !entries.is_empty() {

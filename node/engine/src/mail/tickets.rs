@@ -123,6 +123,12 @@ impl Tickets {
         self.0.get(device).map_or(&[], |row| row.prekeys.as_slice())
     }
 
+    /// Devices of this account whose mailboxes we know.
+    pub(super) fn devices(&self, account: &AccountId) -> Vec<DeviceId> {
+        let theirs = self.0.iter().filter(|(_, row)| row.account == *account && !row.tickets.is_empty());
+        theirs.map(|(device, _)| *device).collect()
+    }
+
     /// Our mail is in this mailbox.
     pub(super) fn on_used(&mut self, device: &DeviceId, mailbox: MailboxId, step: &mut Step<'_>) {
         if let Some(row) = self.0.get_mut(device).filter(|row| row.used != Some(mailbox)) {

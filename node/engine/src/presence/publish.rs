@@ -17,6 +17,7 @@ use super::note::{Clocks, TTL_MS};
 use crate::{
     rendezvous::{Purpose, ServerKey},
     step::Step,
+    work::Now,
 };
 
 /// A value is published anew after this long: half of the time that it holds.
@@ -91,9 +92,9 @@ impl Places {
     }
 
     /// What is shown changed: published at once.
-    pub(super) fn renew(&mut self, step: &Step<'_>) {
+    pub(super) fn renew(&mut self, now: Now) {
         for place in self.places.values_mut() {
-            place.put_ms = Some(step.now.mono_ms);
+            place.put_ms = Some(now.mono_ms);
         }
     }
 

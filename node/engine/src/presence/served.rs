@@ -83,7 +83,7 @@ impl Parts {
     pub(crate) fn hand_ticket(&mut self, link: SessionId, step: &mut Step<'_>) {
         let Some(spot) = self.sessions.peer(link).map(|peer| (peer.account, peer.device)) else { return };
         if self.people.syncs(&spot.0) {
-            let ticket = self.presence.tickets.hand_out(spot, step);
+            let ticket = self.presence.ticket_for(spot, step);
             step.send(link, Frame::PresenceAt(PresenceAt { ticket }));
         }
     }
@@ -103,7 +103,7 @@ impl Parts {
         }
         let old = self.presence.tickets.replace(step);
         self.presence.places.withdraw(&old);
-        self.presence.places.renew(step);
+        self.presence.places.renew(step.now);
         for link in self.sessions.all_up().map(|(link, ..)| link).collect::<Vec<_>>() {
             self.hand_ticket(link, step);
         }
@@ -111,6 +111,11 @@ impl Parts {
 }
 
 impl Presences {
+    /// Where our presence is, for this device of a friend.
+    pub(crate) fn ticket_for(&mut self, spot: Spot, step: &mut Step<'_>) -> SignedTicket {
+        self.tickets.hand_out(spot, step)
+    }
+
     /// Where the device is, if it is there.
     fn take_note(
         &mut self,

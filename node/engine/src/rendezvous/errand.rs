@@ -9,7 +9,7 @@ use hobnob_shared::{
     pow::{Puzzle, Search},
     text::{Note, Username},
     wire::{
-        ErrorCode, ServerFrame,
+        AccountPayload, ErrorCode, ServerFrame,
         mail::{KnockLetter, MailContent},
         rendezvous::{KnockEnvelope, KnockPut, NameGet, Proof, Status},
     },
@@ -159,18 +159,17 @@ impl Rendezvous {
     }
 
     /// Seals the friend request to each device of whoever has the name, and begins to work for it.
-    pub(super) fn prepare(&mut self, id: u64, note: &Note, own: &Own, step: &mut Step<'_>) -> Result<(), Failed> {
+    pub(super) fn prepare(&mut self, id: u64, content: &MailContent, step: &mut Step<'_>) -> Result<(), Failed> {
         let Some(errand) = self.errands.running.get(&id) else { return Ok(()) };
         let (Some(known), Some(status)) = (&errand.known, &errand.status) else { return Ok(()) };
         let (account, bits, challenge) = (known.binding.account, status.knock_bits, status.challenge);
-        let content = self.letter(&errand.server, &account, note, own, step);
         let mut envelopes = Vec::new();
         for device in &known.row.devices {
             let usable = |prekey: &hobnob_shared::identity::Prekey| prekey.expiry_ms > step.now.wall_ms;
             let Some(prekey) = device.prekeys().into_iter().filter(usable).max_by_key(|prekey| prekey.id) else {
                 continue;
             };
-            envelopes.extend(seal(&content, &device.id, &prekey, step).map(|envelope| (device.id, envelope)));
+            envelopes.extend(seal(content, &device.id, &prekey, step).map(|envelope| (device.id, envelope)));
         }
         if envelopes.is_empty() {
             return Err(Failed::Refused(ErrorCode::Expired));
@@ -185,7 +184,14 @@ impl Rendezvous {
     }
 
     /// What we tell them: who we are, and where we can be answered.
-    fn letter(&self, server: &ServerKey, to: &AccountId, note: &Note, own: &Own, step: &mut Step<'_>) -> MailContent {
+    pub(super) fn letter(
+        &self,
+        server: &ServerKey,
+        to: &AccountId,
+        note: Note,
+        own: &Own,
+        step: &mut Step<'_>,
+    ) -> MailContent {
         let named = |row: &super::servers::ServerRow| Some((row.account.as_ref()?.name.clone(), row.address.clone()));
         let here = self.servers.get(server).and_then(named);
         let name = here.or_else(|| self.servers.all().find_map(|(_, row)| named(row)));
@@ -194,7 +200,7 @@ impl Rendezvous {
             device: step.me.device,
             to: *to,
             nick: own.nick(step),
-            note: note.clone(),
+            note,
             name,
             time_ms: step.now.wall_ms,
         };
@@ -253,18 +259,23 @@ fn puzzle(
         .ok_or_else(|| Failed::Untrusted(format!("it wants {bits} bits of work, which no honest rendezvous does")))
 }
 
-/// With our addresses, or without where there are too many.
+/// Whole, or without what there is no room for: where our presence is, then our addresses.
 fn seal(
     content: &MailContent,
     to: &DeviceId,
     prekey: &hobnob_shared::identity::Prekey,
     step: &mut Step<'_>,
 ) -> Option<KnockEnvelope> {
-    let mut content = content.clone();
-    let first = mail::seal_knock(&content, to, prekey, &step.me.keys, step.rng);
-    if matches!(first, Err(mail::MailError::TooLarge(_))) {
-        content.account.bundles.clear();
-        return mail::seal_knock(&content, to, prekey, &step.me.keys, step.rng).ok();
+    let shorter = MailContent { presence: None, ..content.clone() };
+    let account = AccountPayload { bundles: Vec::new(), ..content.account.clone() };
+    let shortest = MailContent { account, ..shorter.clone() };
+    for content in [content, &shorter, &shortest] {
+        match mail::seal_knock(content, to, prekey, &step.me.keys, step.rng) {
+            Err(mail::MailError::TooLarge(_)) => {}
+            sealed => {
+                return sealed.inspect_err(|error| tracing::debug!(%error, "a friend request cannot be sealed")).ok();
+            }
+        }
     }
-    first.inspect_err(|error| tracing::debug!(%error, "a friend request cannot be sealed")).ok()
+    None
 }

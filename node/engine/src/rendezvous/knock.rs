@@ -2,10 +2,10 @@
 
 use hobnob_shared::{
     id::AccountId,
-    rendezvous::Address,
+    rendezvous::{Address, NameAt},
     text::{Note, Username},
     wire::{
-        AccountPayload, ServerFrame,
+        AccountPayload, ServerFrame, SignedTicket,
         mail::KnockLetter,
         rendezvous::{KnockAck, KnockItem, Knocks},
     },
@@ -88,7 +88,7 @@ impl Parts {
         if self.people.friend(&account).is_some_and(FriendRow::is_wanted) {
             self.people.they_accept(&account, step);
             step.signal(Signal::Devices(account));
-            return self.answer_again(&account, step).map(|()| true);
+            return self.on_accepted(&letter, &opened.content.account, opened.content.presence, step).map(|()| true);
         }
         if let Some((name, server)) = letter.name.clone() {
             step.put::<Rows>(&account, &KnockRow { name, server, told_ms: 0 });
@@ -97,7 +97,25 @@ impl Parts {
         Ok(true)
     }
 
-    /// Somebody whom we accepted asks again: they have not heard of it.
+    /// Somebody whom we accepted accepts us too, and says where they can be told something from now on. They may not have
+    /// heard of us: the answer goes by mail where they told of a mailbox, and else by their name.
+    fn on_accepted(
+        &mut self,
+        letter: &KnockLetter,
+        payload: &AccountPayload,
+        presence: Option<SignedTicket>,
+        step: &mut Step<'_>,
+    ) -> Result<(), Fault> {
+        let account = letter.from;
+        let name = letter.name.as_ref().map(|(name, server)| NameAt { name: name.clone(), server: *server.x25519() });
+        self.people
+            .change(&account, step, |row| name.is_some() && std::mem::replace(&mut row.name, name.clone()) != name);
+        self.settle(step)?;
+        self.learn_places(&account, &payload.bundles, presence, step)?;
+        if self.mail.knows(&account) { self.owe(&account, step) } else { self.answer_again(&account, step) }
+    }
+
+    /// Somebody whom we accepted asks again.
     fn answer_again(&mut self, account: &AccountId, step: &mut Step<'_>) -> Result<(), Fault> {
         if let Some(mut row) = step.get::<Rows>(account)? {
             row.told_ms = 0;
@@ -121,42 +139,70 @@ impl Parts {
     }
 
     /// Tells those whom we accepted, and who may not know, by their name. A session tells it too.
-    pub(super) fn tell_accepted(&mut self, step: &mut Step<'_>) -> Result<(), Fault> {
-        let unsure = |row: &FriendRow| row.is_mutual() && row.last_seen_ms.is_none();
-        let accounts: Vec<_> =
-            self.people.friends().filter(|(_, row)| unsure(row)).map(|(account, _)| *account).collect();
+    pub(crate) fn tell_accepted(&mut self, step: &mut Step<'_>) -> Result<(), Fault> {
+        let is_unsure = |(account, row): &(&AccountId, &FriendRow)| {
+            row.is_mutual() && row.last_seen_ms.is_none() && !self.mail.knows(account)
+        };
+        let accounts: Vec<_> = self.people.friends().filter(is_unsure).map(|(account, _)| *account).collect();
         for account in accounts {
             self.accept_by_name(&account, step)?;
         }
         Ok(())
     }
 
-    /// Tells this one, unless it was told today.
+    /// Tells this one, unless it was told today. Where a mailbox for them is being made, they are told when it is there.
     pub(crate) fn accept_by_name(&mut self, account: &AccountId, step: &mut Step<'_>) -> Result<(), Fault> {
-        let Some(row) = step.get::<Rows>(account)? else { return Ok(()) };
-        let is_told = step.now.wall_ms.abs_diff(row.told_ms) < TELL_AGAIN_MS;
-        let is_used = self.rendezvous.own_name(row.server.x25519()).is_some();
-        if !is_told && is_used && !self.rendezvous.errands.is_accepting(account) {
-            self.rendezvous.run(*row.server.x25519(), row.name, Aim::Accept(*account), step);
+        let Some(at) = self.people.friend(account).and_then(|row| row.name.clone()) else { return Ok(()) };
+        let told_ms = step.get::<Rows>(account)?.map_or(0, |row| row.told_ms);
+        let is_told = step.now.wall_ms.abs_diff(told_ms) < TELL_AGAIN_MS;
+        let is_used = self.rendezvous.own_name(&at.server).is_some();
+        let is_under_way = self.rendezvous.errands.is_accepting(account) || self.mail.is_making(account);
+        if !is_told && is_used && !is_under_way {
+            self.rendezvous.run(at.server, at.name, Aim::Accept(*account), step);
         }
         Ok(())
+    }
+
+    /// The person accepted somebody who asked by name: there they are told.
+    pub(crate) fn accept_asked(&mut self, account: &AccountId, step: &mut Step<'_>) -> Result<(), Fault> {
+        if let Some(row) = step.get::<Rows>(account)? {
+            let name = NameAt { name: row.name, server: *row.server.x25519() };
+            self.people.change(account, step, |friend| friend.name.replace(name.clone()) != Some(name));
+            self.plan_boxes(step);
+        }
+        self.accept_by_name(account, step)
+    }
+
+    /// Whoever has this name was looked up again: what it says of them is newer than what we know.
+    pub(super) fn refresh(&mut self, account: &AccountId, payload: &AccountPayload, step: &mut Step<'_>) {
+        learn(&mut self.people, account, payload, step);
+        step.signal(Signal::Devices(*account));
+        self.mail_anew(account, step);
     }
 
     /// The rendezvous has stored that we accept them.
-    pub(super) fn on_accept_stored(&mut self, account: &AccountId, step: &mut Step<'_>) -> Result<(), Fault> {
-        if let Some(mut row) = step.get::<Rows>(account)? {
-            row.told_ms = step.now.wall_ms;
-            step.put::<Rows>(account, &row);
+    pub(super) fn on_told(&mut self, account: &AccountId, step: &mut Step<'_>) {
+        let at = self.people.friend(account).and_then(|row| row.name.clone());
+        if let Some((at, server)) = at.and_then(|at| Some((at.clone(), self.rendezvous.address(&at.server)?.clone()))) {
+            step.put::<Rows>(account, &KnockRow { name: at.name, server, told_ms: step.now.wall_ms });
         }
-        Ok(())
     }
 
     /// A request by name leads to a friend who waits for their answer.
-    pub(super) fn befriend(&mut self, account: &AccountId, payload: &AccountPayload, note: Note, step: &mut Step<'_>) {
+    pub(super) fn befriend(
+        &mut self,
+        account: &AccountId,
+        payload: &AccountPayload,
+        at: NameAt,
+        note: Note,
+        step: &mut Step<'_>,
+    ) {
         learn(&mut self.people, account, payload, step);
         let request = self.people.drop_request(account, step);
         let was_asked = request.is_some_and(|request| request.they_accepted);
         self.people.add(*account, note, was_asked, step);
+        self.people.change(account, step, |row| row.name.replace(at.clone()) != Some(at));
+        self.on_told(account, step);
         self.people_changed(account, was_asked, step);
     }
 }

@@ -2,6 +2,8 @@
 
 use hobnob_shared::{
     identity::fingerprint,
+    rendezvous::NameAt,
+    text::Note,
     wire::{ErrorCode, ServerFrame, rendezvous::Status},
 };
 use serde_bytes::ByteArray;
@@ -115,7 +117,10 @@ impl Parts {
                 Ok(())
             }
             Aim::Add(ticket, note) => match self.may_ask(&server, &known, step) {
-                Ok(()) => self.rendezvous.prepare(id, &note, &self.own, step),
+                Ok(()) => {
+                    let content = self.rendezvous.letter(&server, &account, note, &self.own, step);
+                    self.rendezvous.prepare(id, &content, step)
+                }
                 Err(refusal) => {
                     step.reply(ticket, Err(refusal));
                     self.rendezvous.errands.take(id);
@@ -123,7 +128,10 @@ impl Parts {
                 }
             },
             Aim::Accept(to) if to == account => {
-                self.rendezvous.prepare(id, &hobnob_shared::text::Note::default(), &self.own, step)
+                self.refresh(&account, &known.row.introduction(), step);
+                let mut content = self.rendezvous.letter(&server, &account, Note::default(), &self.own, step);
+                self.enclose_places(&account, &mut content, step);
+                self.rendezvous.prepare(id, &content, step)
             }
             Aim::Accept(_) => Err(Failed::Untrusted("the name is somebody else's now".to_owned())),
         })
@@ -168,12 +176,13 @@ impl Parts {
             Aim::Find(_) => {}
             Aim::Add(ticket, note) => {
                 self.rendezvous.keep_name(&server, &known, step);
-                self.befriend(&account, &known.row.introduction(), note, step);
+                let at = NameAt { name: known.binding.name.clone(), server };
+                self.befriend(&account, &known.row.introduction(), at, note, step);
                 let queued = self.conversations.queued(&account, &around!(self));
                 let view = People::view(&account, &around!(self), queued);
                 step.reply(ticket, Ok(view.map_or(Reply::Done, |friend| Reply::Friend(Box::new(friend)))));
             }
-            Aim::Accept(to) => self.on_accept_stored(&to, step)?,
+            Aim::Accept(to) => self.on_told(&to, step),
         }
         Ok(())
     }

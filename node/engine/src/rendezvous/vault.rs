@@ -211,6 +211,7 @@ impl Parts {
                 verified: row.verified,
                 blocked: row.blocked,
                 devices,
+                name: row.name.clone(),
                 rest: Rest::default(),
             }
         };
@@ -313,6 +314,7 @@ fn unite(ours: Vec<Contact>, theirs: &[Contact], people: &People) -> Vec<Contact
     for mut contact in ours {
         if let Some(before) = united.get(&contact.account) {
             contact.rest.clone_from(&before.rest);
+            contact.name = contact.name.or_else(|| before.name.clone());
         }
         united.insert(contact.account, contact);
     }
@@ -321,7 +323,7 @@ fn unite(ours: Vec<Contact>, theirs: &[Contact], people: &People) -> Vec<Contact
 
 /// A friend of another machine of ours: they accepted our account, which this machine is as well.
 fn adopt_contact(contact: Contact, people: &mut People, step: &mut Step<'_>) {
-    let Contact { account, handle, verified, blocked, devices, .. } = contact;
+    let Contact { account, handle, verified, blocked, devices, name, .. } = contact;
     if account == step.me.account {
         return;
     }
@@ -329,6 +331,7 @@ fn adopt_contact(contact: Contact, people: &mut People, step: &mut Step<'_>) {
     people.change(&account, step, |row| {
         (row.verified, row.blocked) = (verified, blocked);
         row.places = devices.into_iter().map(Place::from).collect();
+        row.name = name;
     });
     // Somebody else may be called so here; then they keep the name that they got.
     let _ = people.rename(&account, &handle, step);

@@ -15,13 +15,17 @@ pub(crate) mod letters;
 pub(crate) mod rosa;
 pub(crate) mod topics;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    ops::ControlFlow,
+};
 
 use hobnob_engine::{
     Engine, Start,
     command::{Command, Friend, InviteTerms, Refusal, Reply},
     event::Event,
-    view::MemoryView,
+    tables::TableId,
+    view::{MemoryView, Order, View as _},
     work::{Action, DialError, Input, LinkId, Mode, Now, Ticket, TransportId, Work},
 };
 use hobnob_shared::{
@@ -231,6 +235,33 @@ impl World {
         let mut work = Work::default();
         engine.handle(input, now, &it.view, &mut work).unwrap();
         engine.flush(now, &it.view, &mut work).unwrap();
+        self.carry_out(node, work);
+    }
+
+    /// The process ends in good order.
+    pub(crate) fn leave(&mut self, node: usize) {
+        let now = self.clock_of(node);
+        let it = &mut self.nodes[node];
+        let mut work = Work::default();
+        it.engine.as_mut().unwrap().leave(now, &it.view, &mut work).unwrap();
+        self.carry_out(node, work);
+        self.stop(node);
+    }
+
+    /// The database was lost in part.
+    pub(crate) fn forget_rows(&mut self, node: usize, table: TableId) {
+        let mut keys = Vec::new();
+        let view = &mut self.nodes[node].view;
+        let mut keep = |key: &[u8], _: &[u8]| {
+            keys.push(key.to_vec());
+            ControlFlow::Continue(())
+        };
+        view.scan(table, &[], None, Order::Ascending, &mut keep).unwrap();
+        view.apply(&keys.into_iter().map(|key| ((table, key), None)).collect());
+    }
+
+    fn carry_out(&mut self, node: usize, mut work: Work) {
+        let it = &mut self.nodes[node];
         it.view.apply(&work.records);
         it.actions += work.actions.len();
         it.events.append(&mut work.events);
