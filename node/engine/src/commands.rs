@@ -405,9 +405,11 @@ impl Parts {
     }
 
     fn outbox_retry(&mut self, step: &mut Step<'_>) -> Reply {
-        let waiting = self.people.friends().map(|(account, _)| *account);
-        for account in waiting.filter(|account| self.conversations.queued(account, &around!(self)) > 0) {
+        let is_waiting = |account: &AccountId| self.conversations.queued(account, &around!(self)) > 0;
+        let friends = self.people.friends().map(|(account, _)| *account);
+        for account in friends.filter(is_waiting).collect::<Vec<_>>() {
             self.reach.wake(&account, &self.sessions, step);
+            self.mail_now(&account, step);
         }
         Reply::Done
     }

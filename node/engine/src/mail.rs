@@ -198,6 +198,14 @@ impl Parts {
         Ok(())
     }
 
+    /// The person does not want to wait: what a device lacks goes by mail unless a session is there.
+    pub(crate) fn mail_now(&mut self, account: &AccountId, step: &Step<'_>) {
+        self.mail_anew(account, step);
+        if let Some(chat) = self.conversations.chat_of(account) {
+            self.mail.post.plan(chat.number, step.now.mono_ms);
+        }
+    }
+
     /// More is known of where this friend's mail goes, or how it is sealed.
     pub(crate) fn mail_anew(&mut self, account: &AccountId, step: &Step<'_>) {
         for device in self.people.devices(account) {

@@ -46,7 +46,7 @@ impl Chat {
     /// What one device has of one of our messages.
     pub(crate) fn state_at(&self, device: &DeviceId, place: Place, shows_read: bool) -> DeliveryState {
         let receipt = self.receipt(device, place.log, place.branch);
-        if receipt.stored.max(receipt.carried) < place.seq {
+        if receipt.reached().0 < place.seq {
             DeliveryState::Queued
         } else if receipt.stored < place.seq {
             DeliveryState::Stored
@@ -64,14 +64,16 @@ impl Chat {
         receipts.min_by_key(|receipt| receipt.stored).unwrap_or_default()
     }
 
-    /// Our messages that not all devices of the friend have.
+    /// Our messages that wait here for a device of the friend, and are not at a carrier either.
     pub(crate) fn queued(&self, around: &Around<'_>) -> u64 {
+        let devices = around.people.devices(&self.row.account);
         let mut queued = 0;
         for (number, log) in (0..).zip(&self.logs).filter(|(_, log)| log.row.mine) {
             for (branch, known) in (0..).zip(&log.row.branches) {
-                let least = self.least_receipt(number, branch, around);
-                let messages = known.messages.saturating_sub(least.messages.max(known.base));
-                let from = least.stored.max(known.start.saturating_sub(1));
+                let reached = devices.iter().map(|device| self.receipt(&device.id, number, branch).reached());
+                let (least, reached) = reached.min().unwrap_or_default();
+                let messages = known.messages.saturating_sub(reached.max(known.base));
+                let from = least.max(known.start.saturating_sub(1));
                 queued += messages.saturating_sub(count_in_ranges(&log.row.withdrawn, from));
             }
         }
@@ -201,7 +203,7 @@ impl Chat {
 }
 
 impl Conversations {
-    /// Our messages to `account` that not all its devices have.
+    /// Our messages to `account` that wait here.
     pub(crate) fn queued(&self, account: &AccountId, around: &Around<'_>) -> u64 {
         self.chat_of(account).map_or(0, |chat| chat.queued(around))
     }

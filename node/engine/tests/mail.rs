@@ -101,7 +101,7 @@ fn what_is_said_to_somebody_away_is_stored_and_then_delivered_though_both_are_ne
         |event| matches!(event, Event::MessageState { delivery, .. } if delivery.state == DeliveryState::Stored),
     );
     assert_eq!(told.count(), 3, "each is told once");
-    assert!(outbox(&mut world, ALICE)[0].why.contains("kept for @bob"));
+    assert!(outbox(&mut world, ALICE)[0].why.contains("kept for @bob at a rendezvous"));
     assert_eq!(world.rosa().letters.items.len(), 1, "several go in one envelope");
     world.pass(DAY_MS);
     assert_eq!(world.rosa().letters.taken, 1, "nothing is left twice");

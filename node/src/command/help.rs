@@ -46,10 +46,10 @@ On one network it goes without a link: both type `/nearby on`, and one of you `/
 Every message has a number, `[42]`, that it keeps for ever on this node. Where a message is meant, these work:
 `42`; `^` the newest of the chat; `^^` the one before; `^bob` the newest of Bob.
 
-Behind your own messages: `…` waits here, `⇡` is stored at a carrier, `✓` is stored by a device of your friend, `✓✓` was shown there.
+Behind your own messages: `…` waits here, `⇡` is kept at a rendezvous until they are there, `✓` is stored by a device of your friend, `✓✓` was shown there.
 Before a name: `✓` you compared keys (`/verify`), `!` the key changed. In plain mode all of these are words.
 
-In the prompt: the chat, `●3` unread messages elsewhere, `…1` messages of yours that are not delivered yet. A bare `…` before
+In the prompt: the chat, `●3` unread messages elsewhere, `…1` messages of yours that wait here. A bare `…` before
 `>`: your friend is typing. The prompt keeps its width while a line is typed, so a count that goes away leaves blanks in front.",
     },
     Topic {

@@ -297,9 +297,19 @@ pub(crate) struct ReceiptRow {
     /// A carrier keeps everything up to here for it.
     #[serde(default)]
     pub(crate) carried: u64,
+    /// Messages up to there.
+    #[serde(default)]
+    pub(crate) carried_messages: u64,
     /// Since when, in ms since the epoch: the oldest that is not receipted counts.
     #[serde(default)]
     pub(crate) carried_ms: u64,
+}
+
+impl ReceiptRow {
+    /// How far the device has it, or will have it from a carrier: number, and messages up to there.
+    pub(crate) fn reached(&self) -> (u64, u64) {
+        if self.carried > self.stored { (self.carried, self.carried_messages) } else { (self.stored, self.messages) }
+    }
 }
 
 /// (Conversation, log, seq, hash) → an entry that waits for its past.

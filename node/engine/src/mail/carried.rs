@@ -56,8 +56,7 @@ impl Chat {
 
     /// How far this device has a branch, or will have it.
     fn reached(&self, device: &DeviceId, log: u32, branch: u8) -> u64 {
-        let receipt = self.receipt(device, log, branch);
-        receipt.stored.max(receipt.carried)
+        self.receipt(device, log, branch).reached().0
     }
 
     fn source(&self, mark: Mark, from: u64, budget: usize, step: &Step<'_>) -> Result<Source, Fault> {
@@ -79,14 +78,16 @@ impl Chat {
     pub(super) fn on_carried(&mut self, device: DeviceId, mark: Mark, env: &mut Env<'_, '_>) -> Result<(), Fault> {
         let Mark { log, branch, seq } = mark;
         let before = self.receipt(&device, log, branch);
-        if seq <= before.carried.max(before.stored) {
+        if seq <= before.reached().0 {
             return Ok(());
         }
         // The oldest mail that is not receipted is the first to be lost.
         let is_first = before.carried <= before.stored;
         let carried_ms = if is_first { env.step.now.wall_ms } else { before.carried_ms };
-        self.set_receipt(device, log, branch, ReceiptRow { carried: seq, carried_ms, ..before });
-        self.tell_states(log, branch, before.carried.max(before.stored) + 1, seq, env)
+        let entry = self.entry(Place { log, seq, branch }, env.step)?;
+        let carried_messages = entry.map_or(before.reached().1, |row| row.messages);
+        self.set_receipt(device, log, branch, ReceiptRow { carried: seq, carried_messages, carried_ms, ..before });
+        self.tell_states(log, branch, before.reached().0 + 1, seq, env)
     }
 
     /// Whatever a carrier had for this device is gone: what the device has not receipted waits here again.
@@ -114,7 +115,7 @@ impl Chat {
         if before.carried == 0 {
             return Ok(());
         }
-        self.set_receipt(device, log, branch, ReceiptRow { carried: 0, carried_ms: 0, ..before });
+        self.set_receipt(device, log, branch, ReceiptRow { carried: 0, carried_messages: 0, carried_ms: 0, ..before });
         if before.carried <= before.stored {
             return Ok(());
         }

@@ -346,7 +346,7 @@ impl Parts {
         let mut whys = self.people.devices(&account).iter().filter_map(|device| self.mail.post.waits.get(&device.id));
         match whys.next() {
             _ if state == Some(DeliveryState::Stored) => {
-                queued.why = format!("kept for {handle} by a carrier until they are there");
+                queued.why = format!("kept for {handle} at a rendezvous until they are there");
             }
             Some(wait) => queued.why = format!("{handle} is not reachable, and {}", wait.why),
             None => {}

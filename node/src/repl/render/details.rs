@@ -43,7 +43,7 @@ fn earlier(text: &str, look: &Look) -> String {
 fn state_words(state: DeliveryState) -> &'static str {
     match state {
         DeliveryState::Queued => "does not have it yet",
-        DeliveryState::Stored => "can fetch it from a carrier",
+        DeliveryState::Stored => "can fetch it from a rendezvous",
         DeliveryState::Delivered => "has it",
         DeliveryState::Read => "has shown it",
     }

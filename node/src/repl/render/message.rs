@@ -149,7 +149,7 @@ pub(super) fn sign(state: DeliveryState) -> &'static str {
 fn word(state: DeliveryState) -> &'static str {
     match state {
         DeliveryState::Queued => "(queued)",
-        DeliveryState::Stored => "(stored at a carrier)",
+        DeliveryState::Stored => "(kept at a rendezvous)",
         DeliveryState::Delivered => "(delivered)",
         DeliveryState::Read => "(read)",
     }

@@ -23,8 +23,11 @@ fn row(one: &ServerView) -> Vec<String> {
 pub(super) fn changed(one: &ServerView) -> Option<String> {
     match one.state {
         ServerState::Up => Some(format!("{}: the rendezvous is reached", called(one))),
-        ServerState::Waiting => Some(format!("{}: the rendezvous is not reached: {}", called(one), state(one))),
-        ServerState::Idle | ServerState::Connecting => None,
+        ServerState::Waiting if one.last_error.is_some() => {
+            Some(format!("{}: the rendezvous is not reached: {}", called(one), state(one)))
+        }
+        // About to be tried, for the first time or after a restart of the rendezvous.
+        ServerState::Waiting | ServerState::Idle | ServerState::Connecting => None,
     }
 }
 

@@ -87,7 +87,7 @@ fn a_short_message_is_one_line() {
 fn our_messages_end_in_how_far_they_got() {
     for (state, sign, word) in [
         (DeliveryState::Queued, "…", "(queued)"),
-        (DeliveryState::Stored, "⇡", "(stored at a carrier)"),
+        (DeliveryState::Stored, "⇡", "(kept at a rendezvous)"),
         (DeliveryState::Delivered, "✓", "(delivered)"),
         (DeliveryState::Read, "✓✓", "(read)"),
     ] {
