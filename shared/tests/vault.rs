@@ -17,7 +17,8 @@ use hobnob_shared::{
     Sealed,
     codec::{self, DecodeError, Value},
     limits::{MAX_ADDRESSES, MAX_CONTACTS, MAX_DEVICES, MAX_SETTINGS, MAX_VAULT_BYTES, VAULT_STEP_BYTES},
-    text::Handle,
+    rendezvous::NameAt,
+    text::{Handle, Username},
     vault::{Contact, Reach, VaultContent, VaultError, VaultKey},
     wire::rendezvous::SealedVault,
 };
@@ -99,6 +100,13 @@ fn its_size_grows_in_steps_and_ends_at_the_limit() {
 }
 
 #[test]
+fn where_a_friend_can_be_asked_comes_back() {
+    let mut content = vault_content();
+    content.contacts[0].name = Some(NameAt { name: Username::parse("bob").unwrap(), server: [9; 32] });
+    assert_eq!(open(&seal(&content).unwrap()).unwrap().contacts, content.contacts);
+}
+
+#[test]
 fn a_thousand_friends_fit() {
     let contact = |n: u32| {
         let mut account = [0; 32];
@@ -107,6 +115,7 @@ fn a_thousand_friends_fit() {
             account: hobnob_shared::id::AccountId::new(account),
             handle: Handle::parse(format!("friend-number-{n}")).unwrap(),
             devices: vec![Reach { x25519: [9; 32], addresses: vec!["/ip4/203.0.113.77/tcp/40001".into()] }],
+            name: Some(NameAt { name: Username::parse(format!("friend_{n}")).unwrap(), server: [9; 32] }),
             ..vault_content().contacts[0].clone()
         }
     };

@@ -33,7 +33,8 @@ use hobnob_shared::{
     noise::{Established, Handshake, Mode, Step},
     opaque::{ClientLogin, Parties, ServerSetup, message::RegistrationUpload},
     presence::PresenceTicket,
-    text::{Handle, MessageText, Note, Reaction},
+    rendezvous::NameAt,
+    text::{Handle, MessageText, Note, Reaction, Username},
     vault::VaultKey,
     wire::{
         AccountPayload, Body, ChatDigest, Close, DeviceCut, Digest, Digests, Entries, EntryRef, ErrorCode, Failure,
@@ -43,6 +44,10 @@ use hobnob_shared::{
 };
 use serde_bytes::ByteBuf;
 use zeroize::Zeroizing;
+
+fn name_at() -> NameAt {
+    NameAt { name: Username::parse("bob").unwrap(), server: [9; 32] }
+}
 
 fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/vectors")
@@ -98,7 +103,12 @@ fn bodies() -> Vec<(&'static str, Body)> {
                 blocked: Some(false),
                 muted: Some(true),
                 note: Some(Note::parse("see you at noon").unwrap()),
+                name: None,
             }),
+        ),
+        (
+            "friend-put-named",
+            Body::FriendPut(FriendPut { name: Some(name_at()), ..FriendPut::new(bob().account.id()) }),
         ),
         ("friend-remove", Body::FriendRemove(bob().account.id())),
         (

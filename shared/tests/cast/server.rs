@@ -92,6 +92,7 @@ pub fn vault_content() -> VaultContent {
             verified: true,
             blocked: false,
             devices: vec![reach(bob.device.x25519_public(), "/dns/bob.example/tcp/4001")],
+            name: None,
             rest: Rest::default(),
         }],
         settings: vec![("read-marks".to_owned(), vec![0])],
