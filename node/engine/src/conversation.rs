@@ -180,7 +180,21 @@ impl Conversations {
         }
     }
 
-    /// The conversation with a friend, if there is one.
+    /// The conversation with a friend, or our own, made if it has to be.
+    pub(crate) fn chat_for(
+        &mut self,
+        account: &AccountId,
+        around: &Around<'_>,
+        step: &mut Step<'_>,
+    ) -> Result<u32, Fault> {
+        if *account == around.me {
+            return Ok(self.open_own(around, step));
+        }
+        self.on_friendship(*account, around, step)?;
+        Ok(self.by_account.get(account).copied().unwrap_or_default())
+    }
+
+    /// The conversation with a friend, or our own, if there is one.
     pub(crate) fn chat_of(&self, account: &AccountId) -> Option<&Chat> {
         self.chats.get(self.by_account.get(account)?)
     }

@@ -3,7 +3,7 @@
 use hobnob_shared::{
     id::{AccountId, DeviceId},
     identity::SignedCertificate,
-    text::Note,
+    text::{Handle, Note},
     wire::{AccountPayload, Close, ErrorCode, Failure, Frame, Knock, PresenceAt},
 };
 
@@ -326,6 +326,11 @@ impl Parts {
     fn on_own_account(&mut self, link: SessionId, payload: &AccountPayload, step: &mut Step<'_>) {
         let account = self.sessions.get(link).and_then(crate::session::Session::account);
         let chat = account.filter(|account| *account != step.me.account).map(|account| self.people.handle(&account));
+        self.on_own_record(chat, payload, step);
+    }
+
+    /// What somebody knows of our account: this friend, or another device of ours.
+    pub(crate) fn on_own_record(&mut self, chat: Option<Handle>, payload: &AccountPayload, step: &mut Step<'_>) {
         let (known, before) = (self.own.known(), self.own.devices().to_vec());
         match self.own.adopt(payload, step) {
             Adopted::Nothing => {}

@@ -1,4 +1,4 @@
-//! Mail for those who are away: what a friend's device lacks while no session is there goes, sealed to its prekey, to a
+//! Mail for those who are away: what a friend's device, or another one of ours, lacks while no session is there goes, sealed to its prekey, to a
 //! mailbox that it told us of; and what lies in ours is fetched, opened and taken like anything that comes over a
 //! session.
 //!
@@ -118,8 +118,8 @@ impl Parts {
     /// Every friend gets a mailbox wherever we have a name, and nobody else keeps one.
     pub(crate) fn plan_boxes(&mut self, step: &mut Step<'_>) {
         self.mail.is_stale = false;
-        let fewer = self.mail.boxes.plan(&self.people, &self.rendezvous, step);
-        self.mail.tickets.prune(&self.people, step);
+        let fewer = self.mail.boxes.plan(&around!(self), &self.rendezvous, step);
+        self.mail.tickets.prune(&around!(self), step);
         self.tell_mailboxes(&fewer, step);
         for server in self.rendezvous.named().copied().collect::<Vec<_>>() {
             self.put_box(server, step);
@@ -128,8 +128,14 @@ impl Parts {
 
     /// A session with a device of theirs ended: what it lacks may have to go by mail.
     pub(crate) fn mail_instead(&mut self, account: &AccountId, step: &Step<'_>) {
-        if let Some(chat) = self.conversations.chat_of(account) {
-            self.mail.post.plan(chat.number, step.now.mono_ms + PATIENCE_MS);
+        self.plan_post(account, step.now.mono_ms + PATIENCE_MS, step);
+    }
+
+    /// Looks then at whatever devices of this account may lack: ours, something of any conversation.
+    fn plan_post(&mut self, account: &AccountId, at_ms: u64, step: &Step<'_>) {
+        let is_ours = *account == step.me.account;
+        for chat in self.conversations.chats.values().filter(|chat| is_ours || chat.row.account == *account) {
+            self.mail.post.plan(chat.number, at_ms);
         }
     }
 
@@ -189,8 +195,7 @@ impl Parts {
 
     /// Devices of this friend are to know what they should know of us: by mail, where no session tells it in time.
     pub(crate) fn owe(&mut self, account: &AccountId, step: &mut Step<'_>) -> Result<(), Fault> {
-        self.conversations.on_friendship(*account, &around!(self), step)?;
-        let Some(number) = self.conversations.chat_of(account).map(|chat| chat.number) else { return Ok(()) };
+        let number = self.conversations.chat_for(account, &around!(self), step)?;
         for device in self.mail.tickets.devices(account) {
             self.mail.owed.add(number, device, step);
         }
@@ -201,14 +206,12 @@ impl Parts {
     /// The person does not want to wait: what a device lacks goes by mail unless a session is there.
     pub(crate) fn mail_now(&mut self, account: &AccountId, step: &Step<'_>) {
         self.mail_anew(account, step);
-        if let Some(chat) = self.conversations.chat_of(account) {
-            self.mail.post.plan(chat.number, step.now.mono_ms);
-        }
+        self.plan_post(account, step.now.mono_ms, step);
     }
 
     /// More is known of where this friend's mail goes, or how it is sealed.
     pub(crate) fn mail_anew(&mut self, account: &AccountId, step: &Step<'_>) {
-        for device in self.people.devices(account) {
+        for device in around!(self).recipients(account) {
             self.mail.post.forgive(&device.id);
         }
         self.mail_instead(account, step);
@@ -218,6 +221,9 @@ impl Parts {
     pub(crate) fn enclose_places(&mut self, account: &AccountId, content: &mut MailContent, step: &mut Step<'_>) {
         if let Some(bundle) = self.bundle_for(account, step) {
             content.account.bundles = vec![bundle];
+        }
+        if *account == step.me.account {
+            return;
         }
         for device in self.people.devices(account).iter().map(|device| device.id).collect::<Vec<_>>() {
             content.presence = Some(self.presence.ticket_for((*account, device), step));
@@ -233,7 +239,7 @@ impl Parts {
         step: &mut Step<'_>,
     ) -> Result<(), Fault> {
         for bundle in bundles {
-            let device = bundle.claimed_device().ok().filter(|device| self.people.lists(account, device));
+            let device = bundle.claimed_device().ok().filter(|device| around!(self).syncs(account, device));
             if let Some(device) = device {
                 self.learn_mailboxes(account, &device, bundle, false, step)?;
             }
@@ -288,7 +294,7 @@ impl Parts {
         let Some((account, device)) = self.sessions.peer(link).map(|peer| (peer.account, peer.device)) else {
             return Ok(());
         };
-        if !self.people.syncs(&account) || !self.people.lists(&account, &device) {
+        if !around!(self).syncs(&account, &device) {
             return Ok(());
         }
         self.learn_mailboxes(&account, &device, &mailboxes.bundle, true, step)
@@ -316,10 +322,11 @@ impl Parts {
     /// Whatever a carrier had for this device is gone.
     fn forget_carried(&mut self, account: &AccountId, device: DeviceId, step: &mut Step<'_>) -> Result<(), Fault> {
         let around = around!(self);
-        let Some(number) = self.conversations.chat_of(account).map(|chat| chat.number) else { return Ok(()) };
         let Conversations { chats, counters, .. } = &mut self.conversations;
-        let Some(chat) = chats.get_mut(&number) else { return Ok(()) };
-        chat.forget_carried(device, &mut Env { counters, around: &around, step })
+        for chat in chats.values_mut().filter(|chat| *account == around.me || chat.row.account == *account) {
+            chat.forget_carried(device, &mut Env { counters: &mut *counters, around: &around, step: &mut *step })?;
+        }
+        Ok(())
     }
 }
 

@@ -54,6 +54,13 @@ impl<'a> Around<'a> {
         self.people.syncs(account) && self.people.lists(account, device)
     }
 
+    /// Devices that what we write is for: a friend's, nothing in doubt, or our other ones.
+    pub(crate) fn recipients(&self, account: &AccountId) -> impl Iterator<Item = &'a Device> {
+        let devices = self.account(account).map_or(&[][..], |row| row.devices.as_slice());
+        let (around, account) = (*self, *account);
+        devices.iter().filter(move |device| around.syncs(&account, &device.id))
+    }
+
     /// Whether this transport is that of a friend, or of a device of ours.
     pub(crate) fn has_transport(&self, transport: &TransportId) -> bool {
         let is_it = |device: &Device| device.transport().as_ref() == Some(transport);

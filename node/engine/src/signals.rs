@@ -95,8 +95,8 @@ impl Parts {
             self.presence.tell(link, step);
             self.hand_ticket(link, step);
             self.introductions.send(link, &peer.account, &self.people, step);
-            self.greet_with_mailboxes(link, &peer.account, step);
         }
+        self.greet_with_mailboxes(link, &peer.account, step);
         self.conversations.on_session_up(link, peer.account, peer.device, &around!(self), step)
     }
 
@@ -177,6 +177,9 @@ impl Parts {
         self.people.spend_invite(account, step);
         self.reach.refresh(account, &around!(self), &self.sessions, step);
         self.hide_presence(account, step);
+        if is_us {
+            self.mail.on_people_changed();
+        }
         if is_us || self.people.standing(account) == Some(Standing::Friend) {
             self.conversations.on_devices_changed(*account, &around!(self), step)?;
         }

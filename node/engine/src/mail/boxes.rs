@@ -1,5 +1,5 @@
-//! Our mailboxes: one for each friend at each rendezvous where we have a name, made by this device and told to that
-//! friend only. Who may leave nothing any more loses theirs.
+//! Our mailboxes: one for each friend, and one for our other devices, at each rendezvous where we have a name, made by
+//! this device and told to nobody else. Who may leave nothing any more loses theirs.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -15,7 +15,8 @@ use hobnob_shared::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    friend::{FriendRow, People},
+    Around,
+    friend::FriendRow,
     rendezvous::{Rendezvous, ServerKey},
     row::Table,
     step::Step,
@@ -78,13 +79,17 @@ impl Boxes {
         !rendezvous.named().eq(self.named.iter())
     }
 
-    /// Every friend gets a mailbox at every rendezvous, and nobody else keeps one. Returns who has fewer now.
+    /// Every friend, and our other devices together, get a mailbox at every rendezvous, and nobody else keeps one. Returns who has fewer now.
     pub(super) fn plan(
         &mut self,
-        people: &People,
+        around: &Around<'_>,
         rendezvous: &Rendezvous,
         step: &mut Step<'_>,
     ) -> BTreeSet<AccountId> {
+        let is_kept = |account: &AccountId| match *account == around.me {
+            true => around.recipients(account).next().is_some(),
+            false => around.people.friend(account).is_some_and(FriendRow::is_mutual),
+        };
         self.named = rendezvous.named().copied().collect();
         let mut fewer = BTreeSet::new();
         let gone = self.rows.iter().filter(|((server, _), _)| !self.named.contains(server));
@@ -94,13 +99,15 @@ impl Boxes {
             fewer.insert(account);
         }
         for (place, row) in &mut self.rows {
-            if !row.doomed && !people.friend(&row.account).is_some_and(FriendRow::is_mutual) {
+            if !row.doomed && !is_kept(&row.account) {
                 row.doomed = true;
                 step.put::<Rows>(place, row);
             }
         }
         for server in self.named.clone() {
-            for account in people.friends().map(|(account, _)| *account).filter(|account| people.syncs(account)) {
+            let friends = around.people.friends().map(|(account, _)| *account);
+            let friends = friends.filter(|account| around.people.syncs(account));
+            for account in friends.chain(is_kept(&around.me).then_some(around.me)) {
                 self.make(server, account, step);
             }
         }

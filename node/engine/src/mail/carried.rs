@@ -34,7 +34,8 @@ struct Source {
 }
 
 impl Chat {
-    /// The first entries that neither the device nor its carrier has, each after its past, and up to where they go.
+    /// The first entries of this device of ours that neither the device nor its carrier has, each after its past, and up
+    /// to where they go. What our other devices wrote they leave there themselves.
     pub(super) fn uncarried(
         &self,
         device: &DeviceId,
@@ -42,7 +43,7 @@ impl Chat {
         step: &Step<'_>,
     ) -> Result<(Vec<SignedEntry>, Vec<Mark>), Fault> {
         let mut sources = Vec::new();
-        for (number, log) in (0..).zip(&self.logs).filter(|(_, log)| log.row.mine) {
+        for (number, log) in (0..).zip(&self.logs).filter(|(_, log)| log.row.device == step.me.device) {
             for (branch, known) in (0..).zip(&log.row.branches) {
                 let from = self.reached(device, number, branch).max(known.start.saturating_sub(1)) + 1;
                 if from <= known.seq {

@@ -4,9 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use hobnob_shared::{
-    id::{AccountId, DeviceId, MailboxId},
+    id::{AccountId, MailboxId},
     wire::{
-        AccountPayload, ServerFrame, SignedEntry, SignedTicket,
+        AccountPayload, Header, ServerFrame, SignedEntry, SignedTicket,
         mail::MailContent,
         rendezvous::{Mail, MailAck, MailGet, MailItem},
     },
@@ -113,11 +113,13 @@ impl Parts {
             return Ok(Then::Delete);
         };
         let account = row.account;
-        if !self.people.friend(&account).is_some_and(FriendRow::is_mutual) {
-            return Ok(Then::Delete);
-        }
-        if !self.people.syncs(&account) {
-            return Ok(Then::Leave);
+        if account != step.me.account {
+            if !self.people.friend(&account).is_some_and(FriendRow::is_mutual) {
+                return Ok(Then::Delete);
+            }
+            if !self.people.syncs(&account) {
+                return Ok(Then::Leave);
+            }
         }
         let Some(opened) = prekeys::open(item.envelope.as_bytes(), step)? else {
             self.mail.fetches.unreadable += 1;
@@ -129,18 +131,25 @@ impl Parts {
     }
 
     fn take_content(&mut self, account: &AccountId, content: MailContent, step: &mut Step<'_>) -> Result<(), Fault> {
-        self.learn_from_mail(account, &content.account, content.presence, step)?;
-        if !self.people.syncs(account) {
-            return Ok(()); // it brought a second history of their account
+        if *account == step.me.account {
+            self.on_own_record(None, &content.account, step);
+            self.settle(step)?;
+            self.learn_places(account, &content.account.bundles, None, step)?;
+        } else {
+            self.learn_from_mail(account, &content.account, content.presence, step)?;
+            if !self.people.syncs(account) {
+                return Ok(()); // it brought a second history of their account
+            }
         }
-        self.conversations.on_friendship(*account, &around!(self), step)?;
-        let Some(number) = self.conversations.chat_of(account).map(|chat| chat.number) else { return Ok(()) };
-        let authors = self.ingest_mail(number, content.entries, step)?;
-        for device in authors {
-            self.mail.owed.add(number, device, step);
+        self.conversations.chat_for(account, &around!(self), step)?;
+        for number in self.ingest_mail(account, content.entries, step)? {
+            // Whichever device of theirs looks first is to see that it arrived.
+            for device in self.mail.tickets.devices(account) {
+                self.mail.owed.add(number, device, step);
+            }
             self.mail.post.plan(number, step.now.mono_ms + PATIENCE_MS);
         }
-        self.on_mailed_receipts(number, &content.receipts, step)
+        self.on_mailed_receipts(account, &content.receipts, step)
     }
 
     /// What the friend says of its account: records, certificates, and where mail for its device may be left and its
@@ -171,23 +180,31 @@ impl Parts {
         self.learn_places(account, &payload.bundles, presence, step)
     }
 
-    /// Takes entries like those of a session; whose they are, where they are here now.
+    /// Takes entries like those of a session: of a friend those of the one conversation, of our own devices any. Returns
+    /// the conversations in which something is here now that this device did not write.
     fn ingest_mail(
         &mut self,
-        number: u32,
+        account: &AccountId,
         entries: Vec<SignedEntry>,
         step: &mut Step<'_>,
-    ) -> Result<BTreeSet<DeviceId>, Fault> {
-        let mut authors = BTreeSet::new();
+    ) -> Result<BTreeSet<u32>, Fault> {
+        let mut came = BTreeSet::new();
         let around = around!(self);
-        let Conversations { chats, counters, .. } = &mut self.conversations;
-        let Some(chat) = chats.get_mut(&number) else { return Ok(authors) };
         for entry in entries {
+            let header = Header::decode(&entry.header).ok();
+            let number = header.and_then(|header| self.conversations.number_of(&header.conversation));
+            let Conversations { chats, counters, .. } = &mut self.conversations;
+            let chat = number.and_then(|number| chats.get_mut(&number));
+            let Some(chat) = chat.filter(|chat| *account == around.me || chat.row.account == *account) else {
+                self.mail.fetches.refused += 1;
+                continue;
+            };
             let mut env = Env { counters: &mut *counters, around: &around, step: &mut *step };
             match chat.ingest(entry, &mut env)? {
                 Taken::Stored(place) | Taken::Known(place) => {
-                    let theirs = chat.log_at(place.log).filter(|log| !log.row.mine);
-                    authors.extend(theirs.map(|log| log.row.device));
+                    if chat.log_at(place.log).is_some_and(|log| log.row.device != around.device) {
+                        came.insert(chat.number);
+                    }
                 }
                 Taken::Parked | Taken::Ignored => {}
                 Taken::Bad(why) => {
@@ -200,6 +217,6 @@ impl Parts {
                 }
             }
         }
-        Ok(authors)
+        Ok(came)
     }
 }

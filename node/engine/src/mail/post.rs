@@ -1,7 +1,7 @@
 //! Our mail to others: what a device lacks, sealed to its prekey and left in its mailbox, as a guest, one envelope at a
 //! time and each recipient over a link of its own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hobnob_shared::{
     Token, codec,
@@ -57,7 +57,7 @@ pub(super) struct Post {
 /// One envelope on its way to a carrier.
 #[derive(Debug)]
 struct Flight {
-    chat: u32,
+    to: Away,
     mailbox: MailboxId,
     host: String,
     marks: Vec<Mark>,
@@ -72,7 +72,7 @@ struct Wait {
     why: String,
 }
 
-/// A device of a friend that no session reaches.
+/// A device of a friend, or of ours, that no session reaches.
 #[derive(Clone, Copy, Debug)]
 struct Away {
     chat: u32,
@@ -127,14 +127,18 @@ impl Parts {
         Ok(())
     }
 
-    /// Leaves mail for every device of a friend that lacks something and is not reached.
+    /// Leaves mail for every device that lacks something and is not reached: the friend's, and our other ones.
     fn post(&mut self, chat: u32, step: &mut Step<'_>) -> Result<(), Fault> {
-        let Some(account) = self.conversations.chats.get(&chat).map(|chat| chat.row.account) else { return Ok(()) };
-        if !self.people.syncs(&account) {
+        let Some(friend) = self.conversations.chats.get(&chat).map(|chat| chat.row.account) else { return Ok(()) };
+        if self.own.is_revoked(step) {
             return Ok(());
         }
-        let devices: Vec<_> = self.people.devices(&account).iter().map(|device| (device.id, *device.x25519)).collect();
-        for (device, x25519) in devices {
+        let around = around!(self);
+        let accounts = BTreeSet::from([friend, around.me]);
+        let devices = accounts.iter().flat_map(|account| {
+            around.recipients(account).map(|device| (*account, device.id, device.x25519.into_array()))
+        });
+        for (account, device, x25519) in devices.collect::<Vec<_>>() {
             if self.sessions.has_device(&account, &x25519) {
                 self.mail.post.forgive(&device);
                 self.mail.owed.begin(chat, device);
@@ -149,7 +153,20 @@ impl Parts {
     fn post_to(&mut self, to: Away, step: &mut Step<'_>) -> Result<(), Fault> {
         self.forget_expired(to, step)?;
         if self.mail.post.flights.contains_key(&to.device) {
-            return Ok(()); // it is looked at again when that has arrived
+            // What of this conversation is under way is not known here; it is looked at again soon.
+            self.mail.post.plan(to.chat, step.now.mono_ms + CROWDED_MS);
+            return Ok(());
+        }
+        if to.account == step.me.account {
+            // What our conversation says of friends comes before what is said to them.
+            let own = self.conversations.open_own(&around!(self), step);
+            if own != to.chat {
+                self.post_to(Away { chat: own, ..to }, step)?;
+                if self.mail.post.flights.contains_key(&to.device) {
+                    self.mail.post.plan(to.chat, step.now.mono_ms + CROWDED_MS);
+                    return Ok(());
+                }
+            }
         }
         let now = step.now.mono_ms;
         if let Some(until_ms) = self.mail.post.waits.get(&to.device).map(|it| it.until_ms).filter(|until| *until > now)
@@ -199,7 +216,8 @@ impl Parts {
         }
         let account =
             AccountPayload { bundles: self.bundle_for(&to.account, step).into_iter().collect(), ..self.own.card(step) };
-        let presence = Some(self.presence.ticket_for((to.account, to.device), step));
+        let is_friend = to.account != step.me.account;
+        let presence = is_friend.then(|| self.presence.ticket_for((to.account, to.device), step));
         let Some(chat) = self.conversations.chats.get(&to.chat) else { return Ok(None) };
         let bare = MailContent { receipts, ..MailContent::default() };
         // Without the card, where there is no room for it besides the largest message.
@@ -216,7 +234,8 @@ impl Parts {
 
     fn sealed(&self, to: Away, content: &MailContent, step: &mut Step<'_>) -> Result<Envelope, String> {
         let now = step.now.wall_ms;
-        let device = self.people.account(&to.account).and_then(|known| known.device(&to.device));
+        let around = around!(self);
+        let device = around.account(&to.account).and_then(|known| known.device(&to.device));
         let public = device.map(crate::account::Device::prekeys).unwrap_or_default();
         let told = self.mail.tickets.prekeys(&to.device).iter();
         let usable = |prekey: &&Prekey| prekey.expiry_ms > now;
@@ -243,7 +262,7 @@ impl Parts {
         }
         let mailbox = MailboxId::new(ticket.mailbox);
         let host = address.host().to_owned();
-        self.mail.post.flights.insert(to.device, Flight { chat: to.chat, mailbox, host, marks, has_receipt });
+        self.mail.post.flights.insert(to.device, Flight { to, mailbox, host, marks, has_receipt });
         let lane = self.mail.post.lane(to.device);
         let server: ServerKey = self.rendezvous.meet(address);
         let put = MailPut { mailbox, token: Token::new(ticket.token), envelope };
@@ -259,13 +278,9 @@ impl Parts {
         step: &mut Step<'_>,
     ) -> Result<(), Fault> {
         let Some(flight) = self.mail.post.flights.remove(&device) else { return Ok(()) };
-        let Some(account) = self.conversations.chats.get(&flight.chat).map(|chat| chat.row.account) else {
-            return Ok(());
-        };
-        let to = Away { chat: flight.chat, account, device };
         match answer {
-            Ok(ServerFrame::Done) => self.on_kept(to, &flight, step),
-            failed => self.on_not_kept(to, &flight, failed, step),
+            Ok(ServerFrame::Done) => self.on_kept(flight.to, &flight, step),
+            failed => self.on_not_kept(flight.to, &flight, failed, step),
         }
     }
 

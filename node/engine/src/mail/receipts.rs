@@ -4,7 +4,7 @@
 use std::{collections::BTreeSet, ops::ControlFlow};
 
 use hobnob_shared::{
-    id::DeviceId,
+    id::{AccountId, DeviceId},
     wire::{
         FrontierItem,
         mail::{Receipt, SignedReceipt},
@@ -103,19 +103,23 @@ impl Chat {
 }
 
 impl Parts {
-    /// Takes receipts that came by mail. Each must be of a device of the friend whose conversation it is about.
+    /// Takes receipts that came by mail. Each must be of a device of the friend whose conversation it is about, or of ours.
     pub(super) fn on_mailed_receipts(
         &mut self,
-        number: u32,
+        account: &AccountId,
         receipts: &[SignedReceipt],
         step: &mut Step<'_>,
     ) -> Result<(), Fault> {
         let around = around!(self);
-        let Conversations { chats, counters, .. } = &mut self.conversations;
-        let Some(chat) = chats.get_mut(&number) else { return Ok(()) };
         for signed in receipts {
             let Ok(receipt) = signed.verify() else { continue };
-            if receipt.conversation == chat.id && around.people.lists(&chat.row.account, &receipt.device) {
+            let number = self.conversations.number_of(&receipt.conversation);
+            let Conversations { chats, counters, .. } = &mut self.conversations;
+            let chat = number.and_then(|number| chats.get_mut(&number));
+            let Some(chat) = chat.filter(|chat| *account == around.me || chat.row.account == *account) else {
+                continue;
+            };
+            if around.syncs(account, &receipt.device) {
                 chat.on_receipt(&receipt, &mut Env { counters, around: &around, step })?;
             }
         }

@@ -1,4 +1,4 @@
-//! Where mail for the devices of our friends may be left, and what it is sealed to: each device's own signed word.
+//! Where mail for the devices of our friends, and for our other ones, may be left, and what it is sealed to: each device's own signed word.
 
 use std::{collections::BTreeMap, ops::ControlFlow};
 
@@ -10,7 +10,8 @@ use hobnob_shared::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    friend::{FriendRow, People},
+    Around,
+    friend::FriendRow,
     row::Table,
     step::Step,
     tables::TableId,
@@ -98,10 +99,11 @@ impl Tickets {
         }
     }
 
-    /// Forgets the devices of those who are no friends any more.
-    pub(super) fn prune(&mut self, people: &People, step: &mut Step<'_>) {
+    /// Forgets the devices of those who are no friends any more, and those that are not ours any more.
+    pub(super) fn prune(&mut self, around: &Around<'_>, step: &mut Step<'_>) {
         self.0.retain(|device, row| {
-            let stays = people.friend(&row.account).is_some_and(FriendRow::is_mutual);
+            let is_ours = row.account == around.me && around.own.lists(device);
+            let stays = is_ours || around.people.friend(&row.account).is_some_and(FriendRow::is_mutual);
             if !stays {
                 step.delete::<Rows>(device);
             }

@@ -71,8 +71,11 @@ impl Parts {
             return Ok(self.own.devices().len() <= 1);
         };
         let letter = opened.content.knock.and_then(|knock| knock.verify(&step.me.account).ok());
-        let Some(letter) = letter.filter(|letter| letter.from != step.me.account) else { return Ok(true) };
+        let Some(letter) = letter else { return Ok(true) };
         let account = letter.from;
+        if account == step.me.account {
+            return self.on_knock_of_ours(&letter, &opened.content.account, step).map(|()| true);
+        }
         if self.people.friend(&account).is_some_and(|row| row.blocked) {
             return Ok(true);
         }
@@ -115,6 +118,22 @@ impl Parts {
         if self.mail.knows(&account) { self.owe(&account, step) } else { self.answer_again(&account, step) }
     }
 
+    /// Another device of ours, which knows no mailbox of this one: here it learns it.
+    fn on_knock_of_ours(
+        &mut self,
+        letter: &KnockLetter,
+        payload: &AccountPayload,
+        step: &mut Step<'_>,
+    ) -> Result<(), Fault> {
+        if letter.device == step.me.device {
+            return Ok(());
+        }
+        self.on_own_record(None, payload, step);
+        self.settle(step)?;
+        self.learn_places(&letter.from, &payload.bundles, None, step)?;
+        self.owe(&letter.from, step)
+    }
+
     /// Somebody whom we accepted asks again.
     fn answer_again(&mut self, account: &AccountId, step: &mut Step<'_>) -> Result<(), Fault> {
         if let Some(mut row) = step.get::<Rows>(account)? {
@@ -152,7 +171,7 @@ impl Parts {
 
     /// Tells this one, unless it was told today. Where a mailbox for them is being made, they are told when it is there.
     pub(crate) fn accept_by_name(&mut self, account: &AccountId, step: &mut Step<'_>) -> Result<(), Fault> {
-        let Some(at) = self.people.friend(account).and_then(|row| row.name.clone()) else { return Ok(()) };
+        let Some(at) = self.name_of(account, step) else { return Ok(()) };
         let told_ms = step.get::<Rows>(account)?.map_or(0, |row| row.told_ms);
         let is_told = step.now.wall_ms.abs_diff(told_ms) < TELL_AGAIN_MS;
         let is_used = self.rendezvous.own_name(&at.server).is_some();
@@ -161,6 +180,16 @@ impl Parts {
             self.rendezvous.run(at.server, at.name, Aim::Accept(*account), step);
         }
         Ok(())
+    }
+
+    /// Under which name, and where, an account can be asked; ours too.
+    fn name_of(&self, account: &AccountId, step: &Step<'_>) -> Option<NameAt> {
+        if *account != step.me.account {
+            return self.people.friend(account)?.name.clone();
+        }
+        let server = *self.rendezvous.named().next()?;
+        let (name, _) = self.rendezvous.own_name(&server)?;
+        Some(NameAt { name, server })
     }
 
     /// The person accepted somebody who asked by name: there they are told.
@@ -175,14 +204,18 @@ impl Parts {
 
     /// Whoever has this name was looked up again: what it says of them is newer than what we know.
     pub(super) fn refresh(&mut self, account: &AccountId, payload: &AccountPayload, step: &mut Step<'_>) {
-        learn(&mut self.people, account, payload, step);
-        step.signal(Signal::Devices(*account));
+        if *account == step.me.account {
+            self.on_own_record(None, payload, step);
+        } else {
+            learn(&mut self.people, account, payload, step);
+            step.signal(Signal::Devices(*account));
+        }
         self.mail_anew(account, step);
     }
 
     /// The rendezvous has stored that we accept them.
     pub(super) fn on_told(&mut self, account: &AccountId, step: &mut Step<'_>) {
-        let at = self.people.friend(account).and_then(|row| row.name.clone());
+        let at = self.name_of(account, step);
         if let Some((at, server)) = at.and_then(|at| Some((at.clone(), self.rendezvous.address(&at.server)?.clone()))) {
             step.put::<Rows>(account, &KnockRow { name: at.name, server, told_ms: step.now.wall_ms });
         }
