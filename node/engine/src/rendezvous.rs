@@ -31,6 +31,7 @@ use self::{
     servers::Servers,
     session::Session,
 };
+pub use self::servers::Home;
 pub(crate) use self::{
     calls::{Answered, Failed, Outcome, Purpose},
     dial::is_ours,

@@ -264,6 +264,7 @@ impl OpenedProfile {
         }
         let lock = ProfileLock::take(dir).map_err(lock_error(dir))?;
         file::make_private(dir).map_err(io_error(dir))?;
+        succession::resume(dir)?;
         let keyring = Keyring::new(dir);
         let secrets = keyring.open(password)?;
         let identity = keyring.identity(&secrets)?;

@@ -22,6 +22,7 @@ impl Runtime {
         if !self.engine.as_ref().is_some_and(Engine::is_bare) {
             let message =
                 "this profile has friends by now, so it stays what it is; log in from another one: hobnob -P NAME";
+            successor.withdraw()?;
             return Err(Refusal::new(Code::Conflict, message));
         }
         self.wire.hang_up();
