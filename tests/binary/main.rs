@@ -26,6 +26,7 @@ mod first_use;
 #[path = "../src/lan.rs"]
 mod lan;
 mod lines;
+mod login_cuts;
 mod pages;
 mod partition;
 mod profiles;

@@ -76,6 +76,8 @@ impl Parts {
             }
         };
         self.rendezvous.on_reached(&server, step);
+        // First of all: a device that has just been made may not be known there yet, and would be refused the rest.
+        self.rendezvous.put_account(&self.own, step);
         self.begin_presence(server, time_ms, step);
         self.rendezvous.ask_own_name(server, step);
         self.rendezvous.ask_knocks(server, step);
