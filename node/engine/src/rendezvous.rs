@@ -23,6 +23,7 @@ use std::collections::BTreeMap;
 
 use hobnob_shared::rendezvous::Address;
 
+pub use self::servers::Home;
 use self::{
     calls::Calls,
     dial::{Dialling, Try},
@@ -31,7 +32,6 @@ use self::{
     servers::Servers,
     session::Session,
 };
-pub use self::servers::Home;
 pub(crate) use self::{
     calls::{Answered, Failed, Outcome, Purpose},
     dial::is_ours,

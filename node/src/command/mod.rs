@@ -86,7 +86,7 @@ pub enum Local {
     Bio(Note),
     /// Needs the account key, so the password: `Command::LinkDevice`.
     LinkDevice,
-    /// `Command::JoinAccount`, then the profile becomes that device, and the front end leaves.
+    /// `Command::JoinAccount`, then the profile becomes that device, and the front end begins anew as that.
     JoinAccount(DeviceLink),
     /// Needs the account key, so the password: `Command::RevokeDevice`.
     RevokeDevice(String),

@@ -18,7 +18,7 @@ use hobnob_store::{OpenError, Store, StoreKey};
 
 use super::{
     DATABASE, KEYSTORE, Keyring, Password, ProfileError, RESTORED, Who, device_name,
-    error::{io_error, store_error},
+    error::{commit_error, io_error, store_error},
     file, new_device, rng, store_key,
 };
 
@@ -71,7 +71,7 @@ impl Successor {
         withdraw(keyring.directory())?;
         let store_key = store_key(&secrets);
         let mut store = Store::create(&next, &store_key).map_err(store_error(&next))?;
-        store.commit(records).map_err(|why| ProfileError::Io { path: next.clone(), source: io::Error::other(why) })?;
+        store.commit(records).map_err(commit_error(&next))?;
         drop(store);
         let identity = Identity { account: key.id(), device_keys, certificate, record: record.clone() };
         let who = Who { identity, account_key: Some(key), marker: keyring.directory().join(RESTORED) };
@@ -93,9 +93,7 @@ impl Successor {
     pub(crate) fn write_down(&self) -> Result<(), ProfileError> {
         let next = self.dir.join(NEXT);
         let path = next.join(KEYSTORE);
-        file::replace(&path, &self.keystore)
-            .and_then(|()| file::sync_directory_of(&next))
-            .map_err(io_error(&path))
+        file::replace(&path, &self.keystore).and_then(|()| file::sync_directory_of(&next)).map_err(io_error(&path))
     }
 
     /// Nobody was told of this device: the old profile stays.

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// What is told of a password that was not chosen.
-const NOT_CHOSEN: &str = "nothing was registered. What you type now is a message again";
+const NOT_CHOSEN: &str = "nothing was changed. What you type now is a message again";
 
 /// More stages than there are.
 const STAGES: usize = 16;
@@ -70,12 +70,11 @@ impl Front {
         match self.telling(async |tell| account::login(&node, wish, tell).await).await? {
             LoginEnd::Again => self.say(&format!("you are logged in as {name} again")),
             LoginEnd::NewDevice => {
-                self.scene.chat = None;
-                self.load().await?;
                 self.say(&format!(
                     "this machine is a device of {name} now; your other devices and your friends are told, and friends \
                      come back as they are reached"
                 ));
+                self.begin_anew().await?;
             }
         }
         Ok(())

@@ -6,7 +6,7 @@ use hobnob_shared::{rendezvous::RegistrationCode, text::Note};
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::{Script, act, odd_answer};
+use super::{Script, odd_answer};
 use crate::{
     account::{self, FullName, Login, LoginEnd, Registration, password::StrongPassword},
     api::{Code, Command, Refusal, Reply, ServerView},
@@ -48,7 +48,6 @@ impl Script<'_> {
         let wish = Login { name: who.name, server, password, profile_password };
         let end = account::login(self.node, wish, &|_| {}).await?;
         let Reply::WhoAmI(me) = self.node.ask(Command::WhoAmI).await? else { return Err(odd_answer()) };
-        self.chats.on_done(act::ChatChange::List);
         let answer = json!({
             "name": name.as_str(),
             "rendezvous": address.as_str(),
@@ -61,7 +60,10 @@ impl Script<'_> {
             LoginEnd::NewDevice => format!("this machine is a device of {name} now"),
         };
         self.out.answer(command, origin, fields(answer), &text);
-        Ok(())
+        match end {
+            LoginEnd::Again => Ok(()),
+            LoginEnd::NewDevice => self.begin_anew().await,
+        }
     }
 
     pub(super) async fn log_out(
