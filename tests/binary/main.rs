@@ -27,6 +27,7 @@ mod first_use;
 mod lan;
 mod lines;
 mod login_cuts;
+mod name_password;
 mod pages;
 mod partition;
 mod profiles;

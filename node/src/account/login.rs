@@ -129,8 +129,8 @@ pub(super) struct Opened {
     /// What this machine is to remember of it.
     pub(super) home: Home,
     /// The newest record of the account that the rendezvous or the vault knows.
-    newest: SignedRecord,
-    certificates: Vec<SignedCertificate>,
+    pub(super) newest: SignedRecord,
+    pub(super) certificates: Vec<SignedCertificate>,
 }
 
 impl Opened {

@@ -80,6 +80,33 @@ impl Front {
         Ok(())
     }
 
+    /// Asks for the old password of our name, and for the new one twice.
+    pub(super) async fn change_name_password(
+        &mut self,
+        host: Option<String>,
+        file: Option<PathBuf>,
+        old_file: Option<PathBuf>,
+    ) -> Result<(), Refusal> {
+        let (server, name) = account::home(&self.node, host.as_deref()).await?;
+        let host = server.address.host().to_owned();
+        let old = match old_file {
+            Some(file) => secret_from(&file)?,
+            None => self.secret(&format!("old password of {name} at {host}: ")).await?,
+        };
+        let (node, home) = (self.node.clone(), (server, name.clone()));
+        let unlocked = self.telling(async |tell| account::unlock(&node, home, old, tell).await).await?;
+        let new = match file {
+            Some(file) => StrongPassword::parse(&secret_from(&file)?, &name)?,
+            None => self.choose_password(&name).await?,
+        };
+        self.telling(async |tell| account::change_password(&node, unlocked, new, tell).await).await?;
+        self.say(&format!(
+            "/login {name} takes the new password from now on. Your other devices stay logged in; each of them says when it \
+             wants the new one, to keep the vault up to date. What this profile asks for at its start is unchanged"
+        ));
+        Ok(())
+    }
+
     pub(super) async fn log_out(&mut self, host: Option<String>) -> Result<(), Refusal> {
         let (name, server) = account::log_out(&self.node, host.as_deref()).await?;
         let host = server.address.host();

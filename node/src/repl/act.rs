@@ -244,6 +244,7 @@ impl Front {
             Local::JoinAccount(link) => self.join_account(name, link).await?,
             Local::RevokeDevice(device) => self.revoke_device(name, device).await?,
             Local::Passwd => self.change_password().await?,
+            Local::NamePasswd { host, file, old_file } => self.change_name_password(host, file, old_file).await?,
             Local::Recovery => self.show_recovery().await?,
             Local::Aliases => self.list_aliases().await?,
             Local::Clear if self.options.plain => self.say(PLAIN_CLEAR),
@@ -396,12 +397,16 @@ impl Front {
                 done => return done.map_err(|why| refusal(&why)),
             }
         }
-        Err(Refusal::new(Code::Login, "nothing was changed. What you type now is a message again"))
+        let message = "the password was wrong each time, and nothing was changed. What you type now is a message again";
+        Err(Refusal::new(Code::Login, message))
     }
 
     pub(super) async fn secret(&mut self, prompt: &str) -> Result<Zeroizing<String>, Refusal> {
         if self.options.no_input {
-            return Err(Refusal::new(Code::Login, "this asks for a password, and --no-input forbids that"));
+            return Err(Refusal::new(
+                Code::Login,
+                "this asks for a password, and --no-input forbids that; start hobnob without it",
+            ));
         }
         self.asked_secret = true;
         match self.terminal.secret(prompt).await {

@@ -66,6 +66,29 @@ impl Script<'_> {
         }
     }
 
+    pub(super) async fn change_name_password(
+        &mut self,
+        command: &'static str,
+        host: Option<String>,
+        (file, old_file): (Option<PathBuf>, Option<PathBuf>),
+        origin: &Origin,
+    ) -> Result<(), Refusal> {
+        let (Some(file), Some(old_file)) = (file, old_file) else {
+            let message = "passwords are typed at a terminal, or come with --old-password-file FILE and --password-file FILE \
+                           (- is the next line, the old one first)";
+            return Err(Refusal::new(Code::Login, message));
+        };
+        let home = account::home(self.node, host.as_deref()).await?;
+        let (server, name) = home.clone();
+        let old = self.secret(Some(&old_file)).await?;
+        let new = StrongPassword::parse(&self.secret(Some(&file)).await?, &name)?;
+        let unlocked = account::unlock(self.node, home, old, &|_| {}).await?;
+        account::change_password(self.node, unlocked, new, &|_| {}).await?;
+        let text = format!("/login {name} takes the new password from now on; your other devices stay logged in");
+        self.left(command, &server, &text, origin);
+        Ok(())
+    }
+
     pub(super) async fn log_out(
         &mut self,
         command: &'static str,

@@ -95,6 +95,9 @@ impl Script<'_> {
                                the one of your name, takes files)";
                 return Err(Refusal::new(Code::Unsupported, message));
             }
+            Local::NamePasswd { host, file, old_file } => {
+                self.change_name_password(name, host, (file, old_file), origin).await?;
+            }
             Local::Recovery => self.recovery(name, origin).await?,
             Local::Aliases => self.list_aliases(name, origin).await?,
             Local::Clear => self.out.answer(name, origin, fields(json!({})), ""),
