@@ -9,7 +9,7 @@ use hobnob_shared::{rendezvous::RegistrationCode, text::Username};
 use tokio::sync::mpsc;
 use zeroize::Zeroizing;
 
-use super::{act::TRIES, front::Front, render};
+use super::{front::Front, render, secrets::TRIES};
 use crate::{
     account::{
         self, FullName, Login, LoginEnd, Registration, Stage,
