@@ -73,3 +73,20 @@ fn a_login_that_is_killed_leaves_nothing_or_a_device_that_the_next_start_finishe
         assert!(!home.path().join("next").exists(), "{what}: what was needed on the way is gone");
     }
 }
+
+#[test]
+fn a_machine_that_was_restored_from_words_is_listed_once_it_logs_in() {
+    let (rosa, alice_home, bob_home, home) = (Rosa::new(), Home::new("Alice"), Home::new("Bob"), Home::empty());
+    let start = |home: &Home| home.start_with(&["--rendezvous", &rosa.address]);
+    let (mut alice, mut bob) = (start(&alice_home), start(&bob_home));
+    let password = alice_home.file("pw", PASSWORD);
+    let registered = alice.ask(&format!("/register alice --password-file {}", password.display()));
+    let words = home.file("words", registered["recovery_key"].as_str().unwrap());
+    let mut init = home.command();
+    init.args(["init", "--name", "Alice", "--no-input", "--recover"]).arg(words);
+    assert!(init.output().unwrap().status.success());
+    let mut restored = start(&home);
+    assert_eq!(restored.ready["account"], alice.ready["account"]);
+    assert_eq!(restored.ask(&login(&home))["new_device"], false);
+    until(Duration::from_secs(1), || devices(&mut bob) == 2);
+}

@@ -53,7 +53,7 @@ pub async fn unlock(
     let mut talk = Talk::new(node, &server.address, false);
     match login::open(node, &mut talk, &name, old, tell).await {
         Ok(opened) => Ok(Unlocked { server, name, opened }),
-        Err(refusal) if refusal.code == Code::Login => {
+        Err(refusal) if refusal.code == Code::Login && refusal.said.is_none() => {
             let message = format!(
                 "the old password of {name} at {} is wrong; nothing was changed. Forgotten? /register {name}, on a device \
                  that holds the account's key, sets a new one without it",

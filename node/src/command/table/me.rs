@@ -49,7 +49,8 @@ pub(super) const ROWS: &[Spec] = &[
         more: "/passwd alone is about this disk: the password protects the keys on it, and an empty one means that whoever has \
                the disk has the keys. /passwd rendezvous is about /login: it asks for the old password and twice for the \
                new one (Enter alone makes one). Your other devices stay logged in. Who forgot the old one sets a new one \
-               with /register NAME, on a device that holds the account's key.",
+               with /register NAME, on a device that holds the account's key. Did somebody else know the old one? Then look \
+               at /devices too: a new password takes no device away, /device revoke does.",
         examples: &[
             ("/passwd", "what hobnob asks for at the start on this machine"),
             ("/passwd rendezvous", "what /login asks for on a new machine"),
