@@ -25,7 +25,7 @@ use super::{
 /// The folder in which the next database is made.
 const NEXT: &str = "next";
 
-/// A profile that is ready to take the place of the one in its directory. Dropped before [`Successor::write_down`], it
+/// A profile that is ready to take the place of the one in its directory. Dropped before its keys are written down, it
 /// leaves nothing that counts.
 pub struct Successor {
     dir: PathBuf,
@@ -78,7 +78,7 @@ impl Successor {
         Ok(Self { dir: keyring.directory().to_owned(), keystore, store_key, who, record })
     }
 
-    /// The record that lists this device, for others to be told once it is [written down](Self::write_down).
+    /// The record that lists this device, for others to be told once its keys are written down.
     pub fn record(&self) -> &SignedRecord {
         &self.record
     }
