@@ -27,7 +27,7 @@ pub use hobnob_engine::event::{self, Change, Event};
 pub use crate::profile::{Password, ProfileError};
 
 use crate::{
-    profile::{Keyring, OpenedProfile, Successor},
+    profile::{Keyring, OpenedProfile, Successor, Who},
     runtime,
 };
 
@@ -99,13 +99,15 @@ pub enum StartError {
         why: String,
     },
     /// No way to talk to anybody.
-    #[error("the network cannot be used: {0}")]
+    #[error("the network cannot be used: {0}; try --listen 127.0.0.1:0 to see whether it is the address")]
     NoNetwork(String),
     /// What is stored cannot be read.
-    #[error("{0}; nothing was changed")]
+    #[error(
+        "{0}; nothing was changed. Put back a copy of the profile, or restore the account from its recovery words into another directory"
+    )]
     Database(String),
     /// The system would not give us a thread.
-    #[error("the node's thread cannot be started")]
+    #[error("the node's thread cannot be started; close other programs and try again")]
     Thread(#[source] std::io::Error),
 }
 
@@ -133,6 +135,8 @@ pub(crate) enum Wish {
     Command(Box<Command>),
     /// Another account's device takes the place of this bare profile.
     Succeed(Box<Successor>),
+    /// The profile's keys are those of another account's device now.
+    Become(Box<Who>),
 }
 
 /// A running node. Clones are the same node; when the last one is dropped, it shuts down by itself.
@@ -189,7 +193,7 @@ impl Node {
     /// From the answer on this node is another account's device. Refused when the profile has friends; then, and when the
     /// disk refuses, it stays what it is.
     pub(crate) async fn succeed(&self, successor: Successor) -> Result<(), Refusal> {
-        self.call(Wish::Succeed(Box::new(successor))).await.await.map(|_| ())
+        self.call(Wish::Succeed(Box::new(successor))).await.await.map(drop)
     }
 
     async fn call(&self, wish: Wish) -> Answer {
@@ -250,9 +254,10 @@ impl Node {
         self.with_keyring(move |keyring| keyring.change_password(old.as_ref(), new.as_ref())).await
     }
 
-    /// After [`Reply::Joined`]: the profile becomes that device. The node must be started again then.
-    pub async fn take_over(&self, password: Option<Password>, joined: Joined) -> Result<(), ProfileError> {
-        self.with_keyring(move |keyring| keyring.take_over(password.as_ref(), &joined)).await
+    /// After [`Reply::Joined`]: the profile becomes that device, and so does this node.
+    pub async fn take_over(&self, password: Option<Password>, joined: Joined) -> Result<(), Refusal> {
+        let who = self.with_keyring(move |keyring| keyring.take_over(password.as_ref(), &joined)).await?;
+        self.call(Wish::Become(Box::new(who))).await.await.map(drop)
     }
 
     /// Argon2id is slow on purpose, so it runs where it holds nobody up.

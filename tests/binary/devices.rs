@@ -1,5 +1,7 @@
 //! Several machines of one account, through the real program.
 
+use std::{process::Stdio, time::Duration};
+
 use serde_json::json;
 
 use crate::{
@@ -115,6 +117,8 @@ fn a_fresh_profile_takes_the_accounts_place_and_one_with_friends_does_not() {
     let lines = objects(&joined);
     let reply = lines.iter().find(|line| line["command"] == "/device").unwrap();
     assert_eq!((&reply["account"], &reply["name"]), (&alice.ready["account"], &json!("Alice")));
+    let whoami = lines.iter().find(|line| line["command"] == "/whoami").unwrap();
+    assert_eq!(whoami["account"], alice.ready["account"], "the same run goes on as the account");
     let me = with_password(&["-e", "/whoami"]);
     let lines = objects(&me);
     assert_eq!(lines[0]["account"], alice.ready["account"], "{me:?}");
@@ -165,6 +169,59 @@ fn at_a_terminal_the_password_is_asked_for_and_the_new_machine_says_whose_it_is(
     terminal.wait("/help start");
     terminal.type_line(&format!("/device link {link}"));
     terminal.wait("is a device of Alice");
-    assert_eq!(terminal.ends_with(), 0);
+    terminal.wait("you are Alice");
+    terminal.insist("/devices", "this one");
+    assert_eq!(terminal.quits(), 0);
     assert_eq!(other.start().ready["account"], alice.ready["account"]);
+}
+
+/// Runs `init --link` until `is_far` and kills it there. Whether it had come to its end by then.
+fn cut_off(home: &Home, link: &str, mut is_far: impl FnMut() -> bool) -> bool {
+    let mut command = home.command();
+    command.args(["init", "--link", link, "--name", "phone", "--no-input"]);
+    let mut init = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    while !is_far() {
+        assert_eq!(init.try_wait().unwrap(), None, "it ended before it came so far");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    init.kill().unwrap();
+    init.wait().unwrap().success()
+}
+
+#[test]
+fn a_linking_that_is_cut_off_goes_on_with_the_same_keys() {
+    let Pair { alice_home: _alice, mut alice, .. } = Pair::new();
+    let first = link(&mut alice);
+    let home = Home::empty();
+    let is_made = || home.path().join("keystore").exists();
+    let mut is_done = cut_off(&home, &first, || is_made() && alice.has("device.added"));
+    for _ in 0..2 {
+        let made = home.command().args(["init", "--link", &first, "--no-input"]).output().unwrap();
+        // Behind its end it is a profile like any other.
+        assert_eq!(code(&made), i32::from(is_done), "{made:?}");
+        is_done = true;
+    }
+    let phone = home.start();
+    assert_eq!((&phone.ready["account"], &phone.ready["device_name"]), (&alice.ready["account"], &json!("phone")));
+    let devices = alice.ask("/devices")["devices"].clone();
+    assert_eq!(devices.as_array().unwrap().len(), 2, "the first try left a device that nobody has: {devices}");
+}
+
+#[test]
+fn a_profile_that_waits_for_its_link_says_so_and_takes_another_one() {
+    let Pair { alice_home, mut alice, .. } = Pair::new();
+    let dead = link(&mut alice);
+    alice.kill();
+    let home = Home::empty();
+    cut_off(&home, &dead, || home.path().join("keystore").exists());
+    for arguments in
+        [&["-e", "/whoami"][..], &["init", "--name", "Somebody"], &["init", "--name", "S", "--recover", "-"]]
+    {
+        let refused = home.command().arg("--no-input").args(arguments).output().unwrap();
+        assert!(code(&refused) == 1 && stderr(&refused).contains("init --link LINK"), "{arguments:?}: {refused:?}");
+    }
+    let mut alice = alice_home.start();
+    let made = home.command().args(["init", "--no-input", "--link", &link(&mut alice)]).output().unwrap();
+    assert_eq!(code(&made), 0, "{made:?}");
+    assert_eq!(home.start().ready["account"], alice.ready["account"]);
 }

@@ -244,6 +244,15 @@ impl Running {
         }
     }
 
+    /// Whether a line of this type has come. Does not wait.
+    pub(crate) fn has(&mut self, kind: &str) -> bool {
+        while let Ok(line) = self.lines.try_recv() {
+            self.log.push(line.to_string());
+            self.waiting.push(line);
+        }
+        self.waiting.iter().any(|line| line["type"] == kind)
+    }
+
     /// One line more, whatever it is; `None` at the end of output.
     pub(crate) fn next_line(&mut self) -> Option<Value> {
         self.next("any line")

@@ -26,6 +26,8 @@ mod first_use;
 #[path = "../src/lan.rs"]
 mod lan;
 mod lines;
+mod login_cuts;
+mod name_password;
 mod pages;
 mod partition;
 mod profiles;

@@ -29,7 +29,7 @@ impl Rosa {
 
     /// One that registers these.
     pub(crate) fn with(registration: Registration) -> Self {
-        let policy = Policy { registration, knock_bits: 4, ..Policy::default() };
+        let policy = Policy { registration, knock_bits: 4, lookups_per_hour: 100_000, ..Policy::default() };
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let dir = tempfile::Builder::new().prefix("hobnob-rosa-").tempdir().unwrap();
         let mut rosa = Self { dir, runtime, server: None, policy, address: String::new() };

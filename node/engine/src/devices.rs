@@ -83,7 +83,8 @@ impl Parts {
             return Ok(());
         }
         if self.devices.joined {
-            let message = "this machine is a device of another account now; start hobnob again";
+            let message = "this machine is becoming a device of another account; ask again when it says so, or start hobnob \
+                           again if it never does";
             return Err(Refusal::new(Code::Conflict, message));
         }
         if self.own.is_revoked(step) && !matches!(command, Command::Listen { .. } | Command::MarkRead { .. }) {
@@ -227,6 +228,7 @@ impl Parts {
         step.put::<Accounts>(&peer.account, known);
         step.delete::<Accounts>(&step.me.account);
         self.settings.forget_all(step);
+        self.rendezvous.forget_names(step);
         self.devices.joined = true;
         step.reply(joining.ticket, Ok(Reply::Joined(Box::new(joined))));
         self.sessions.end(link, Some(ErrorCode::Ok), step);

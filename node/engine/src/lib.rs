@@ -41,6 +41,8 @@ mod testing;
 mod timer;
 mod verify;
 
+pub use rendezvous::Home;
+
 use hobnob_shared::{
     id::{AccountId, DeviceId},
     identity::{AccountKey, Identity},

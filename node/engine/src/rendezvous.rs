@@ -23,6 +23,7 @@ use std::collections::BTreeMap;
 
 use hobnob_shared::rendezvous::Address;
 
+pub use self::servers::Home;
 use self::{
     calls::Calls,
     dial::{Dialling, Try},

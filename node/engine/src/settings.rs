@@ -243,7 +243,7 @@ impl Settings {
         }
         let aliases = self.set.keys().filter(|key| key.starts_with(ALIAS)).count();
         if value.is_some() && aliases >= MAX_ALIASES {
-            let message = format!("there are {MAX_ALIASES} aliases already; remove one with /alias NAME first");
+            let message = format!("there are {MAX_ALIASES} aliases already; remove one with /alias NAME off first");
             return Err(Refusal::new(Code::Limited, message));
         }
         Ok(())

@@ -89,6 +89,24 @@ pub(super) async fn server(node: &Node, host: Option<&str>) -> Result<ServerView
     }
 }
 
+/// Which rendezvous has our name: the one at this host, or the only one.
+pub(super) async fn home(node: &Node, host: Option<&str>) -> Result<(ServerView, Username), Refusal> {
+    let Reply::Servers(servers) = node.ask(Command::Servers).await? else { return Err(nowhere()) };
+    let is_meant = |one: &ServerView| host.is_none_or(|host| one.address.host() == host);
+    let mut ours = servers.into_iter().filter(is_meant).filter_map(|one| one.name.clone().map(|name| (one, name)));
+    match (ours.next(), ours.next()) {
+        (Some(home), None) => Ok(home),
+        (None, _) => Err(nowhere()),
+        (Some(_), Some(_)) => {
+            Err(Refusal::new(Code::Usage, "you have names at several rendezvous; say at which host (/net lists them)"))
+        }
+    }
+}
+
+fn nowhere() -> Refusal {
+    Refusal::new(Code::Conflict, "you have no name there; /register NAME or /login NAME gives you one")
+}
+
 /// Whether anybody may register there, before any work is done for it.
 pub(super) fn may_register(registration: Registration, has_code: bool, host: &str) -> Result<(), Refusal> {
     match registration {
@@ -128,12 +146,20 @@ pub(super) fn refused_registration(refusal: Refusal, name: &Username, host: &str
 
 /// One answer to a wrong password, a name that is not there, and one that is hidden.
 pub(super) fn wrong_login(host: &str) -> Refusal {
-    Refusal::new(Code::Login, format!("the name or the password is wrong at {host}; nothing was changed"))
+    let message = format!(
+        "the name or the password is wrong at {host}; nothing was changed. Both are taken exactly as typed. A forgotten \
+         password: /register NAME on a device of the account sets another one, and hobnob init --recover restores the \
+         account from its 24 words"
+    );
+    Refusal::new(Code::Login, message)
 }
 
 /// An answer to something else than was asked.
 pub(super) fn odd(server: &Address) -> Refusal {
-    let message = format!("{} answers something else than was asked; nothing was changed", server.host());
+    let message = format!(
+        "{} answers something else than was asked; nothing was changed. It may be of another version: ask its operator",
+        server.host()
+    );
     Refusal::new(Code::Unsupported, message)
 }
 

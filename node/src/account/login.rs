@@ -1,9 +1,11 @@
 //! Logging in: on a bare machine, which becomes a device of the account, or again on a device of it.
 
+use hobnob_engine::Home;
 use hobnob_shared::{
-    identity::{AccountRecord, SignedBinding, SignedCertificate, SignedRecord, keystore, verifying_key},
+    identity::{AccountKey, AccountRecord, SignedCertificate, SignedRecord, keystore, verifying_key},
     limits::MAX_DEVICES,
     opaque::{ClientLogin, Parties},
+    rendezvous::Address,
     text::Username,
     vault::{VaultContent, VaultKey},
     wire::{
@@ -49,27 +51,35 @@ pub enum LoginEnd {
 pub async fn login(node: &Node, wish: Login, tell: Tell<'_>) -> Result<LoginEnd, Refusal> {
     let Login { name, server, password, profile_password } = wish;
     let mut talk = Talk::new(node, &server.address, true);
+    let opened = open(node, &mut talk, &name, password, tell).await?;
+    if who_am_i(node).await? == opened.content.account.id() {
+        keep(node, opened.home).await?;
+        return Ok(LoginEnd::Again);
+    }
+    tell(Stage::Certifying);
+    become_device(node, &mut talk, &opened, profile_password).await?;
+    Ok(LoginEnd::NewDevice)
+}
+
+/// Proves the password, and opens what it opens. Changes nothing.
+pub(super) async fn open(
+    node: &Node,
+    talk: &mut Talk<'_>,
+    name: &Username,
+    password: Zeroizing<String>,
+    tell: Tell<'_>,
+) -> Result<Opened, Refusal> {
     tell(Stage::Asking);
     let status = talk.status().await?;
-    let (logged, vault_key) = prove(node, &mut talk, &name, password, tell).await?;
-    let opened = Opened::check(logged, &vault_key, &name, &status, talk.host())?;
-    let me = who_am_i(node).await?;
-    let end = if me == opened.content.account.id() {
-        LoginEnd::Again
-    } else {
-        tell(Stage::Certifying);
-        become_device(node, &mut talk, &opened, profile_password).await?;
-        LoginEnd::NewDevice
-    };
-    node.ask(Command::Registered {
-        server: Box::new(server.address.clone()),
-        name,
-        binding: Box::new(opened.binding),
-        vault_key: hobnob_shared::Token::new(*vault_key.to_bytes()),
-        vault_seq: opened.vault_seq,
-    })
-    .await?;
-    Ok(end)
+    let (logged, vault_key) = prove(node, talk, name, password, tell).await?;
+    Opened::check(logged, &vault_key, name, &status, talk.server())
+}
+
+/// Remembers what we have at the rendezvous.
+pub(super) async fn keep(node: &Node, home: Home) -> Result<(), Refusal> {
+    let Home { server, name, binding, vault_key, vault_seq, .. } = home;
+    let (server, binding) = (Box::new(server), Box::new(binding));
+    node.ask(Command::Registered { server, name, binding, vault_key, vault_seq }).await.map(drop)
 }
 
 /// The password's protocol.
@@ -114,18 +124,25 @@ async fn prove(
 }
 
 /// What a login brought, checked.
-struct Opened {
-    content: VaultContent,
-    vault_seq: u64,
-    binding: SignedBinding,
+pub(super) struct Opened {
+    pub(super) content: VaultContent,
+    /// What this machine is to remember of it.
+    pub(super) home: Home,
     /// The newest record of the account that the rendezvous or the vault knows.
-    newest: SignedRecord,
-    certificates: Vec<SignedCertificate>,
+    pub(super) newest: SignedRecord,
+    pub(super) certificates: Vec<SignedCertificate>,
 }
 
 impl Opened {
     /// The vault is what the account itself sealed; what the rendezvous says must fit it.
-    fn check(logged: LoggedIn, key: &VaultKey, name: &Username, status: &Status, host: &str) -> Result<Self, Refusal> {
+    fn check(
+        logged: LoggedIn,
+        key: &VaultKey,
+        name: &Username,
+        status: &Status,
+        server: &Address,
+    ) -> Result<Self, Refusal> {
+        let host = server.host();
         let untrusted = |what: &str| {
             let message = format!("{host} {what}; nothing was changed. Do not use it, and tell its operator");
             Refusal::new(Code::Untrusted, message)
@@ -147,7 +164,15 @@ impl Opened {
         }
         let mut certificates = account.certificates;
         certificates.extend(content.certificates.iter().cloned());
-        Ok(Self { vault_seq: vault.seq, content, binding, newest, certificates })
+        let home = Home {
+            server: server.clone(),
+            signing_key: status.signing_key,
+            name: name.clone(),
+            binding,
+            vault_key: hobnob_shared::Token::new(*key.to_bytes()),
+            vault_seq: vault.seq,
+        };
+        Ok(Self { content, home, newest, certificates })
     }
 
     /// The certificates of the devices that this record lists, each once.
@@ -175,8 +200,8 @@ async fn who_am_i(node: &Node) -> Result<hobnob_shared::id::AccountId, Refusal> 
     Ok(me.account)
 }
 
-/// Makes this machine a device of the account. First the rendezvous takes the record that lists it, then the profile
-/// changes: cut off in between, the next login makes another device.
+/// Makes this machine a device of the account. Its keys are on disk before anybody is told of them: cut off before that,
+/// nothing has changed; cut off later, the next start is that device and tells the rendezvous once more.
 async fn become_device(
     node: &Node,
     talk: &mut Talk<'_>,
@@ -184,27 +209,39 @@ async fn become_device(
     password: Option<Password>,
 ) -> Result<(), Refusal> {
     refuse_used(node).await?;
-    let (key, newest) = (opened.content.account.to_bytes(), opened.newest.clone());
+    let (key, newest, records) = (opened.content.account.to_bytes(), opened.newest.clone(), opened.home.records());
     let successor = node
         .with_keyring(move |keyring| {
-            let key = hobnob_shared::identity::AccountKey::from_bytes(key);
-            Successor::prepare(keyring, password.as_ref(), key, &newest)
+            let key = AccountKey::from_bytes(key);
+            let successor = Successor::prepare(keyring, password.as_ref(), (key, &newest), &records)?;
+            successor.write_down()?;
+            Ok(successor)
         })
         .await?;
+    match publish(talk, opened, &successor).await {
+        // The rendezvous may have taken it, and then this is a device of the account; if not, it is told again.
+        Err(refusal) if refusal.said.is_none() && refusal.code == Code::Network => node.succeed(successor).await,
+        Err(refusal) => {
+            successor.withdraw()?;
+            Err(refusal)
+        }
+        Ok(()) => node.succeed(successor).await,
+    }
+}
+
+/// Has the rendezvous take the record that lists the new device.
+async fn publish(talk: &mut Talk<'_>, opened: &Opened, successor: &Successor) -> Result<(), Refusal> {
     let record = successor.record().clone();
     let certificates = opened.certificates_of(&record, &successor.identity().certificate);
     let put = AccountPayload { records: vec![record], certificates, bundles: Vec::new() };
     match talk.ask(ServerFrame::AccountPut(put)).await {
-        Ok(ServerFrame::Done) => node.succeed(successor).await,
+        Ok(ServerFrame::Done) => Ok(()),
         Ok(_) => Err(talk.odd()),
-        Err(refusal) => Err(match refusal.said {
-            Some(ErrorCode::Stale { .. } | ErrorCode::Conflict) => {
-                let message =
-                    "the account was changed by another device meanwhile; nothing was changed here. Try again";
-                Refusal { code: Code::Conflict, message: message.to_owned(), ..refusal }
-            }
-            _ => refusal,
-        }),
+        Err(refusal) if matches!(refusal.said, Some(ErrorCode::Stale { .. } | ErrorCode::Conflict)) => {
+            let message = "the account was changed by another device meanwhile; nothing was changed here. Try again";
+            Err(Refusal { code: Code::Conflict, message: message.to_owned(), ..refusal })
+        }
+        Err(refusal) => Err(refusal),
     }
 }
 
@@ -220,7 +257,7 @@ async fn refuse_used(node: &Node) -> Result<(), Refusal> {
 }
 
 impl Talk<'_> {
-    fn odd(&self) -> Refusal {
+    pub(super) fn odd(&self) -> Refusal {
         odd(self.server())
     }
 }
@@ -232,7 +269,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use hobnob_shared::{
-        identity::{AccountKey, Binding, DeviceKeys, Profile},
+        identity::{AccountKey, Binding, DeviceKeys, Profile, SignedBinding},
         text::{Nickname, Note},
         vault::Rest,
         wire::rendezvous::{Registration, Vault},
@@ -269,6 +306,11 @@ mod tests {
                 challenge: [0; 16],
                 limits: BTreeMap::new(),
             }
+        }
+
+        fn address(&self) -> Address {
+            let peer = libp2p::identity::Keypair::ed25519_from_bytes([8; 32]).unwrap().public().to_peer_id();
+            Address::new("/dns4/r.example/tcp/4747", &peer.to_bytes(), &[9; 32]).unwrap()
         }
 
         fn record(&self, seq: u64) -> SignedRecord {
@@ -308,7 +350,7 @@ mod tests {
         }
 
         fn check(&self, logged: LoggedIn) -> Result<Opened, Refusal> {
-            Opened::check(logged, &self.key, &self.name, &self.status(), "r.example")
+            Opened::check(logged, &self.key, &self.name, &self.status(), &self.address())
         }
 
         fn refused(&self, logged: LoggedIn) -> Code {
@@ -340,7 +382,7 @@ mod tests {
         }
         assert!(cast.check(nothing).is_ok(), "the vault has a record of its own");
         let unsigned = Status { signing_key: *DeviceKeys::generate(&mut cast.rng).id().as_bytes(), ..cast.status() };
-        let other_server = Opened::check(honest, &cast.key, &cast.name, &unsigned, "r.example");
+        let other_server = Opened::check(honest, &cast.key, &cast.name, &unsigned, &cast.address());
         assert_eq!(other_server.map(|_| ()).unwrap_err().code, Code::Untrusted);
     }
 

@@ -1,9 +1,10 @@
-//! What a person does with an account at a rendezvous: registering, logging in on a bare machine, leaving.
+//! What a person does with an account at a rendezvous: registering, logging in on a bare machine, another password, leaving.
 //!
 //! The engine asks and keeps; here is what takes a password: OPAQUE's slow hash, the vault, the keystore. No password
 //! ever goes to the engine, and none is kept.
 
 mod ask;
+mod change;
 mod leave;
 mod login;
 pub mod password;
@@ -13,10 +14,13 @@ mod work;
 
 use std::fmt;
 
+use hobnob_shared::text::Username;
+
 use crate::api::{Node, Refusal, ServerView};
 
 pub use crate::command::FullName;
 
+pub use change::{Unlocked, change_password, unlock};
 pub use leave::{log_out, unregister};
 pub use login::{Login, LoginEnd, login};
 pub use people::{add, find};
@@ -47,6 +51,11 @@ impl fmt::Display for Stage {
             Self::Certifying => "making this machine a device of the account…",
         })
     }
+}
+
+/// Where we have a name, and which: at this host, or the only one.
+pub async fn home(node: &Node, host: Option<&str>) -> Result<(ServerView, Username), Refusal> {
+    ask::home(node, host).await
 }
 
 /// Which rendezvous is meant: the one at this host, or the only one.

@@ -57,7 +57,7 @@ impl StrongPassword {
 
 impl From<WeakPassword> for Refusal {
     fn from(weak: WeakPassword) -> Self {
-        Self::new(Code::Usage, format!("{weak}. Nothing was registered"))
+        Self::new(Code::Usage, format!("{weak}. Nothing was changed"))
     }
 }
 

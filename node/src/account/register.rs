@@ -2,14 +2,14 @@
 
 use hobnob_shared::{
     identity::{AccountKey, Binding, SignedBinding, verifying_key},
-    opaque::{ClientRegistration, Parties},
+    opaque::{ClientRegistration, Parties, message::RegistrationUpload},
     pow::Puzzle,
     rendezvous::{Address, RegistrationCode},
     text::Username,
     vault::{Contact, VaultContent, VaultKey},
     wire::{
         AccountPayload, ErrorCode, ServerFrame,
-        rendezvous::{Proof, RegisterFinish, RegisterStart, Registered, SealedVault, Status},
+        rendezvous::{Proof, RegisterFinish, RegisterGo, RegisterStart, Registered, SealedVault, Status},
     },
 };
 use zeroize::Zeroizing;
@@ -101,31 +101,7 @@ impl Draft {
         password: StrongPassword,
         tell: Tell<'_>,
     ) -> Result<(RegisterFinish, VaultKey), Refusal> {
-        let host = self.address.host().to_owned();
-        let (begun, request, password) = {
-            let host = host.clone();
-            blocking(move |rng| {
-                let started = ClientRegistration::start(password.as_password(), rng);
-                started.map(|(begun, request)| (begun, request, password)).map_err(|why| work::told(why, &host))
-            })
-            .await?
-        };
-        let start = RegisterStart { name: self.name.clone(), request };
-        let go = match talk.ask(ServerFrame::RegisterStart(start)).await {
-            Ok(ServerFrame::RegisterGo(go)) => go,
-            Ok(_) => return Err(odd(&self.address)),
-            Err(refusal) => return Err(refused_registration(refusal, &self.name, &host)),
-        };
-        tell(Stage::Hashing);
-        let (name, server, session) = (self.name.clone(), self.address.key_text(), talk.session());
-        let (response, cost) = (go.response, node.login_cost());
-        let (upload, export_key) = blocking(move |rng| {
-            let parties = Parties { name: &name, server: &server, session: &session };
-            let finished = begun.finish(password.as_password(), &response, &parties, cost, rng);
-            finished.map_err(|why| work::told(why, &host))
-        })
-        .await?;
-        let vault_key = VaultKey::derive(&export_key);
+        let Evaluated { go, upload, vault_key, .. } = evaluate(node, talk, &self.name, password, tell).await?;
         let claim = self.key.sign_claim(&Binding {
             name: self.name.clone(),
             server: self.status.signing_key,
@@ -209,6 +185,49 @@ impl Draft {
         let sealed = key.seal(&content, &self.name, seq, &mut crate::profile::rng()?);
         sealed.map_err(|why| Refusal::new(Code::Limited, why.to_string()))
     }
+}
+
+/// A password that the rendezvous has evaluated without seeing it.
+pub(super) struct Evaluated {
+    pub(super) go: RegisterGo,
+    pub(super) upload: RegistrationUpload,
+    pub(super) vault_key: VaultKey,
+    pub(super) password: StrongPassword,
+}
+
+/// Has the rendezvous evaluate a new password of a name, and stretches it.
+pub(super) async fn evaluate(
+    node: &Node,
+    talk: &mut Talk<'_>,
+    name: &Username,
+    password: StrongPassword,
+    tell: Tell<'_>,
+) -> Result<Evaluated, Refusal> {
+    let host = talk.host().to_owned();
+    let (begun, request, password) = {
+        let host = host.clone();
+        blocking(move |rng| {
+            let started = ClientRegistration::start(password.as_password(), rng);
+            started.map(|(begun, request)| (begun, request, password)).map_err(|why| work::told(why, &host))
+        })
+        .await?
+    };
+    let start = RegisterStart { name: name.clone(), request };
+    let go = match talk.ask(ServerFrame::RegisterStart(start)).await {
+        Ok(ServerFrame::RegisterGo(go)) => go,
+        Ok(_) => return Err(odd(talk.server())),
+        Err(refusal) => return Err(refused_registration(refusal, name, &host)),
+    };
+    tell(Stage::Hashing);
+    let (name, server, session) = (name.clone(), talk.key_text(), talk.session());
+    let (response, cost) = (go.response.clone(), node.login_cost());
+    let (upload, export_key, password) = blocking(move |rng| {
+        let parties = Parties { name: &name, server: &server, session: &session };
+        let finished = begun.finish(password.as_password(), &response, &parties, cost, rng);
+        finished.map(|(upload, key)| (upload, key, password)).map_err(|why| work::told(why, &host))
+    })
+    .await?;
+    Ok(Evaluated { go, upload, vault_key: VaultKey::derive(&export_key), password })
 }
 
 /// Leaves this device's bundle there, which names a prekey from now on: whoever asks for us can write to us even if this

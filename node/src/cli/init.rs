@@ -36,12 +36,15 @@ const MAX_WORDS_BYTES: u64 = 4096;
 
 /// `hobnob init`.
 pub(super) fn run(common: &Common, config: &Config, init: Init) -> Result<u8, Refusal> {
-    if profile::exists(&config.dir) {
-        return Err(ProfileError::Exists(config.dir.clone()).into());
-    }
     let asking = prompt::is_possible(common.no_input);
-    if let Some(link) = &init.link {
-        return link::run(common, config, link, init.name.as_deref());
+    match (profile::exists(&config.dir), &init.link) {
+        (true, None) if profile::awaits_link(&config.dir) => {
+            return Err(ProfileError::AwaitsLink(config.dir.clone()).into());
+        }
+        (true, Some(link)) if profile::awaits_link(&config.dir) => return link::go_on(common, config, link),
+        (true, _) => return Err(ProfileError::Exists(config.dir.clone()).into()),
+        (false, Some(link)) => return link::run(common, config, link, init.name.as_deref()),
+        (false, None) => {}
     }
     let words = match init.recover {
         None => None,

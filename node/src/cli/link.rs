@@ -12,27 +12,41 @@ use super::{
     prompt, start,
 };
 use crate::{
-    api::{Command, Joined, Node, Refusal, Reply, StartOptions},
+    api::{Code, Command, Joined, Node, Refusal, Reply, StartOptions},
     config::Config,
     json::{out, write},
-    profile::{self, OpenedProfile, Password, ProfileError},
+    profile::{self, OpenedProfile, Password},
     script,
 };
 
-/// Makes the profile, and has it linked. What comes to nothing leaves nothing behind.
+/// Makes the profile, and has it linked. What the other machine refuses leaves no profile behind.
 pub(super) fn run(common: &Common, config: &Config, link: &str, name: Option<&str>) -> Result<u8, Refusal> {
     let invite = read(link)?;
     let device = name.map(parse_name).transpose()?;
     let password = new_password(common, prompt::is_possible(common.no_input))?;
     profile::create_for_link(&config.dir, device.as_ref(), password.as_ref())?;
-    prompt::say("Reaching the other machine.\n");
-    match join(config, invite, password) {
+    let profile = OpenedProfile::open(&config.dir, password.as_ref())?;
+    match join(config, invite, (profile, password)) {
         Ok(joined) => say(common, config, &joined),
+        // It may have certified the keys all the same.
+        Err(refusal) if refusal.code == Code::Network => Err(try_again(refusal)),
         Err(refusal) => {
             profile::discard(&config.dir)?;
             Err(refusal)
         }
     }
+}
+
+/// Goes on with a profile whose link was cut off. The other machine may know its keys already, so they stay.
+pub(super) fn go_on(common: &Common, config: &Config, link: &str) -> Result<u8, Refusal> {
+    let invite = read(link)?;
+    let opened = start::unlock(common, config)?;
+    say(common, config, &join(config, invite, opened).map_err(try_again)?)
+}
+
+fn try_again(refusal: Refusal) -> Refusal {
+    let message = format!("{}. To try again: hobnob init --link, and a link", refusal.message);
+    Refusal { message, ..refusal }
 }
 
 fn read(link: &str) -> Result<Invite, Refusal> {
@@ -50,8 +64,12 @@ fn read(link: &str) -> Result<Invite, Refusal> {
     Err(usage("this is a link for a friend: make a profile with hobnob init, then /add it"))
 }
 
-fn join(config: &Config, invite: Invite, password: Option<Password>) -> Result<Joined, Refusal> {
-    let profile = OpenedProfile::open(&config.dir, password.as_ref())?;
+fn join(
+    config: &Config,
+    invite: Invite,
+    (profile, password): (OpenedProfile, Option<Password>),
+) -> Result<Joined, Refusal> {
+    prompt::say("Reaching the other machine.\n");
     let mut options = StartOptions::new(profile, config.listen.clone());
     options.mdns = config.mdns;
     start::async_runtime()?.block_on(async {
@@ -64,10 +82,9 @@ fn join(config: &Config, invite: Invite, password: Option<Password>) -> Result<J
 
 async fn ask(node: &Node, invite: Invite, password: Option<Password>) -> Result<Joined, Refusal> {
     let Reply::Joined(joined) = node.ask(Command::JoinAccount { invite: Box::new(invite) }).await? else {
-        return Err(usage("the node gave an odd answer"));
+        return Err(Refusal::new(Code::Internal, "the node answered something else; this is a bug, please report it"));
     };
-    let refused = |why: ProfileError| Refusal::new(why.code(), why.to_string());
-    node.take_over(password, (*joined).clone()).await.map_err(refused)?;
+    node.take_over(password, (*joined).clone()).await?;
     Ok(*joined)
 }
 

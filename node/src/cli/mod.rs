@@ -209,7 +209,10 @@ pub(crate) fn password_from(file: &Path) -> Result<Option<Password>, Refusal> {
 /// The first line of `file`, or of standard input for `-`; `None` where there is none.
 pub(crate) fn secret_from(file: &Path) -> Result<Option<Zeroizing<String>>, Refusal> {
     let unreadable = |why: String| {
-        let message = format!("the password file {} cannot be read: {why}", file.display());
+        let message = format!(
+            "the password file {} cannot be read: {why}; check what stands behind --password-file",
+            file.display()
+        );
         Refusal::new(Code::Login, message)
     };
     let line = if file.as_os_str() == "-" {

@@ -27,32 +27,35 @@ pub(super) fn open(common: &Common, config: &Config, may_create: bool) -> Result
         start_log(config)?;
         return Ok(OpenedProfile::open(&config.dir, password.as_ref())?);
     }
+    if profile::awaits_link(&config.dir) {
+        return Err(ProfileError::AwaitsLink(config.dir.clone()).into());
+    }
     start_log(config)?;
+    Ok(unlock(common, config)?.0)
+}
+
+/// Opens the profile that is there, with the password that it takes.
+pub(super) fn unlock(common: &Common, config: &Config) -> Result<(OpenedProfile, Option<Password>), Refusal> {
     if !profile::needs_password(&config.dir)? {
-        return Ok(OpenedProfile::open(&config.dir, None)?);
+        return try_password(config, None);
     }
     if let Some(file) = &common.password_file {
-        return Ok(OpenedProfile::open(&config.dir, password_from(file)?.as_ref())?);
+        return try_password(config, password_from(file)?);
     }
     if !prompt::is_possible(common.no_input) {
         return Err(ProfileError::PasswordNeeded.into());
     }
-    ask_and_open(config)
-}
-
-fn ask_and_open(config: &Config) -> Result<OpenedProfile, Refusal> {
     for _ in 1..ATTEMPTS {
-        match try_password(config) {
+        match try_password(config, prompt::password("Password: ")?) {
             Err(refusal) if refusal.code == Code::Login => prompt::say("The password is wrong; once more.\n"),
             ended => return ended,
         }
     }
-    try_password(config)
+    try_password(config, prompt::password("Password: ")?)
 }
 
-fn try_password(config: &Config) -> Result<OpenedProfile, Refusal> {
-    let password: Option<Password> = prompt::password("Password: ")?;
-    Ok(OpenedProfile::open(&config.dir, password.as_ref())?)
+fn try_password(config: &Config, password: Option<Password>) -> Result<(OpenedProfile, Option<Password>), Refusal> {
+    Ok((OpenedProfile::open(&config.dir, password.as_ref())?, password))
 }
 
 fn start_log(config: &Config) -> Result<(), Refusal> {
@@ -60,7 +63,11 @@ fn start_log(config: &Config) -> Result<(), Refusal> {
     logging::start(&path, config.log_level).map_err(|why| {
         Refusal::new(
             Code::Usage,
-            format!("the log {} cannot be written: {why}; choose another with --log-file", path.display()),
+            format!(
+                "the log {} cannot be written: {why}; {}. --log-file puts only the log elsewhere",
+                path.display(),
+                profile::remedy(&why)
+            ),
         )
     })
 }

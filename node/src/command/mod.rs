@@ -86,12 +86,21 @@ pub enum Local {
     Bio(Note),
     /// Needs the account key, so the password: `Command::LinkDevice`.
     LinkDevice,
-    /// `Command::JoinAccount`, then the profile becomes that device, and the front end leaves.
+    /// `Command::JoinAccount`, then the profile becomes that device, and the front end begins anew as that.
     JoinAccount(DeviceLink),
     /// Needs the account key, so the password: `Command::RevokeDevice`.
     RevokeDevice(String),
     /// Asks for the old password and twice for the new one.
     Passwd,
+    /// Gives our name at a rendezvous another password. Both are asked for, or come from files; `-` is standard input.
+    NamePasswd {
+        /// At which host, where we have several names.
+        host: Option<String>,
+        /// Where the new password is.
+        file: Option<PathBuf>,
+        /// Where the old one is.
+        old_file: Option<PathBuf>,
+    },
     /// Asks for the password and shows the recovery words once.
     Recovery,
     /// The settings whose key begins with `alias.`.
@@ -134,9 +143,11 @@ pub enum Local {
 /// Whether somebody may have typed a password behind this command, against what its help says: such a line is kept
 /// nowhere.
 pub fn may_hold_secret(line: &str) -> bool {
-    let name = line.split_whitespace().next().unwrap_or_default().to_lowercase();
+    let mut words = line.split_whitespace();
+    let name = words.next().unwrap_or_default().to_lowercase();
     // Short forms count too: /reg for /register.
-    name.len() > 1 && ["/register", "/login"].iter().any(|secret| secret.starts_with(&name))
+    let is = |secret: &str| name.len() > 1 && secret.starts_with(&name);
+    is("/register") || is("/login") || (is("/passwd") && words.next().is_some())
 }
 
 /// A link that makes this machine a device of an account.

@@ -206,6 +206,12 @@ fn commands_take_their_arguments() {
             "/login alice@r.example --password-file -",
             "Login { who: FullName { name: Username(5 bytes), host: Some(\"r.example\") }, file: Some(\"-\") }",
         ),
+        ("/passwd", "Passwd"),
+        ("/passwd rendezvous", "NamePasswd { host: None, file: None, old_file: None }"),
+        (
+            "/passwd rendezvous r.example --old-password-file old --password-file -",
+            "NamePasswd { host: Some(\"r.example\"), file: Some(\"-\"), old_file: Some(\"old\") }",
+        ),
         ("/logout", "Logout(None)"),
         ("/find @bob", "Find(FullName { name: Username(3 bytes), host: None })"),
         ("/set rendezvous", "Servers"),
@@ -229,13 +235,21 @@ fn commands_take_their_arguments() {
 
 #[test]
 fn lines_that_may_hold_a_password_are_known_and_never_repeated() {
-    for line in ["/login alice hunter2", "/LOGIN alice", "  /register alice x", "/reg alice", "/logi"] {
+    let secrets =
+        ["/login alice hunter2", "/LOGIN alice", "  /register alice x", "/reg alice", "/logi", "/passwd hunter2"];
+    for line in secrets {
         assert!(super::may_hold_secret(line), "{line}");
     }
-    for line in ["/logout", "/find login", "login alice", "//login", "/", ""] {
+    for line in ["/logout", "/find login", "login alice", "//login", "/", "", "/passwd", "/pin 3"] {
         assert!(!super::may_hold_secret(line), "{line}");
     }
-    for line in ["/login alice hunter2", "/register alice hunter2", "/register alice --password hunter2"] {
+    for line in [
+        "/login alice hunter2",
+        "/register alice hunter2",
+        "/register alice --password hunter2",
+        "/passwd hunter2",
+        "/passwd rendezvous r.example hunter2",
+    ] {
         assert!(!refused(line).contains("hunter2"), "{line}");
     }
 }

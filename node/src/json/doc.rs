@@ -73,4 +73,4 @@ fn the_page_names_every_field_and_no_other_type() {
 }
 
 /// Replies that the front end makes itself; `script` has their tests.
-const LOCAL: [&str; 7] = ["/help", "/version", "/recovery", "/alias", "/register", "/login", "/logout"];
+const LOCAL: [&str; 8] = ["/help", "/version", "/recovery", "/alias", "/register", "/login", "/passwd", "/logout"];

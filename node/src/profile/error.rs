@@ -7,7 +7,7 @@ use std::{
 
 use hobnob_engine::command::Code;
 use hobnob_shared::identity::{WordsError, keystore::KeystoreError};
-use hobnob_store::{LockError, OpenError};
+use hobnob_store::{CommitError, LockError, OpenError};
 
 /// Why a profile was not made, opened or changed. It is as it was.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +18,9 @@ pub enum ProfileError {
     /// There is one already.
     #[error("there is a profile in {} already; choose another with --profile or --data-dir", .0.display())]
     Exists(PathBuf),
+    /// It was made for a link, which has not come to an end.
+    #[error("the profile in {} waits for the link that it was made for; go on with `hobnob init --link LINK` (/device link at your other machine makes a new LINK), or remove that folder to begin otherwise", .0.display())]
+    AwaitsLink(PathBuf),
     /// Another process has it.
     #[error("the profile is in use by another hobnob{}; leave that one first, or choose another with --profile", pid.map_or(String::new(), |pid| format!(" (process {pid})")))]
     InUse {
@@ -51,7 +54,7 @@ pub enum ProfileError {
     #[error("{} was written by a newer hobnob; use that version", .0.display())]
     Newer(PathBuf),
     /// The system refused.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {source}; {}", path.display(), remedy(source))]
     Io {
         /// Which file or directory.
         path: PathBuf,
@@ -59,10 +62,10 @@ pub enum ProfileError {
         source: io::Error,
     },
     /// The system has none to give.
-    #[error("the system gives no random bytes; without them no key is safe")]
+    #[error("the system gives no random bytes, and without them no key is safe; try again in a moment")]
     NoRandomness,
     /// The work was cut off by the end of the program.
-    #[error("the node is stopping")]
+    #[error("the node is stopping; start hobnob again")]
     Interrupted,
 }
 
@@ -71,7 +74,7 @@ impl ProfileError {
     pub fn code(&self) -> Code {
         match self {
             Self::NotFound(_) => Code::NotFound,
-            Self::Exists(_) | Self::NoAccountKey => Code::Conflict,
+            Self::Exists(_) | Self::AwaitsLink(_) | Self::NoAccountKey => Code::Conflict,
             Self::InUse { .. } => Code::InUse,
             Self::PasswordNeeded | Self::WrongPassword => Code::Login,
             Self::BadWords(_) => Code::Usage,
@@ -80,6 +83,24 @@ impl ProfileError {
             Self::Io { .. } => Code::NotSaved,
             Self::Damaged { .. } | Self::NoRandomness | Self::Interrupted => Code::Internal,
         }
+    }
+}
+
+/// What helps against it.
+pub(crate) fn remedy(why: &io::Error) -> &'static str {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the system has many more, and most are rare here")]
+    match why.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "make room on that disk and try again; what was there before is whole"
+        }
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            "make it writable for you, or choose another place with --data-dir"
+        }
+        io::ErrorKind::OutOfMemory => "close other programs and try again",
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::IsADirectory => {
+            "look what is there, or choose another place with --data-dir"
+        }
+        _ => "try again; if it stays, look at the disk, or choose another place with --data-dir",
     }
 }
 
@@ -108,6 +129,15 @@ pub(super) fn keystore_error(path: &Path) -> impl FnOnce(KeystoreError) -> Profi
         }
         KeystoreError::Damaged(why) => ProfileError::Damaged { path, why: why.to_owned() },
         KeystoreError::NotAKeystore => ProfileError::Damaged { path, why: error.to_string() },
+    }
+}
+
+pub(super) fn commit_error(dir: &Path) -> impl FnOnce(CommitError) -> ProfileError {
+    let path = dir.join(super::DATABASE);
+    move |error| match error {
+        CommitError::Full => ProfileError::Io { path, source: io::ErrorKind::StorageFull.into() },
+        CommitError::Io(source) => ProfileError::Io { path, source },
+        CommitError::Damaged { .. } => ProfileError::Damaged { path, why: error.to_string() },
     }
 }
 

@@ -17,7 +17,7 @@ use rand_chacha::ChaCha20Rng;
 use zeroize::Zeroizing;
 
 use super::{
-    KEYSTORE, Password, ProfileError, RESTORED,
+    KEYSTORE, LINKING, Password, ProfileError, RESTORED, Who,
     error::{io_error, keystore_error},
     file, rng,
 };
@@ -99,19 +99,26 @@ impl Keyring {
     }
 
     /// From now on this is a device of the account that certified it. The key of the account that the profile was made
-    /// with is gone.
-    pub fn take_over(&self, password: Option<&Password>, joined: &Joined) -> Result<(), ProfileError> {
+    /// with is gone. Answers who we are then.
+    pub(crate) fn take_over(&self, password: Option<&Password>, joined: &Joined) -> Result<Who, ProfileError> {
         let _one_at_a_time = self.changing.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let mut secrets = self.open(password)?;
         secrets.certificate = joined.certificate.clone();
         secrets.record = joined.record.clone();
-        self.identity(&secrets)?;
+        let identity = self.identity(&secrets)?;
         // A profile from recovery words unseals its account key at each start, and this one will have none.
         let marker = self.dir.join(RESTORED);
         if marker.exists() {
             std::fs::remove_file(&marker).map_err(io_error(&marker))?;
         }
-        self.write(&secrets, None, password, &mut rng()?)
+        self.write(&secrets, None, password, &mut rng()?)?;
+        let waiting = self.dir.join(LINKING);
+        if waiting.exists() {
+            std::fs::remove_file(&waiting)
+                .and_then(|()| file::sync_directory_of(&waiting))
+                .map_err(io_error(&waiting))?;
+        }
+        Ok(Who { identity, account_key: None, marker })
     }
 
     pub(super) fn write(

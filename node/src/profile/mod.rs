@@ -26,6 +26,7 @@ use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng as _};
 use zeroize::Zeroizing;
 
 pub use error::ProfileError;
+pub(crate) use error::remedy;
 pub use keyring::Keyring;
 pub(crate) use port::LastPort;
 pub use succession::Successor;
@@ -43,6 +44,10 @@ const DATABASE: &str = "history.db";
 /// or for 30 days, as the engine decides. Then the marker goes, and with it the key from every later start.
 const RESTORED: &str = "restored";
 
+/// There while a profile that was made for a link waits for it: its keys may be certified already, so they are kept until
+/// the link has come to an end, one way or the other.
+const LINKING: &str = "linking";
+
 /// A password as it was typed. Wiped on drop.
 #[derive(Debug)]
 pub struct Password(keystore::Password);
@@ -59,6 +64,11 @@ pub fn exists(dir: &Path) -> bool {
     dir.join(KEYSTORE).exists()
 }
 
+/// Whether the profile in `dir` was made for a link that has not come to an end.
+pub fn awaits_link(dir: &Path) -> bool {
+    dir.join(LINKING).exists()
+}
+
 /// Whether opening the profile in `dir` takes a password.
 pub fn needs_password(dir: &Path) -> Result<bool, ProfileError> {
     Keyring::new(dir).has_password()
@@ -69,7 +79,7 @@ pub fn needs_password(dir: &Path) -> Result<bool, ProfileError> {
 pub fn create(dir: &Path, name: &Nickname, password: Option<&Password>) -> Result<Zeroizing<String>, ProfileError> {
     let mut rng = rng()?;
     let account = AccountKey::generate(&mut rng);
-    make(dir, &account, (name, &device_name(name)), password, rng, false)?;
+    make(dir, &account, (name, &device_name(name)), password, rng, None)?;
     Ok(account.words())
 }
 
@@ -81,13 +91,13 @@ pub fn create_for_link(dir: &Path, device: Option<&Nickname>, password: Option<&
     #[expect(clippy::expect_used, reason = "a constant that is one")]
     let name = Nickname::parse("new device").expect("a name");
     let device = device.cloned().unwrap_or_else(|| device_name(&name));
-    make(dir, &account, (&name, &device), password, rng, false)
+    make(dir, &account, (&name, &device), password, rng, Some(LINKING))
 }
 
 /// Takes away a profile that has just been made and came to nothing.
 pub fn discard(dir: &Path) -> Result<(), ProfileError> {
     let _lock = ProfileLock::take(dir).map_err(lock_error(dir))?;
-    for name in [KEYSTORE, DATABASE] {
+    for name in [KEYSTORE, DATABASE, LINKING] {
         let path = dir.join(name);
         match fs::remove_file(&path) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(io_error(&path)(error)),
@@ -101,7 +111,7 @@ pub fn discard(dir: &Path) -> Result<(), ProfileError> {
 /// friend tells what the account was called.
 pub fn restore(dir: &Path, words: &str, name: &Nickname, password: Option<&Password>) -> Result<(), ProfileError> {
     let account = AccountKey::from_words(words).map_err(ProfileError::BadWords)?;
-    make(dir, &account, (name, &device_name(name)), password, rng()?, true)
+    make(dir, &account, (name, &device_name(name)), password, rng()?, Some(RESTORED))
 }
 
 fn make(
@@ -110,7 +120,7 @@ fn make(
     (name, device): (&Nickname, &Nickname),
     password: Option<&Password>,
     mut rng: ChaCha20Rng,
-    restored: bool,
+    marker: Option<&str>,
 ) -> Result<(), ProfileError> {
     let _lock = ProfileLock::take(dir).map_err(lock_error(dir))?;
     file::make_private(dir).map_err(io_error(dir))?;
@@ -119,8 +129,8 @@ fn make(
     }
     let secrets = new_secrets(account, name, device, &mut rng)?;
     drop(new_store(dir, &store_key(&secrets))?);
-    if restored {
-        let marker = dir.join(RESTORED);
+    if let Some(marker) = marker {
+        let marker = dir.join(marker);
         file::replace(&marker, b"").map_err(io_error(&marker))?;
     }
     Keyring::new(dir).write(&secrets, Some(account), password, &mut rng)
@@ -264,6 +274,7 @@ impl OpenedProfile {
         }
         let lock = ProfileLock::take(dir).map_err(lock_error(dir))?;
         file::make_private(dir).map_err(io_error(dir))?;
+        succession::resume(dir)?;
         let keyring = Keyring::new(dir);
         let secrets = keyring.open(password)?;
         let identity = keyring.identity(&secrets)?;

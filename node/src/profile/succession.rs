@@ -1,13 +1,15 @@
 //! A bare profile becomes a device of an account that exists: other keys, an empty database, the same place.
 //!
-//! The keystore is the profile, so replacing it is the one step that counts. Before it there is the old profile with a
-//! folder that nobody needs; after it there is the new one, whose database may still lie in that folder.
+//! Everything is made in a folder beside the old profile, and its keystore is written there last. From then on the new
+//! profile counts: the account may be told of its device, and whatever cuts the process off, the next start takes it up.
+//! Before, the folder is nothing that anybody needs. So no device is ever told of whose keys are gone.
 
 use std::{
     fmt, fs, io,
     path::{Path, PathBuf},
 };
 
+use hobnob_engine::work::Records;
 use hobnob_shared::{
     identity::{AccountKey, AccountRecord, Identity, SignedRecord, keystore::Secrets},
     limits::MAX_DEVICES,
@@ -15,15 +17,16 @@ use hobnob_shared::{
 use hobnob_store::{OpenError, Store, StoreKey};
 
 use super::{
-    DATABASE, Keyring, Password, ProfileError, RESTORED, Who, device_name,
-    error::{io_error, store_error},
+    DATABASE, KEYSTORE, Keyring, Password, ProfileError, RESTORED, Who, device_name,
+    error::{commit_error, io_error, store_error},
     file, new_device, rng, store_key,
 };
 
 /// The folder in which the next database is made.
 const NEXT: &str = "next";
 
-/// A profile that is ready to take the place of the one in its directory. Dropped, it leaves nothing that counts.
+/// A profile that is ready to take the place of the one in its directory. Dropped before its keys are written down, it
+/// leaves nothing that counts.
 pub struct Successor {
     dir: PathBuf,
     keystore: Vec<u8>,
@@ -33,13 +36,13 @@ pub struct Successor {
 }
 
 impl Successor {
-    /// Makes a new device of the account with `key`, whose newest record is `newest`. The keystore will be under the
-    /// password that the profile has now, which is checked.
+    /// Makes a new device of the account with `key`, whose newest record is `newest`, and whose database begins with
+    /// `records`. The keystore will be under the password that the profile has now, which is checked.
     pub fn prepare(
         keyring: &Keyring,
         password: Option<&Password>,
-        key: AccountKey,
-        newest: &SignedRecord,
+        (key, newest): (AccountKey, &SignedRecord),
+        records: &Records,
     ) -> Result<Self, ProfileError> {
         let before = keyring.open(password)?;
         let mut rng = rng()?;
@@ -65,15 +68,17 @@ impl Successor {
         };
         let keystore = keyring.seal(&secrets, Some(&key), password, &mut rng)?;
         let next = keyring.directory().join(NEXT);
-        clear(&next).map_err(io_error(&next))?;
+        withdraw(keyring.directory())?;
         let store_key = store_key(&secrets);
-        drop(Store::create(&next, &store_key).map_err(store_error(&next))?);
+        let mut store = Store::create(&next, &store_key).map_err(store_error(&next))?;
+        store.commit(records).map_err(commit_error(&next))?;
+        drop(store);
         let identity = Identity { account: key.id(), device_keys, certificate, record: record.clone() };
         let who = Who { identity, account_key: Some(key), marker: keyring.directory().join(RESTORED) };
         Ok(Self { dir: keyring.directory().to_owned(), keystore, store_key, who, record })
     }
 
-    /// The record that lists this device: a rendezvous must take it first.
+    /// The record that lists this device, for others to be told once its keys are written down.
     pub fn record(&self) -> &SignedRecord {
         &self.record
     }
@@ -83,12 +88,24 @@ impl Successor {
         &self.who.identity
     }
 
+    /// Writes the keys down. From now on this profile takes the place at the next start, if nothing does so before; only
+    /// [`Self::withdraw`] takes that back.
+    pub(crate) fn write_down(&self) -> Result<(), ProfileError> {
+        let next = self.dir.join(NEXT);
+        let path = next.join(KEYSTORE);
+        file::replace(&path, &self.keystore).and_then(|()| file::sync_directory_of(&next)).map_err(io_error(&path))
+    }
+
+    /// Nobody was told of this device: the old profile stays.
+    pub(crate) fn withdraw(self) -> Result<(), ProfileError> {
+        withdraw(&self.dir)
+    }
+
     /// Takes the place. The database of the old profile is not to be written from now on. After an error the profile on disk is the old
     /// one or the new one, whole; which one, the next start finds out.
     pub(crate) fn take_place(self) -> Result<(Store, Who), ProfileError> {
-        let marker = self.dir.join(RESTORED);
-        file::replace(&marker, b"").map_err(io_error(&marker))?;
-        Keyring::new(&self.dir).replace(&self.keystore)?;
+        self.write_down()?;
+        resume(&self.dir)?;
         finish(&self.dir, &self.store_key)?;
         let store = Store::open(&self.dir, &self.store_key).map_err(store_error(&self.dir))?;
         Ok((store, self.who))
@@ -99,6 +116,30 @@ impl fmt::Debug for Successor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Successor(..)")
     }
+}
+
+/// Goes on with a succession whose keys were written down, before the keystore is read: they are the profile's from now
+/// on.
+pub(super) fn resume(dir: &Path) -> Result<(), ProfileError> {
+    let written = dir.join(NEXT).join(KEYSTORE);
+    if !written.exists() {
+        return Ok(());
+    }
+    let marker = dir.join(RESTORED);
+    file::replace(&marker, b"").map_err(io_error(&marker))?;
+    let path = dir.join(KEYSTORE);
+    fs::rename(&written, &path).and_then(|()| file::sync_directory_of(&path)).map_err(io_error(&path))
+}
+
+/// Takes back what was written down. The keys go first: without them the rest is nothing.
+fn withdraw(dir: &Path) -> Result<(), ProfileError> {
+    let next = dir.join(NEXT);
+    let keys = next.join(KEYSTORE);
+    match fs::remove_file(&keys).and_then(|()| file::sync_directory_of(&keys)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(io_error(&keys)(error)),
+        Ok(()) | Err(_) => {}
+    }
+    clear(&next).map_err(io_error(&next))
 }
 
 /// Ends a succession that was cut off: the next database is taken if it is that of this keystore, else it goes.
@@ -153,7 +194,17 @@ mod tests {
 
     fn prepared(dir: &Path, key: &AccountKey, record: &SignedRecord) -> Successor {
         let profile = OpenedProfile::open(dir, None).unwrap();
-        Successor::prepare(profile.keyring(), None, AccountKey::from_bytes(key.to_bytes()), record).unwrap()
+        prepare(profile.keyring(), None, key, record).unwrap()
+    }
+
+    fn prepare(
+        keyring: &Keyring,
+        password: Option<&Password>,
+        key: &AccountKey,
+        record: &SignedRecord,
+    ) -> Result<Successor, ProfileError> {
+        let account = (AccountKey::from_bytes(key.to_bytes()), record);
+        Successor::prepare(keyring, password, account, &Records::new())
     }
 
     fn identity(dir: &Path, password: Option<&Password>) -> Identity {
@@ -178,28 +229,50 @@ mod tests {
     }
 
     #[test]
-    fn cut_off_before_the_keystore_the_old_profile_is_whole() {
+    fn cut_off_before_the_keys_are_written_down_the_old_profile_is_whole() {
         let (dir, key, record) = cast(None);
         let before = identity(dir.path(), None);
         drop(prepared(dir.path(), &key, &record));
         assert!(dir.path().join(NEXT).exists());
+        // A write that was torn is none.
+        fs::write(dir.path().join(NEXT).join("keystore.new"), "torn").unwrap();
         assert_eq!(identity(dir.path(), None).account, before.account);
         assert!(!dir.path().join(NEXT).exists());
     }
 
     #[test]
-    fn cut_off_behind_the_keystore_the_new_profile_is_whole() {
-        for moved in [false, true] {
+    fn cut_off_behind_the_keys_the_next_start_is_the_new_device() {
+        for cut in 0..4 {
             let (dir, key, record) = cast(None);
             let successor = prepared(dir.path(), &key, &record);
-            Keyring::new(dir.path()).replace(&successor.keystore).unwrap();
-            if moved {
-                fs::rename(dir.path().join(NEXT).join(DATABASE), dir.path().join(DATABASE)).unwrap();
+            let device = successor.identity().device_keys.id();
+            successor.write_down().unwrap();
+            let next = dir.path().join(NEXT);
+            if cut > 0 {
+                fs::write(dir.path().join(RESTORED), "").unwrap();
             }
-            assert_eq!(identity(dir.path(), None).account, key.id(), "moved: {moved}");
-            assert!(!dir.path().join(NEXT).exists());
-            assert!(exists(dir.path()));
+            if cut > 1 {
+                fs::rename(next.join(KEYSTORE), dir.path().join(KEYSTORE)).unwrap();
+            }
+            if cut > 2 {
+                fs::rename(next.join(DATABASE), dir.path().join(DATABASE)).unwrap();
+            }
+            let (after, account_key) = OpenedProfile::open(dir.path(), None).unwrap().into_parts().who.copy();
+            assert_eq!((after.account, after.device_keys.id()), (key.id(), device), "cut {cut}");
+            assert!(account_key.is_some(), "cut {cut}: it can vouch for itself");
+            assert!(!next.exists() && exists(dir.path()), "cut {cut}");
         }
+    }
+
+    #[test]
+    fn what_is_withdrawn_leaves_the_old_profile() {
+        let (dir, key, record) = cast(None);
+        let before = identity(dir.path(), None);
+        let successor = prepared(dir.path(), &key, &record);
+        successor.write_down().unwrap();
+        successor.withdraw().unwrap();
+        assert!(!dir.path().join(NEXT).exists());
+        assert_eq!(identity(dir.path(), None).account, before.account);
     }
 
     #[test]
@@ -207,11 +280,9 @@ mod tests {
         let (dir, key, record) = cast(None);
         drop(prepared(dir.path(), &key, &record));
         let profile = OpenedProfile::open(dir.path(), None).unwrap();
-        let again = |key: &AccountKey| {
-            Successor::prepare(profile.keyring(), None, AccountKey::from_bytes(key.to_bytes()), &record).unwrap()
-        };
-        drop(again(&key));
-        drop(again(&key).take_place().unwrap());
+        let again = || prepare(profile.keyring(), None, &key, &record).unwrap();
+        again().write_down().unwrap();
+        drop(again().take_place().unwrap());
         drop(profile);
         assert_eq!(identity(dir.path(), None).account, key.id());
     }
@@ -222,12 +293,9 @@ mod tests {
         let (dir, key, record) = cast(password("mine").as_ref());
         let before = identity(dir.path(), password("mine").as_ref());
         let profile = OpenedProfile::open(dir.path(), password("mine").as_ref()).unwrap();
-        let prepare = |typed: &str| {
-            let key = AccountKey::from_bytes(key.to_bytes());
-            Successor::prepare(profile.keyring(), password(typed).as_ref(), key, &record)
-        };
-        assert!(matches!(prepare("yours"), Err(ProfileError::WrongPassword)));
-        let successor = prepare("mine").unwrap();
+        let prepared = |typed: &str| prepare(profile.keyring(), password(typed).as_ref(), &key, &record);
+        assert!(matches!(prepared("yours"), Err(ProfileError::WrongPassword)));
+        let successor = prepared("mine").unwrap();
         drop(profile);
         assert_eq!(identity(dir.path(), password("mine").as_ref()).account, before.account);
         drop(successor);
@@ -238,7 +306,7 @@ mod tests {
         let (dir, _, record) = cast(None);
         let (_other, key, _) = cast(None);
         let profile = OpenedProfile::open(dir.path(), None).unwrap();
-        let refused = Successor::prepare(profile.keyring(), None, key, &record);
+        let refused = prepare(profile.keyring(), None, &key, &record);
         assert!(matches!(refused, Err(ProfileError::BadAccount(_))));
     }
 }

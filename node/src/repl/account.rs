@@ -9,7 +9,7 @@ use hobnob_shared::{rendezvous::RegistrationCode, text::Username};
 use tokio::sync::mpsc;
 use zeroize::Zeroizing;
 
-use super::{act::TRIES, front::Front, render};
+use super::{front::Front, render, secrets::TRIES};
 use crate::{
     account::{
         self, FullName, Login, LoginEnd, Registration, Stage,
@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// What is told of a password that was not chosen.
-const NOT_CHOSEN: &str = "nothing was registered. What you type now is a message again";
+const NOT_CHOSEN: &str = "nothing was changed. What you type now is a message again";
 
 /// More stages than there are.
 const STAGES: usize = 16;
@@ -70,14 +70,40 @@ impl Front {
         match self.telling(async |tell| account::login(&node, wish, tell).await).await? {
             LoginEnd::Again => self.say(&format!("you are logged in as {name} again")),
             LoginEnd::NewDevice => {
-                self.scene.chat = None;
-                self.load().await?;
                 self.say(&format!(
                     "this machine is a device of {name} now; your other devices and your friends are told, and friends \
                      come back as they are reached"
                 ));
+                self.begin_anew().await?;
             }
         }
+        Ok(())
+    }
+
+    /// Asks for the old password of our name, and for the new one twice.
+    pub(super) async fn change_name_password(
+        &mut self,
+        host: Option<String>,
+        file: Option<PathBuf>,
+        old_file: Option<PathBuf>,
+    ) -> Result<(), Refusal> {
+        let (server, name) = account::home(&self.node, host.as_deref()).await?;
+        let host = server.address.host().to_owned();
+        let old = match old_file {
+            Some(file) => secret_from(&file)?,
+            None => self.secret(&format!("old password of {name} at {host}: ")).await?,
+        };
+        let (node, home) = (self.node.clone(), (server, name.clone()));
+        let unlocked = self.telling(async |tell| account::unlock(&node, home, old, tell).await).await?;
+        let new = match file {
+            Some(file) => StrongPassword::parse(&secret_from(&file)?, &name)?,
+            None => self.choose_password(&name).await?,
+        };
+        self.telling(async |tell| account::change_password(&node, unlocked, new, tell).await).await?;
+        self.say(&format!(
+            "/login {name} takes the new password from now on. Your other devices stay logged in; each of them says when it \
+             wants the new one, to keep the vault up to date. What this profile asks for at its start is unchanged"
+        ));
         Ok(())
     }
 

@@ -4,14 +4,10 @@ use std::time::Duration;
 
 use hobnob_shared::text::{Handle, Nickname, Note};
 use tokio::time::{Instant, timeout_at};
-use zeroize::Zeroizing;
 
 use super::{front::Front, news::Hush, render, terminal::Typed};
 use crate::{
-    api::{
-        Code, Command, Delivery, DeliveryState, Event, Message, Password, Presence, ProfileError, Refusal, Reply,
-        Standing,
-    },
+    api::{Code, Command, Delivery, DeliveryState, Event, Message, Password, Presence, Refusal, Reply, Standing},
     command::{self, Action, Context, Local, Parsed},
 };
 
@@ -21,17 +17,8 @@ const DELIVERY_PAUSE: Duration = Duration::from_millis(120);
 /// Delivered, it is shown as read if that comes within this time.
 const READ_PAUSE: Duration = Duration::from_millis(50);
 
-/// How often a password may be mistyped: a person who is sent back to the chat may type the next one there.
-pub(super) const TRIES: usize = 3;
-
 /// Without escape sequences only the terminal itself can forget what it shows.
 const PLAIN_CLEAR: &str = "a plain screen cannot be cleared from here; closing this window does it";
-
-/// What is asked while recovery words are on the screen.
-const WRITTEN_DOWN: &str = "Written down? Enter removes them: ";
-
-/// Cells of a numbered recovery word.
-const WORD_CELLS: usize = 14;
 
 /// Cells of a question about a line.
 const QUESTION_CELLS: usize = 200;
@@ -244,6 +231,7 @@ impl Front {
             Local::JoinAccount(link) => self.join_account(name, link).await?,
             Local::RevokeDevice(device) => self.revoke_device(name, device).await?,
             Local::Passwd => self.change_password().await?,
+            Local::NamePasswd { host, file, old_file } => self.change_name_password(host, file, old_file).await?,
             Local::Recovery => self.show_recovery().await?,
             Local::Aliases => self.list_aliases().await?,
             Local::Clear if self.options.plain => self.say(PLAIN_CLEAR),
@@ -313,64 +301,6 @@ impl Front {
         Ok(())
     }
 
-    async fn change_password(&mut self) -> Result<(), Refusal> {
-        let node = self.node.clone();
-        let check = async |old: Zeroizing<String>| {
-            node.account_key(Password::new(old.clone())).await?;
-            Ok(old)
-        };
-        let old = self.unlocked("old password: ", check).await?;
-        let new = self.new_password().await?;
-        let is_empty = new.is_empty();
-        self.node.change_password(Password::new(old), Password::new(new)).await.map_err(|why| refusal(&why))?;
-        self.say(if is_empty {
-            "there is no password now: whoever has this disk has your keys"
-        } else {
-            "changed; it is asked for at the next start"
-        });
-        Ok(())
-    }
-
-    async fn new_password(&mut self) -> Result<Zeroizing<String>, Refusal> {
-        for _ in 0..TRIES {
-            let new = self.secret("new password (empty for none): ").await?;
-            if *self.secret("the new one again: ").await? == *new {
-                return Ok(new);
-            }
-            self.say("the two are not the same");
-        }
-        let message = "the password is what it was. What you type now is a message again: /passwd asks once more";
-        Err(Refusal::new(Code::Login, message))
-    }
-
-    async fn show_recovery(&mut self) -> Result<(), Refusal> {
-        let node = self.node.clone();
-        let words = self.unlocked("password: ", async |typed| node.recovery_words(Password::new(typed)).await).await?;
-        self.show_words(&words).await;
-        Ok(())
-    }
-
-    /// The words that restore the account, until they are written down.
-    pub(super) async fn show_words(&mut self, words: &str) {
-        let waits = !self.options.plain && !self.options.no_input;
-        let then = if self.options.plain { ", then close this window" } else { "" };
-        self.say(&format!("these words restore your account. Whoever has them is you: write them on paper{then}"));
-        let in_a_row = (self.look().width / WORD_CELLS).clamp(1, 6);
-        let mut lines = Zeroizing::new(String::new());
-        for (at, word) in words.split_whitespace().enumerate() {
-            let end = if (at + 1).is_multiple_of(in_a_row) { "\n" } else { "" };
-            lines.push_str(&format!("{:>4} {word:<9}{end}", at + 1));
-        }
-        let text = Zeroizing::new(render::page(lines.trim_end_matches(['\n', ' ']), &self.look()));
-        self.terminal.put(&text);
-        if waits {
-            // Whatever is typed, and Ctrl-C too: nobody wants them to stay.
-            self.terminal.answer(WRITTEN_DOWN.to_owned()).await;
-            self.terminal.clear();
-            self.say("the words are off the screen; /recovery shows them again");
-        }
-    }
-
     async fn list_aliases(&mut self) -> Result<(), Refusal> {
         let Reply::Settings(mut settings) = self.node.ask(Command::Settings { key: None }).await? else {
             return Ok(());
@@ -378,38 +308,6 @@ impl Front {
         settings.retain(|setting| setting.key.starts_with(command::ALIAS_PREFIX));
         self.show("alias", &Reply::Settings(settings), false);
         Ok(())
-    }
-
-    /// Does `work` with the password of the profile, empty if it has none. A wrong one is asked for again.
-    pub(super) async fn unlocked<T>(
-        &mut self,
-        prompt: &str,
-        work: impl AsyncFn(Zeroizing<String>) -> Result<T, ProfileError>,
-    ) -> Result<T, Refusal> {
-        let has_password = self.node.has_password();
-        for _ in 0..TRIES {
-            let typed = if has_password { self.secret(prompt).await? } else { Zeroizing::default() };
-            match work(typed).await {
-                Err(ProfileError::WrongPassword | ProfileError::PasswordNeeded) if has_password => {
-                    self.say("the password is wrong");
-                }
-                done => return done.map_err(|why| refusal(&why)),
-            }
-        }
-        Err(Refusal::new(Code::Login, "nothing was changed. What you type now is a message again"))
-    }
-
-    pub(super) async fn secret(&mut self, prompt: &str) -> Result<Zeroizing<String>, Refusal> {
-        if self.options.no_input {
-            return Err(Refusal::new(Code::Login, "this asks for a password, and --no-input forbids that"));
-        }
-        self.asked_secret = true;
-        match self.terminal.secret(prompt).await {
-            Typed::Secret(text) => Ok(text),
-            Typed::Line { .. } | Typed::NextUnread { .. } | Typed::Answer(_) | Typed::Interrupted | Typed::End => {
-                Err(Refusal::new(Code::Login, "no password was given; nothing was changed"))
-            }
-        }
     }
 }
 
@@ -466,8 +364,4 @@ fn qr_of(reply: &Reply, look: &render::Look) -> String {
     };
     let too_small = || render::notice("there is no room for a QR code here; make the window larger", look);
     render::qr(&text, look).unwrap_or_else(too_small)
-}
-
-fn refusal(why: &ProfileError) -> Refusal {
-    Refusal::new(why.code(), why.to_string())
 }

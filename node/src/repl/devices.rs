@@ -25,7 +25,7 @@ impl Front {
         Ok(())
     }
 
-    /// The profile becomes a device of another account; the chat ends, to begin again as that.
+    /// The profile becomes a device of another account, and the chat goes on as that.
     pub(super) async fn join_account(&mut self, name: &'static str, link: DeviceLink) -> Result<(), Refusal> {
         let node = self.node.clone();
         let check = async |typed: Zeroizing<String>| {
@@ -35,12 +35,17 @@ impl Front {
         let password = self.unlocked("password: ", check).await?;
         self.say("reaching the other machine");
         let reply = self.node.ask(Command::JoinAccount { invite: link.0 }).await?;
-        if let Reply::Joined(joined) = &reply {
-            let kept = self.node.take_over(Password::new(password), (**joined).clone()).await;
-            kept.map_err(|why| Refusal::new(why.code(), why.to_string()))?;
-            self.leaving = Some(super::Exit::Left);
-        }
+        let Reply::Joined(joined) = &reply else { return Ok(()) };
+        self.node.take_over(Password::new(password), (**joined).clone()).await?;
         self.show(name, &reply, false);
-        Ok(())
+        self.begin_anew().await
+    }
+
+    /// The node is another account's device now: what was known of the old one is nothing.
+    pub(super) async fn begin_anew(&mut self) -> Result<(), Refusal> {
+        self.scene.chat = None;
+        self.drafts.clear();
+        self.load().await?;
+        self.greet().await
     }
 }

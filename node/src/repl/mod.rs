@@ -13,7 +13,9 @@ mod gate;
 mod greeting;
 mod news;
 mod prompt;
+mod reader;
 pub mod render;
+mod secrets;
 mod terminal;
 
 use std::io::{self, Write as _};

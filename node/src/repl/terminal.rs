@@ -1,4 +1,4 @@
-//! The terminal: a thread that reads, a thread that prints above the line being typed, and the one door through which
+//! The terminal: a thread that [reads](super::reader), a thread that prints above the line being typed, and the one door through which
 //! everything goes to the screen.
 //!
 //! Nothing comes here that [`super::render`] has not made; nothing else in the REPL writes to standard output.
@@ -14,60 +14,28 @@ use std::{
 };
 
 use rustix::termios::{OptionalActions, QueueSelector, Termios, tcflush, tcgetattr, tcgetwinsize, tcsetattr};
-use rustyline::{
-    Cmd, ColorMode, Config, Editor, Event, EventHandler, ExternalPrinter, KeyCode, KeyEvent, Modifiers,
-    config::{CompletionType, Configurer},
-    error::ReadlineError,
-    history::MemHistory,
-};
+use rustyline::ExternalPrinter;
 use tokio::sync::mpsc;
 use unicode_segmentation::UnicodeSegmentation as _;
-use zeroize::Zeroizing;
 
+pub(super) use super::reader::Typed;
 use super::{
-    editing::{Editing, NextUnread, SecretKeys, Shared},
+    editing::Shared,
     gate::Gate,
     prompt::Live,
+    reader::{Ask, Reader, read_plain},
 };
-use crate::{command, screen, secret};
+use crate::screen;
 
 /// Lines that may wait while something else holds the screen (a list of completions). More are counted and dropped;
 /// the history has them.
 const PRINT_QUEUE: usize = 1024;
-
-/// Typed lines that Up finds again. They are in memory only.
-const HISTORY_LINES: usize = 1000;
 
 /// Cells of a terminal that does not say.
 const USUAL_SIZE: (usize, usize) = (80, 24);
 
 /// Up and down again: nothing moves, and rustyline draws the prompt anew.
 const REPAINT: &str = "\x1b[A\n";
-
-/// What the reader is asked for.
-#[derive(Debug)]
-enum Ask {
-    Line { prompt: Arc<Live>, draft: String },
-    Answer { prompt: String },
-    Secret { prompt: String },
-}
-
-/// What was typed.
-#[derive(Debug)]
-pub(super) enum Typed {
-    /// A line. `crossed`: something may have been printed behind it, so it must not be taken off the screen.
-    Line { text: String, crossed: bool },
-    /// Alt-A; what stood in the line is put aside.
-    NextUnread { draft: String, crossed: bool },
-    /// The answer to a question.
-    Answer(String),
-    /// A password.
-    Secret(Zeroizing<String>),
-    /// Ctrl-C.
-    Interrupted,
-    /// Ctrl-D, or nobody is there any more.
-    End,
-}
 
 /// Reads and prints.
 #[derive(Debug)]
@@ -95,11 +63,10 @@ impl Terminal {
             None
         } else {
             let (print, lines) = threads::sync_channel(PRINT_QUEUE);
-            let mut editor = editor(&shared, coloured, typing).map_err(io::Error::other)?;
-            let out = editor.create_external_printer().map_err(io::Error::other)?;
+            let mut reader = Reader::open(&shared, coloured, typing)?;
+            let out = reader.printer()?;
             let (gate, count) = (Arc::clone(&shared.gate), Arc::clone(&waiting));
             spawn("hobnob-lines", move || print_lines(out, &lines, &gate, &count))?;
-            let reader = Reader { editor, shared: Arc::clone(&shared), coloured };
             spawn("hobnob-keys", move || reader.run(&asked, &tell))?;
             Some(print)
         };
@@ -223,7 +190,7 @@ pub(super) fn size() -> (usize, usize) {
 }
 
 /// The only place that writes to the screen.
-fn door(text: &str) {
+pub(super) fn door(text: &str) {
     let mut out = io::stdout().lock();
     // A closed terminal ends the reader, and with it everything.
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
@@ -231,123 +198,6 @@ fn door(text: &str) {
 
 fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
     thread::Builder::new().name(name.to_owned()).spawn(work).map(drop)
-}
-
-type ChatEditor = Editor<Editing, MemHistory>;
-
-fn editor(shared: &Arc<Shared>, coloured: bool, typing: mpsc::Sender<String>) -> rustyline::Result<ChatEditor> {
-    let config = Config::builder()
-        .max_history_size(HISTORY_LINES)?
-        .history_ignore_space(true)
-        .completion_type(CompletionType::List)
-        .completion_show_all_if_ambiguous(true)
-        .color_mode(color_mode(coloured))
-        .build();
-    let mut editor = Editor::with_history(config.clone(), MemHistory::with_config(&config))?;
-    editor.set_helper(Some(Editing::new(Arc::clone(shared), coloured, typing)));
-    let alt = |key| KeyEvent(key, Modifiers::ALT);
-    let next = NextUnread(Arc::clone(shared));
-    editor.bind_sequence(alt(KeyCode::Char('a')), EventHandler::Conditional(Box::new(next)));
-    editor.bind_sequence(alt(KeyCode::Enter), Cmd::Newline);
-    editor.bind_sequence(Event::Any, EventHandler::Conditional(Box::new(SecretKeys(Arc::clone(shared)))));
-    Ok(editor)
-}
-
-fn color_mode(coloured: bool) -> ColorMode {
-    if coloured { ColorMode::Forced } else { ColorMode::Disabled }
-}
-
-/// Everything the reading thread has.
-struct Reader {
-    editor: ChatEditor,
-    shared: Arc<Shared>,
-    coloured: bool,
-}
-
-impl Reader {
-    fn run(mut self, asked: &threads::Receiver<Ask>, tell: &mpsc::Sender<Typed>) {
-        while let Ok(ask) = asked.recv() {
-            let typed = match ask {
-                Ask::Line { prompt, draft } => self.line(&prompt, &draft),
-                Ask::Answer { prompt } => self.answer(&prompt),
-                Ask::Secret { prompt } => self.secret(&prompt),
-            };
-            if tell.blocking_send(typed).is_err() {
-                return;
-            }
-        }
-    }
-
-    fn line(&mut self, prompt: &Live, draft: &str) -> Typed {
-        let read = self.editor.readline_with_initial(prompt, (draft, ""));
-        let next_unread = self.shared.next_unread.swap(false, Ordering::SeqCst);
-        if read.is_err() {
-            self.shared.gate.shut();
-        }
-        let crossed = self.shared.gate.was_crossed();
-        match read {
-            Ok(draft) if next_unread => Typed::NextUnread { draft, crossed },
-            Ok(text) => {
-                if !command::may_hold_secret(&text) {
-                    // The history is a list in memory; it cannot fail.
-                    let _ = self.editor.add_history_entry(&text);
-                }
-                Typed::Line { text, crossed }
-            }
-            Err(error) => failed(&error),
-        }
-    }
-
-    fn answer(&mut self, prompt: &str) -> Typed {
-        self.shared.asking.store(true, Ordering::SeqCst);
-        let read = self.editor.readline(prompt);
-        self.shared.asking.store(false, Ordering::SeqCst);
-        read.map_or_else(|error| failed(&error), Typed::Answer)
-    }
-
-    /// Colours are forced on: they are what keeps the password off the screen.
-    fn secret(&mut self, prompt: &str) -> Typed {
-        self.shared.secret.store(true, Ordering::SeqCst);
-        self.editor.set_color_mode(ColorMode::Forced);
-        let read = self.editor.readline(prompt);
-        self.editor.set_color_mode(color_mode(self.coloured));
-        self.shared.secret.store(false, Ordering::SeqCst);
-        read.map_or_else(|error| failed(&error), |text| Typed::Secret(Zeroizing::new(text)))
-    }
-}
-
-fn failed(error: &ReadlineError) -> Typed {
-    if matches!(error, ReadlineError::Interrupted) { Typed::Interrupted } else { Typed::End }
-}
-
-/// Without an editor: lines as the system hands them out.
-fn read_plain(asked: &threads::Receiver<Ask>, tell: &mpsc::Sender<Typed>) {
-    while let Ok(ask) = asked.recv() {
-        let typed = match ask {
-            Ask::Line { draft: _, prompt: _ } => {
-                plain_line().map_or(Typed::End, |text| Typed::Line { text, crossed: true })
-            }
-            Ask::Answer { prompt } => {
-                door(&prompt);
-                plain_line().map_or(Typed::End, Typed::Answer)
-            }
-            Ask::Secret { prompt } => secret::read(&prompt).map_or(Typed::Interrupted, Typed::Secret),
-        };
-        if tell.blocking_send(typed).is_err() {
-            return;
-        }
-    }
-}
-
-fn plain_line() -> Option<String> {
-    let mut line = String::new();
-    match io::stdin().read_line(&mut line) {
-        Ok(1..) => Some(line.trim_end_matches(['\n', '\r']).to_owned()),
-        Ok(0) => None,
-        // Not UTF-8: the line is lost, the next one is not.
-        Err(error) if error.kind() == io::ErrorKind::InvalidData => Some(String::new()),
-        Err(_) => None,
-    }
 }
 
 fn print_lines(mut out: impl ExternalPrinter, lines: &threads::Receiver<String>, gate: &Gate, waiting: &AtomicUsize) {

@@ -32,11 +32,12 @@ use self::{
     desk::{Caller, Desk},
     disk::{Disk, Trouble},
     inbox::{Arrival, BATCH_INPUTS, Inbox, Woken},
+    succession::Succession,
     wire::{Told, Wire},
 };
 use crate::{
     api::{Call, Wish},
-    profile::{Successor, Who},
+    profile::Who,
 };
 
 /// All that the thread owns.
@@ -57,7 +58,7 @@ struct Runtime {
     /// Inputs that the runtime itself has for the engine, before all others.
     own: Vec<Input>,
     /// Accounts that are to take this one's place after the batch.
-    successions: Vec<(Successor, Caller)>,
+    successions: Vec<(Succession, Caller)>,
     /// Nobody has the node yet.
     starting: bool,
     /// The last batch held a timeout.
@@ -107,8 +108,8 @@ impl Runtime {
             Ok(work) => self.act(work),
             Err(why) => self.on_not_saved(why, now),
         }
-        for (successor, caller) in std::mem::take(&mut self.successions) {
-            self.on_succession(successor, caller, now);
+        for (succession, caller) in std::mem::take(&mut self.successions) {
+            self.on_succession(succession, caller, now);
         }
     }
 
@@ -134,7 +135,11 @@ impl Runtime {
             Wish::Command(command) => Some(self.desk.take(command, call.answer)),
             // After this batch: what others asked of the old account is answered by it.
             Wish::Succeed(successor) => {
-                self.successions.push((*successor, call.answer));
+                self.successions.push((Succession::Profile(*successor), call.answer));
+                None
+            }
+            Wish::Become(who) => {
+                self.successions.push((Succession::Keys(*who), call.answer));
                 None
             }
         }

@@ -6,7 +6,7 @@ use hobnob_shared::{rendezvous::RegistrationCode, text::Note};
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::{Script, act, odd_answer};
+use super::{Script, odd_answer};
 use crate::{
     account::{self, FullName, Login, LoginEnd, Registration, password::StrongPassword},
     api::{Code, Command, Refusal, Reply, ServerView},
@@ -48,7 +48,6 @@ impl Script<'_> {
         let wish = Login { name: who.name, server, password, profile_password };
         let end = account::login(self.node, wish, &|_| {}).await?;
         let Reply::WhoAmI(me) = self.node.ask(Command::WhoAmI).await? else { return Err(odd_answer()) };
-        self.chats.on_done(act::ChatChange::List);
         let answer = json!({
             "name": name.as_str(),
             "rendezvous": address.as_str(),
@@ -61,6 +60,32 @@ impl Script<'_> {
             LoginEnd::NewDevice => format!("this machine is a device of {name} now"),
         };
         self.out.answer(command, origin, fields(answer), &text);
+        match end {
+            LoginEnd::Again => Ok(()),
+            LoginEnd::NewDevice => self.begin_anew().await,
+        }
+    }
+
+    pub(super) async fn change_name_password(
+        &mut self,
+        command: &'static str,
+        host: Option<String>,
+        (file, old_file): (Option<PathBuf>, Option<PathBuf>),
+        origin: &Origin,
+    ) -> Result<(), Refusal> {
+        let (Some(file), Some(old_file)) = (file, old_file) else {
+            let message = "passwords are typed at a terminal, or come with --old-password-file FILE and --password-file FILE \
+                           (- is the next line, the old one first)";
+            return Err(Refusal::new(Code::Login, message));
+        };
+        let home = account::home(self.node, host.as_deref()).await?;
+        let (server, name) = home.clone();
+        let old = self.secret(Some(&old_file)).await?;
+        let new = StrongPassword::parse(&self.secret(Some(&file)).await?, &name)?;
+        let unlocked = account::unlock(self.node, home, old, &|_| {}).await?;
+        account::change_password(self.node, unlocked, new, &|_| {}).await?;
+        let text = format!("/login {name} takes the new password from now on; your other devices stay logged in");
+        self.left(command, &server, &text, origin);
         Ok(())
     }
 

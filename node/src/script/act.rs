@@ -10,7 +10,7 @@ use crate::{
     api::{Code, Command, Event, Refusal, Reply, Setting},
     command::{self, Action, Context, DeviceLink, Local, Parsed},
     json::{fields, input::Asked, out::Origin},
-    profile::{Password, ProfileError},
+    profile::Password,
 };
 
 /// Settings whose key begins so are aliases of commands.
@@ -82,16 +82,21 @@ impl Script<'_> {
             Local::Nick(nick) => self.set_profile(name, origin, Some(nick), None).await?,
             Local::Bio(bio) => self.set_profile(name, origin, None, Some(bio)).await?,
             Local::LinkDevice => {
-                let key = self.node.account_key(self.password()?).await.map_err(|why| refusal(&why))?;
+                let key = self.node.account_key(self.password()?).await?;
                 self.answer(name, Command::LinkDevice { key }, origin).await;
             }
             Local::RevokeDevice(device) => {
-                let key = self.node.account_key(self.password()?).await.map_err(|why| refusal(&why))?;
+                let key = self.node.account_key(self.password()?).await?;
                 self.answer(name, Command::RevokeDevice { name: device, key }, origin).await;
             }
             Local::JoinAccount(link) => self.join_account(name, link, origin).await?,
             Local::Passwd => {
-                return Err(Refusal::new(Code::Unsupported, "a password is typed at a terminal; start hobnob in one"));
+                let message = "the password of a profile is typed at a terminal; start hobnob in one. (/passwd rendezvous, \
+                               the one of your name, takes files)";
+                return Err(Refusal::new(Code::Unsupported, message));
+            }
+            Local::NamePasswd { host, file, old_file } => {
+                self.change_name_password(name, host, (file, old_file), origin).await?;
             }
             Local::Recovery => self.recovery(name, origin).await?,
             Local::Aliases => self.list_aliases(name, origin).await?,
@@ -149,26 +154,29 @@ impl Script<'_> {
         nick: Option<Nickname>,
         bio: Option<Note>,
     ) -> Result<(), Refusal> {
-        let key = self.node.account_key(self.password()?).await.map_err(|why| refusal(&why))?;
+        let key = self.node.account_key(self.password()?).await?;
         self.answer(name, Command::SetProfile { nick, bio, key }, origin).await;
         Ok(())
     }
 
-    /// The profile becomes a device of another account; the run ends, for the next one to begin as that.
+    /// The profile becomes a device of another account, and the run goes on as that.
     async fn join_account(&mut self, name: &'static str, link: DeviceLink, origin: &Origin) -> Result<(), Refusal> {
-        self.node.account_key(self.password()?).await.map_err(|why| refusal(&why))?;
+        self.node.account_key(self.password()?).await?;
         let reply = self.ask(Command::JoinAccount { invite: link.0 }).await?;
-        if let Reply::Joined(joined) = &reply {
-            let kept = self.node.take_over(self.password()?, (**joined).clone()).await;
-            kept.map_err(|why| refusal(&why))?;
-            self.leaving = true;
-        }
+        let Reply::Joined(joined) = &reply else { return Err(odd_answer()) };
+        self.node.take_over(self.password()?, (**joined).clone()).await?;
         self.out.reply(name, origin, &reply);
-        Ok(())
+        self.begin_anew().await
+    }
+
+    /// The node is another account's device now, and says so as at a start.
+    pub(super) async fn begin_anew(&mut self) -> Result<(), Refusal> {
+        self.chats = Chats::default();
+        self.begin().await
     }
 
     async fn recovery(&mut self, name: &'static str, origin: &Origin) -> Result<(), Refusal> {
-        let words = self.node.recovery_words(self.password()?).await.map_err(|why| refusal(&why))?;
+        let words = self.node.recovery_words(self.password()?).await?;
         self.out.answer(name, origin, fields(json!({ "recovery_words": words.as_str() })), &words);
         Ok(())
     }
@@ -192,10 +200,6 @@ impl Script<'_> {
             None => Err(Refusal::new(Code::Login, "this needs the password; start hobnob with --password-file FILE")),
         }
     }
-}
-
-fn refusal(why: &ProfileError) -> Refusal {
-    Refusal::new(why.code(), why.to_string())
 }
 
 fn parse_chat(name: &str) -> Result<Handle, Refusal> {

@@ -146,7 +146,7 @@ impl Script<'_> {
     }
 
     /// `ready`, and what came while nobody listened.
-    async fn begin(&mut self) -> Result<(), Refusal> {
+    pub(super) async fn begin(&mut self) -> Result<(), Refusal> {
         let Reply::Settings(settings) = self.node.ask(Command::Settings { key: None }).await? else {
             return Err(odd_answer());
         };

@@ -110,6 +110,20 @@ pub(crate) fn update(step: &mut Step<'_>, policy: &Policy, account: &AccountId, 
     apply(step, policy, account, row, newer, payload)
 }
 
+/// Whether a payload holds a newer record than is here, and that one stands by a device.
+pub(crate) fn admits(
+    step: &Step<'_>,
+    account: &AccountId,
+    payload: &AccountPayload,
+    (certificate, device): (&[u8; 32], &DeviceId),
+) -> Served<bool> {
+    let Some(row) = get(step, account)? else { return Ok(false) };
+    let newer = newest(account, payload)?.map(|(_, record)| record).filter(|record| record.seq > row.seq);
+    Ok(newer.is_some_and(|record| {
+        record.devices.contains(certificate) && record.revoked.iter().all(|(revoked, _)| revoked != device)
+    }))
+}
+
 /// That an account was here today.
 pub(crate) fn touch(step: &mut Step<'_>, account: &AccountId, row: &AccountRow) {
     let today = day(step.now_ms);

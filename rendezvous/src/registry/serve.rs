@@ -49,7 +49,7 @@ impl Registry {
             ServerFrame::NameGet(get) => self.look_up(id, step, &get)?,
             ServerFrame::NameSet(set) => name::set(step, &self.session(id)?.account(step)?, set).map(done)?,
             ServerFrame::AccountPut(payload) => {
-                let account = self.session(id)?.account(step)?;
+                let account = self.session(id)?.publisher(step, &payload)?;
                 account::update(step, &self.policy, &account, payload).map(done)?
             }
             ServerFrame::VaultPut(put) => {

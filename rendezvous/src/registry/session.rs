@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use hobnob_shared::{
     id::{AccountId, DeviceId},
-    wire::ErrorCode,
+    wire::{AccountPayload, ErrorCode},
 };
 
 use super::{
@@ -146,6 +146,17 @@ impl Session {
     /// The device that this session is of; only for what needs one.
     pub(crate) fn device(&self, step: &Step<'_>) -> Served<Owner> {
         self.member(step)?.map(|(owner, _)| owner).ok_or_else(|| ErrorCode::Denied.into())
+    }
+
+    /// The account of which this session may say something: also that of a device which only the newer record in what it
+    /// says lists. The account itself has signed that; the device may have been cut off before it could be told here.
+    pub(crate) fn publisher(&self, step: &Step<'_>, payload: &AccountPayload) -> Served<AccountId> {
+        if let Caller::Device { account, device, certificate } = self.caller
+            && account::admits(step, &account, payload, (&certificate, &device))?
+        {
+            return Ok(account);
+        }
+        self.account(step)
     }
 
     /// The account that this session speaks for: of its device, or of whoever logged in.

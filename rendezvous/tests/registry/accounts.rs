@@ -105,6 +105,36 @@ fn a_bare_machine_logs_in_and_becomes_a_device() {
 }
 
 #[test]
+fn a_device_that_only_the_newer_record_lists_may_show_that_record_and_nothing_else() {
+    let mut world = World::new();
+    let mut alice = Person::new("alice", 1);
+    let laptop = world.join(&mut alice);
+    let [phone, stranger] = [7, 8].map(|seed| DeviceKeys::generate(&mut rng(seed)));
+    let caller = |device: &DeviceKeys| Caller::Device {
+        account: alice.account.id(),
+        device: device.id(),
+        certificate: alice.certify(device).hash(),
+    };
+    let (session, other) = (world.open(caller(&phone)), world.open(caller(&stranger)));
+    let put = |seq, devices: &[&DeviceKeys]| ServerFrame::AccountPut(alice.payload(seq, devices));
+    assert_eq!(world.refused(session, ServerFrame::VaultGet), ErrorCode::Denied);
+    // Neither what does not name it, nor what is not newer, nor what somebody else signed.
+    assert_eq!(world.refused(session, put(2, &[&alice.device])), ErrorCode::Denied);
+    assert_eq!(world.refused(session, put(1, &[&alice.device, &phone])), ErrorCode::Denied);
+    let mallory = Person::new("mallory", 3).payload(2, &[&phone]);
+    assert_eq!(world.refused(session, ServerFrame::AccountPut(mallory)), ErrorCode::Denied);
+    let mut forged = alice.payload(2, &[&alice.device, &phone]);
+    forged.records[0].signature = [1; 64];
+    assert_eq!(world.refused(session, ServerFrame::AccountPut(forged)), ErrorCode::Malformed);
+    assert_eq!(world.refused(other, put(2, &[&alice.device, &phone])), ErrorCode::Denied);
+    world.done(session, put(2, &[&alice.device, &phone]));
+    assert!(matches!(world.ask(session, ServerFrame::VaultGet), ServerFrame::Vault(_)));
+    // Revoked, the record that once listed it is an old one.
+    world.done(laptop, put(3, &[&alice.device]));
+    assert_eq!(world.refused(session, put(2, &[&alice.device, &phone])), ErrorCode::Denied);
+}
+
+#[test]
 fn what_is_not_for_a_server_is_unsupported() {
     let mut world = World::new();
     let session = world.open(Caller::Guest);

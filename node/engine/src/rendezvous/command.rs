@@ -110,6 +110,14 @@ impl Rendezvous {
         Ok(Some(Reply::Done))
     }
 
+    /// This machine is a device of another account from now on: names of the old one are not its.
+    pub(crate) fn forget_names(&mut self, step: &mut Step<'_>) {
+        let named = self.servers.all().filter(|(_, row)| row.account.is_some()).map(|(key, _)| *key);
+        for key in named.collect::<Vec<ServerKey>>() {
+            self.servers.change(&key, step, |row| row.account = None);
+        }
+    }
+
     /// Shows front ends how it goes with a rendezvous, once.
     pub(super) fn tell(&mut self, server: &ServerKey, step: &mut Step<'_>) {
         if self.is_news(server)

@@ -39,7 +39,7 @@ impl Rendezvous {
         self.prekeys.current().filter(|_| self.has_name())
     }
 
-    fn put_account(&mut self, own: &Own, step: &mut Step<'_>) {
+    pub(super) fn put_account(&mut self, own: &Own, step: &mut Step<'_>) {
         let stamp: Stamp = own.stamp(step);
         let ready =
             self.sessions.values().filter(|it| it.lane == Lane::Account && it.is_ready && it.published != Some(stamp));

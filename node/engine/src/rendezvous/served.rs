@@ -79,7 +79,9 @@ impl Parts {
         };
         self.rendezvous.on_reached(&server, step);
         self.begin_presence(server, time_ms, step);
+        // These first: a device that has just been made may not be known there yet, and would be refused the rest.
         self.rendezvous.ask_own_name(server, step);
+        self.rendezvous.put_account(&self.own, step);
         self.rendezvous.ask_knocks(server, step);
         self.mail_reached(server, step);
         self.rendezvous.begin_vault(server, step);

@@ -8,10 +8,11 @@ use serde_bytes::ByteArray;
 
 use crate::{
     command::{Code, Refusal},
-    row::Table,
+    row::{RowKey, RowValue, Table},
     step::Step,
     tables::TableId,
     view::{Fault, Order},
+    work::Records,
 };
 
 /// Most rendezvous that are used at a time: each costs a connection, and mail is asked for at each.
@@ -51,6 +52,35 @@ pub(crate) struct OwnName {
     /// The vault was opened here once: its settings are ours since.
     #[serde(default)]
     pub(crate) is_merged: bool,
+}
+
+/// The name that an account has at a rendezvous, for a device of it that is made by a login.
+#[derive(Clone, Debug)]
+pub struct Home {
+    /// Where.
+    pub server: Address,
+    /// The key with which it signs names.
+    pub signing_key: [u8; 32],
+    /// The name.
+    pub name: Username,
+    /// The name, signed by both.
+    pub binding: SignedBinding,
+    /// What opens the vault.
+    pub vault_key: Token<32>,
+    /// The number of the vault that was opened.
+    pub vault_seq: u64,
+}
+
+impl Home {
+    /// What is to be stored before the device starts for the first time: it finds its account's friends by itself then,
+    /// whatever happens to the process that logged in.
+    pub fn records(&self) -> Records {
+        let Self { server, signing_key, name, binding, vault_key, vault_seq } = self.clone();
+        let key = *server.x25519();
+        let account = Some(OwnName { name, binding, vault_key, vault_seq, is_merged: false });
+        let row = ServerRow { address: server, signing_key: Some(ByteArray::new(signing_key)), account };
+        Records::from([((Rows::ID, RowKey::to_bytes(&key)), Some(RowValue::to_bytes(&row)))])
+    }
 }
 
 /// All of them.

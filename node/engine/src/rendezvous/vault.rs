@@ -272,10 +272,12 @@ impl Rendezvous {
 
     fn on_unreadable(&mut self, server: &ServerKey, error: &VaultError, step: &mut Step<'_>) {
         let host = self.host(server);
+        let name = self.own_name(server).map_or_else(|| "NAME".to_owned(), |(name, _)| name.to_string());
         let message = match error {
             VaultError::Decrypt => format!(
-                "the vault at {host} does not open here: the password was changed on another machine, or the rendezvous \
-                 lies; log in there again (friends and history here are safe)"
+                "the vault at {host} does not open here: the password was changed, on another machine or here just before \
+                 hobnob was cut off, or the rendezvous lies. /login {name} with the new password mends it (friends and \
+                 history here are safe)"
             ),
             VaultError::TooLarge(_) | VaultError::Newer(_) | VaultError::Unreadable(_) => {
                 format!("the vault at {host} is not kept up to date: {error}")

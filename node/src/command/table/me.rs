@@ -1,5 +1,7 @@
 //! Rows: who we are, and how we show ourselves.
 
+use std::path::PathBuf;
+
 use hobnob_engine::command::{Command, Presence, Refusal};
 use hobnob_shared::{
     identity::Invite,
@@ -42,10 +44,20 @@ pub(super) const ROWS: &[Spec] = &[
     },
     Spec {
         name: "passwd",
-        usage: "/passwd",
-        help: "change the password of this profile",
-        more: "The password protects the keys on this disk. An empty one means that whoever has the disk has the keys.",
-        parse: |_| Ok(Action::Local(Local::Passwd)),
+        usage: "/passwd [rendezvous [HOST] [--password-file F] [--old-password-file F]]",
+        help: "change the password of this profile, or the one of your name at the rendezvous",
+        more: "/passwd alone is about this disk: the password protects the keys on it, and an empty one means that whoever has \
+               the disk has the keys. /passwd rendezvous is about /login: it asks for the old password and twice for the \
+               new one (Enter alone makes one). Your other devices stay logged in. Who forgot the old one sets a new one \
+               with /register NAME, on a device that holds the account's key. Did somebody else know the old one? Then look \
+               at /devices too: a new password takes no device away, /device revoke does.",
+        examples: &[
+            ("/passwd", "what hobnob asks for at the start on this machine"),
+            ("/passwd rendezvous", "what /login asks for on a new machine"),
+        ],
+        args: &[Arg::Word(&["rendezvous"]), Arg::Anything],
+        flags: &["--password-file", "--old-password-file"],
+        parse: passwd,
         ..ROW
     },
     Spec {
@@ -123,6 +135,25 @@ pub(super) const ROWS: &[Spec] = &[
         ..ROW
     },
 ];
+
+fn passwd(args: &mut Args<'_>) -> Result<Action, Refusal> {
+    match args.word()?.as_deref() {
+        None => return Ok(Action::Local(Local::Passwd)),
+        Some("rendezvous") => {}
+        // It may be a password, so it is not repeated.
+        Some(_) => return Err(args.refuse("a password is never a part of the line; it is asked for")),
+    }
+    let (mut host, mut file, mut old_file) = (None, None, None);
+    while let Some(word) = args.word()? {
+        match word.as_str() {
+            "--password-file" => file = Some(PathBuf::from(args.need("a file")?)),
+            "--old-password-file" => old_file = Some(PathBuf::from(args.need("a file")?)),
+            _ if host.is_none() && !word.starts_with('-') => host = Some(word),
+            _ => return Err(args.refuse("more words than a host; passwords are asked for, or come from files")),
+        }
+    }
+    Ok(Action::Local(Local::NamePasswd { host, file, old_file }))
+}
 
 fn device(args: &mut Args<'_>) -> Result<Action, Refusal> {
     match args.need("link or revoke")?.as_str() {

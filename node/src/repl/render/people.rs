@@ -102,7 +102,7 @@ pub(super) fn devices(list: &[OwnDevice], look: &Look) -> String {
 /// This machine has become a device of an account.
 pub(super) fn joined(joined: &Joined) -> String {
     format!(
-        "this machine is a device of {} now ({}), called {}. Friends and chats come when hobnob is started again",
+        "this machine is a device of {} now ({}), called {}. Friends and chats come from your other devices",
         shorten(joined.nick.as_str(), WORDS_CELLS),
         fingerprint(&joined.account),
         shorten(joined.device_name.as_str(), WORDS_CELLS),

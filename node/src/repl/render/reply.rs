@@ -80,7 +80,8 @@ fn done(command: &str, look: &Look) -> String {
         "connect" => "trying that address",
         "outbox" => "done: /outbox shows what still waits",
         "set" | "theme" | "notify" => "set",
-        "alias" => "noted: /alias lists them",
+        // One came, or one went.
+        "alias" => "done: /alias lists what there is",
         _ => "done",
     };
     notice(words, look)
