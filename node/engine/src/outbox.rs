@@ -64,11 +64,11 @@ impl Chat {
         receipts.min_by_key(|receipt| receipt.stored).unwrap_or_default()
     }
 
-    /// Our messages that wait here for a device of the friend, and are not at a carrier either.
+    /// Messages written here that wait here for a device of the friend, and are not at a carrier either.
     pub(crate) fn queued(&self, around: &Around<'_>) -> u64 {
         let devices = around.people.devices(&self.row.account);
         let mut queued = 0;
-        for (number, log) in (0..).zip(&self.logs).filter(|(_, log)| log.row.mine) {
+        for (number, log) in (0..).zip(&self.logs).filter(|(_, log)| log.row.device == around.device) {
             for (branch, known) in (0..).zip(&log.row.branches) {
                 let reached = devices.iter().map(|device| self.receipt(&device.id, number, branch).reached());
                 let (least, reached) = reached.min().unwrap_or_default();
@@ -88,7 +88,7 @@ impl Chat {
         step: &Step<'_>,
     ) -> Result<Vec<(Place, EntryRow)>, Fault> {
         let mut found = Vec::new();
-        for (number, log) in (0..).zip(&self.logs).filter(|(_, log)| log.row.mine) {
+        for (number, log) in (0..).zip(&self.logs).filter(|(_, log)| log.row.device == around.device) {
             for (branch, known) in (0..).zip(&log.row.branches) {
                 let stored = self.least_receipt(number, branch, around).stored;
                 let from = Place { log: number, seq: (stored + 1).max(known.start), branch };
@@ -136,7 +136,7 @@ impl Chat {
         self.set_receipt(device, log, branch, ReceiptRow { stored: seq, messages, ..before });
         self.forget_withdrawn(log, env.around);
         if messages > before.messages {
-            self.tell_states(log, branch, before.stored + 1, seq, env)?;
+            self.tell_states(&device, (log, branch), before.stored + 1, seq, env)?;
         }
         // Whoever has this branch has what it grew from.
         if parent != branch && start > 1 {
@@ -160,21 +160,25 @@ impl Chat {
         for branch in 0..u8::try_from(branches).unwrap_or(u8::MAX) {
             let to = seq.min(self.receipt(&device, log, branch).stored);
             if to > marks.read {
-                self.tell_states(log, branch, marks.read + 1, to, env)?;
+                self.tell_states(&device, (log, branch), marks.read + 1, to, env)?;
             }
         }
         Ok(())
     }
 
-    /// Tells the front ends how far the messages between these two numbers got.
+    /// Tells the front ends how far the messages between these two numbers got, now that this device has moved. What our
+    /// own devices have makes no difference to them.
     pub(crate) fn tell_states(
         &self,
-        log: u32,
-        branch: u8,
+        device: &DeviceId,
+        (log, branch): (u32, u8),
         from: u64,
         to: u64,
         env: &mut Env<'_, '_>,
     ) -> Result<(), Fault> {
+        if env.around.own.lists(device) {
+            return Ok(());
+        }
         let first = (self.number, Place { log, seq: from, branch: 0 }).to_bytes();
         let end = (self.number, Place { log, seq: to + 1, branch: 0 }).to_bytes();
         let chat = env.around.people.handle(&self.row.account);

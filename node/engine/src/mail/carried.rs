@@ -88,7 +88,7 @@ impl Chat {
         let entry = self.entry(Place { log, seq, branch }, env.step)?;
         let carried_messages = entry.map_or(before.reached().1, |row| row.messages);
         self.set_receipt(device, log, branch, ReceiptRow { carried: seq, carried_messages, carried_ms, ..before });
-        self.tell_states(log, branch, before.reached().0 + 1, seq, env)
+        self.tell_states(&device, (log, branch), before.reached().0 + 1, seq, env)
     }
 
     /// Whatever a carrier had for this device is gone: what the device has not receipted waits here again.
@@ -120,7 +120,7 @@ impl Chat {
         if before.carried <= before.stored {
             return Ok(());
         }
-        self.tell_states(log, branch, before.stored + 1, before.carried, env)
+        self.tell_states(&device, (log, branch), before.stored + 1, before.carried, env)
     }
 
     /// Whether a carrier has something for this device that it has not receipted.
