@@ -42,6 +42,11 @@ async fn two_people_meet_see_each_other_and_write() {
     let proof = Proof::Pow { challenge, nonce: 1 };
     let mut guest = Client::guest(at).await;
     guest.done(ServerFrame::KnockPut(KnockPut { account: bob.account.id(), envelopes, proof })).await;
+    let waiting = |frame: &ServerFrame| match frame {
+        ServerFrame::MailWaiting(waiting) => Some(waiting.envelopes),
+        _ => None,
+    };
+    assert_eq!(bobs.note(waiting).await, 0, "he is told to look, though no mail waits");
     let ServerFrame::Knocks(knocks) = bobs.ask(ServerFrame::KnockGet).await else { panic!("no knocks") };
     assert_eq!(knocks.items[0].envelope.as_bytes(), b"sealed request");
 
@@ -64,11 +69,7 @@ async fn two_people_meet_see_each_other_and_write() {
     bobs.done(ServerFrame::BoxPut(BoxPut { mailbox, token: Some(token.clone()) })).await;
     let envelope = Envelope::new(b"sealed mail".to_vec()).unwrap();
     guest.done(ServerFrame::MailPut(MailPut { mailbox, token, envelope: envelope.clone() })).await;
-    let waiting = bobs.note(|frame| match frame {
-        ServerFrame::MailWaiting(waiting) => Some(waiting.envelopes),
-        _ => None,
-    });
-    assert_eq!(waiting.await, 1);
+    assert_eq!(bobs.note(waiting).await, 1);
     let get = || ServerFrame::MailGet(MailGet { after: 0, max: 10 });
     let ServerFrame::Mail(mail) = bobs.ask(get()).await else { panic!("no mail") };
     assert_eq!(mail.items[0].envelope, envelope);
