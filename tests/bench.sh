@@ -9,3 +9,6 @@ for bench in engine chat start idle; do
 done
 cargo bench --quiet --package hobnob-store
 cargo bench --quiet --package hobnob-net
+for bench in names deposits presence login idle; do
+    cargo bench --quiet --package hobnob-rendezvous --bench "$bench"
+done

@@ -283,6 +283,23 @@ mod tests {
     }
 
     #[test]
+    fn the_packaged_file_holds_every_setting_with_its_default() {
+        const PACKAGED: &str = include_str!("../packaging/config.toml");
+        let (packaged, default) = (load(PACKAGED).unwrap(), load("").unwrap());
+        assert_eq!((packaged.limits, packaged.policy), (default.limits, default.policy));
+        assert_eq!((packaged.listen, packaged.metrics, packaged.log), (default.listen, default.metrics, default.log));
+        for text in ["none = 1", "[limits]\nnone = 1"] {
+            // serde names all that there are.
+            let error = load(text).unwrap_err().to_string();
+            let names: Vec<_> = error.split('`').skip(3).step_by(2).collect();
+            assert!(names.len() >= 7, "{error}");
+            for name in names {
+                assert!(PACKAGED.contains(&format!("{name} = ")) || PACKAGED.contains(&format!("[{name}]")), "{name}");
+            }
+        }
+    }
+
+    #[test]
     fn a_wrong_word_is_named_with_its_line() {
         let error = load("\n[limits]\ndisc_mib = 5\n").unwrap_err().to_string();
         assert!(error.contains("line 3") && error.contains("disc_mib"), "{error}");

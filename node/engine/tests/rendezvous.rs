@@ -23,7 +23,7 @@ use hobnob_engine::{
 use hobnob_shared::{
     rendezvous::Address,
     text::{Note, Username},
-    wire::{AccountPayload, ErrorCode, ServerFrame},
+    wire::{AccountPayload, ErrorCode, ServerFrame, rendezvous::MailWaiting},
 };
 
 fn name(text: &str) -> Username {
@@ -325,6 +325,40 @@ fn a_request_by_name_waits_until_the_other_is_there_and_both_become_friends() {
 }
 
 #[test]
+fn a_request_by_name_is_shown_at_once_to_whoever_is_there() {
+    let mut world = two();
+    add(&mut world, 0, "bob").unwrap();
+    let waiting = requests(&mut world, 1);
+    assert_eq!(waiting.iter().map(|request| request.account).collect::<Vec<_>>(), [world.account(0)]);
+    assert_eq!(world.rosa().knocks.len(), 0, "it is out of the box");
+}
+
+#[test]
+fn a_rendezvous_that_tells_nobody_is_asked_for_requests_all_the_same() {
+    let mut world = two();
+    world.rosa().letters.is_mute = true;
+    add(&mut world, 0, "bob").unwrap();
+    assert_eq!(requests(&mut world, 1), []);
+    world.pass(120_000);
+    assert_eq!(requests(&mut world, 1).len(), 1);
+}
+
+#[test]
+fn a_rendezvous_that_cries_without_end_is_asked_one_question_at_a_time() {
+    let mut world = two();
+    let before = world.rosa().asked(131);
+    let of_bob = world.rosa().links.iter().filter(|(_, link)| link.node == 1 && link.mode == Mode::Account);
+    let bobs = *of_bob.map(|(link, _)| link).next().unwrap();
+    let look = ServerFrame::MailWaiting(MailWaiting { envelopes: 0 });
+    // All of them are there before her first answer is.
+    world.announce(vec![(bobs, look); 1_000]);
+    world.settle();
+    assert_eq!(world.rosa().asked(131), before + 2, "one question, and one more for what came meanwhile");
+    add(&mut world, 0, "bob").unwrap();
+    assert_eq!(requests(&mut world, 1).len(), 1, "requests are heard of as before");
+}
+
+#[test]
 fn that_somebody_accepted_arrives_by_name_where_no_session_can_be_had() {
     let mut world = two();
     for node in [0, 1] {
@@ -334,8 +368,6 @@ fn that_somebody_accepted_arrives_by_name_where_no_session_can_be_had() {
     world.pass(120_000);
     world.ask(1, Command::Accept { number: 1 }).unwrap();
     world.pass(5_000);
-    assert_eq!(world.friend(0, "bob").standing, Standing::Pending);
-    world.pass(120_000);
     assert_eq!(world.friend(0, "bob").standing, Standing::Friend);
     assert_eq!(world.peers(0, 1), 0);
     let put = world.rosa().asked(129);

@@ -76,6 +76,8 @@ pub enum Input {
         /// The frame.
         frame: ServerFrame,
     },
+    /// A session said something at this time that was answered elsewhere.
+    Seen(SessionId),
     /// A session ended.
     Closed(SessionId),
     /// The operator made a registration code.
@@ -178,6 +180,7 @@ impl Registry {
                 self.on_opened(session, now_ms, view, work);
             }
             Input::Frame { session, id, frame } => self.on_frame(session, id, frame, now_ms, view, work),
+            Input::Seen(session) => self.presence.on_frame(session, now_ms),
             Input::Closed(session) => self.on_closed(session),
             Input::Code(code) => self.on_code(&code, now_ms, view, work),
             Input::Timeout => self.on_timeout(now_ms, view, work),

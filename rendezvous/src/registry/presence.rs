@@ -70,7 +70,8 @@ impl Presence {
     /// A session said something.
     pub(crate) fn on_frame(&mut self, session: SessionId, now_ms: u64) {
         if let Some(part) = self.sessions.get_mut(&session) {
-            part.seen_ms = now_ms;
+            // It may be told late.
+            part.seen_ms = part.seen_ms.max(now_ms);
         }
     }
 

@@ -1,6 +1,6 @@
 //! One request: who serves it. An arm is one call.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hobnob_shared::{
     limits::{MAX_ACCOUNT_BYTES, MAX_MAILBOX_BYTES, MAX_MAILBOX_ENVELOPES},
@@ -16,7 +16,8 @@ use hobnob_shared::{
 use super::{
     Note, Registry, SessionId, account, knock,
     limits::MAX_SESSION_TOPICS,
-    mailbox, name,
+    mailbox::{self, Owner},
+    name,
     password::{self, Pending},
     session::{Looker, Session},
     step::{Served, Step},
@@ -69,7 +70,7 @@ impl Registry {
                 let owner = self.session(id)?.device(step)?;
                 mailbox::acknowledge(step, &owner, &ack).map(done)?
             }
-            ServerFrame::KnockPut(put) => self.knock(step, put).map(done)?,
+            ServerFrame::KnockPut(put) => self.knock(step, put, notes).map(done)?,
             ServerFrame::KnockGet => {
                 let (account, device) = self.session(id)?.device(step)?;
                 ServerFrame::Knocks(knock::fetch(step, &account, &device)?)
@@ -183,15 +184,20 @@ impl Registry {
 
     fn deposit(&mut self, step: &mut Step<'_>, put: MailPut, notes: &mut Vec<Note>) -> Served<()> {
         let owner = mailbox::deposit(step, &self.policy, put)?;
-        let to = self.sessions.of_device(&owner);
+        self.ring(&owner, step, notes)
+    }
+
+    /// Tells the sessions of a device that something came for it.
+    fn ring(&self, owner: &Owner, step: &Step<'_>, notes: &mut Vec<Note>) -> Served<()> {
+        let to = self.sessions.of_device(owner);
         if !to.is_empty() {
-            let envelopes = mailbox::waiting(step, &owner)?;
+            let envelopes = mailbox::waiting(step, owner)?;
             notes.push(Note { to, frame: ServerFrame::MailWaiting(MailWaiting { envelopes }) });
         }
         Ok(())
     }
 
-    fn knock(&mut self, step: &mut Step<'_>, put: KnockPut) -> Served<()> {
+    fn knock(&mut self, step: &mut Step<'_>, put: KnockPut, notes: &mut Vec<Note>) -> Served<()> {
         let bits = self.policy.knock_bits;
         match put.proof {
             Proof::Pow { challenge, nonce } => {
@@ -203,7 +209,10 @@ impl Registry {
         if account::get(step, &put.account)?.is_none() {
             return Err(ErrorCode::NotFound.into());
         }
-        knock::deposit(step, &self.policy, &put.account, &put.envelopes)
+        knock::deposit(step, &self.policy, &put.account, &put.envelopes)?;
+        // Each device once, however often the request names it.
+        let devices: BTreeSet<_> = put.envelopes.iter().map(|(device, _)| *device).collect();
+        devices.into_iter().try_for_each(|device| self.ring(&(put.account, device), step, notes))
     }
 
     fn publish(&mut self, id: SessionId, step: &Step<'_>, put: PresencePut, notes: &mut Vec<Note>) -> Served<()> {

@@ -13,7 +13,10 @@ use tokio::{
     time::sleep,
 };
 
-use super::outbox::Outbox;
+use super::{
+    outbox::Outbox,
+    pulse::{Beat, Pulse},
+};
 use crate::{
     clock::Clock,
     metrics::Metrics,
@@ -36,8 +39,20 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 /// What sessions and the operator tell the hub.
 #[derive(Debug)]
 pub(crate) enum Message {
-    Opened { session: SessionId, caller: Caller, source: Source, binding: [u8; 32], outbox: Arc<Outbox> },
-    Frame { session: SessionId, id: u32, frame: Box<ServerFrame> },
+    Opened {
+        session: SessionId,
+        caller: Caller,
+        source: Source,
+        binding: [u8; 32],
+        outbox: Arc<Outbox>,
+    },
+    Frame {
+        session: SessionId,
+        id: u32,
+        frame: Box<ServerFrame>,
+    },
+    /// Sessions said that they live.
+    Seen(Vec<Beat>),
     Closed(SessionId),
     Order(Order),
 }
@@ -63,6 +78,7 @@ struct Hub {
     store: Store,
     clock: Clock,
     metrics: Arc<Metrics>,
+    pulse: Arc<Pulse>,
     outboxes: HashMap<SessionId, Arc<Outbox>>,
     /// The last batch wrote something.
     is_writing: bool,
@@ -77,7 +93,7 @@ pub(crate) fn start(
     registry: Registry,
     store: Store,
     clock: Clock,
-    metrics: Arc<Metrics>,
+    (metrics, pulse): (Arc<Metrics>, Arc<Pulse>),
 ) -> io::Result<(mpsc::Sender<Message>, JoinHandle<()>)> {
     let (sender, receiver) = mpsc::channel(QUEUE);
     let hub = Hub {
@@ -85,6 +101,7 @@ pub(crate) fn start(
         store,
         clock,
         metrics,
+        pulse,
         outboxes: HashMap::new(),
         is_writing: false,
         is_closing: false,
@@ -149,6 +166,7 @@ impl Hub {
 
     fn work_out(&mut self, batch: &mut Vec<Message>, view: &Snapshot, work: &mut Work) {
         let now_ms = self.clock.now_ms();
+        self.feel(self.pulse.take(), view, work);
         for message in batch.drain(..) {
             let input = match message {
                 Message::Opened { session, caller, source, binding, outbox } => {
@@ -159,6 +177,10 @@ impl Hub {
                     Input::Opened { session, caller, source, binding }
                 }
                 Message::Frame { session, id, frame } => Input::Frame { session, id, frame: *frame },
+                Message::Seen(beats) => {
+                    self.feel(beats, view, work);
+                    continue;
+                }
                 Message::Closed(session) => {
                     self.outboxes.remove(&session);
                     Input::Closed(session)
@@ -179,6 +201,12 @@ impl Hub {
         }
     }
 
+    fn feel(&mut self, beats: Vec<Beat>, view: &Snapshot, work: &mut Work) {
+        for (session, at_ms) in beats {
+            self.registry.handle(Input::Seen(session), at_ms, view, work);
+        }
+    }
+
     /// The database cannot be read: sessions live on, requests are told to come again.
     fn refuse_all(&mut self, batch: &mut Vec<Message>, work: &mut Work) {
         for message in batch.drain(..) {
@@ -191,7 +219,7 @@ impl Hub {
                     work.answers.push(Answer { session, id, frame: refusal(id, ErrorCode::Internal) });
                 }
                 Message::Closed(session) => drop(self.outboxes.remove(&session)),
-                Message::Frame { .. } | Message::Order(_) => {}
+                Message::Frame { .. } | Message::Seen(_) | Message::Order(_) => {}
             }
         }
     }

@@ -1,11 +1,14 @@
 //! The network side: connections, sessions, and the thread that serves them.
 
+mod boxed;
 mod bucket;
 mod door;
 mod hub;
 mod limits;
 mod muxer;
 mod outbox;
+mod pulse;
+mod quiet;
 mod reading;
 mod session;
 mod streams;
@@ -30,6 +33,7 @@ use crate::{
 };
 use hub::{Message, Order};
 use limits::Shared;
+use pulse::Pulse;
 
 /// What a server is started with.
 #[derive(Debug)]
@@ -96,9 +100,10 @@ pub async fn start(setup: Setup) -> Result<Server, StartError> {
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).map_err(io::Error::other)?;
     let registry = Registry::new(device.clone(), opaque, policy, seed);
-    let (hub, thread) = hub::start(registry, store, clock, metrics.clone())?;
+    let pulse = Arc::new(Pulse::default());
+    let (hub, thread) = hub::start(registry, store, clock, (metrics.clone(), pulse.clone()))?;
     let key = device.x25519_public();
-    let context = context(device, peer, &hub, &limits, &metrics, clock)?;
+    let context = context(device, peer, &hub, &limits, (&metrics, pulse), clock)?;
     let (stop, stopped) = oneshot::channel();
     let swarm = tokio::spawn(swarm::run(swarm, context, stopped));
     Ok(Server { hub, thread, stop, swarm, limits, metrics, peer, key, addresses, secrets })
@@ -109,7 +114,7 @@ fn context(
     peer: PeerId,
     hub: &mpsc::Sender<Message>,
     limits: &Shared,
-    metrics: &Arc<Metrics>,
+    (metrics, pulse): (&Arc<Metrics>, Arc<Pulse>),
     clock: Clock,
 ) -> io::Result<session::Context> {
     use rand_core::Rng as _;
@@ -123,6 +128,7 @@ fn context(
         instance: random()?.next_u64(),
         clock,
         metrics: metrics.clone(),
+        pulse,
     })
 }
 

@@ -18,6 +18,8 @@ use libp2p::core::{
 };
 use yamux::{Connection, ConnectionError, Mode};
 
+use super::quiet::Quiet;
+
 /// Streams of one connection: two sessions while one replaces the other, identify both ways, ping, what just ends.
 const MAX_STREAMS: usize = 8;
 
@@ -40,7 +42,7 @@ impl Yamux {
     }
 
     fn start<C: AsyncRead + AsyncWrite + Unpin>(self, socket: C, mode: Mode) -> Ready<io::Result<Muxer<C>>> {
-        let connection = Connection::new(socket, self.0, mode);
+        let connection = Connection::new(Quiet::new(socket), self.0, mode);
         ready(Ok(Muxer { connection, untaken: VecDeque::new(), waker: None, closing: None }))
     }
 }
@@ -76,7 +78,7 @@ impl<C: AsyncRead + AsyncWrite + Send + Unpin + 'static> OutboundConnectionUpgra
 
 /// One connection and its streams.
 pub(crate) struct Muxer<C> {
-    connection: Connection<C>,
+    connection: Connection<Quiet<C>>,
     untaken: VecDeque<yamux::Stream>,
     waker: Option<Waker>,
     closing: Option<Pin<Box<tokio::time::Sleep>>>,

@@ -34,6 +34,7 @@ use super::{
     hub::Message,
     limits::Shared,
     outbox::{End, Outbox},
+    pulse::Pulse,
     reading::{Reading, put},
 };
 use crate::{
@@ -61,6 +62,13 @@ pub(crate) struct Context {
     pub(crate) instance: u64,
     pub(crate) clock: Clock,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) pulse: Arc<Pulse>,
+}
+
+impl Context {
+    async fn tell_hub(&self, message: Message) -> Result<(), Ended> {
+        self.hub.send(message).await.map_err(|_| Ended::Closed)
+    }
 }
 
 /// Why a session ended, for the log.
@@ -80,27 +88,49 @@ enum Ended {
     Closed,
 }
 
+/// A stream of a session that is not up yet.
+#[derive(Debug)]
+pub(crate) struct Opening<S> {
+    pub(crate) stream: S,
+    /// The client's transport id.
+    pub(crate) peer: Vec<u8>,
+    pub(crate) source: Source,
+    pub(crate) context: Arc<Context>,
+}
+
 /// The whole life of a session.
-pub(crate) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
-    mut stream: S,
-    peer: Vec<u8>,
-    source: Source,
-    context: Arc<Context>,
-) {
-    // The handshake's state is large and soon over: in a box it does not stay part of this task.
-    let opened = Box::pin(open(&mut stream, peer, &context)).await;
-    let ended = match opened {
-        Ok((session, caller)) => live(stream, session, caller, source, &context).await,
+///
+/// Thousands of them are silent for hours, so the task of one holds nothing that is soon over: the handshake, whose
+/// state is large, and the first and the last words lie in boxes of their own, which are gone afterwards.
+pub(crate) fn run<S: AsyncRead + AsyncWrite + Unpin>(opening: Opening<S>) -> impl Future<Output = ()> {
+    let opening = Box::pin(open(opening));
+    async move {
+        let ended = match opening.await {
+            Ok(mut live) => {
+                let ended = live.serve().await;
+                Box::pin(live.end(&ended)).await;
+                ended
+            }
+            Err(ended) => ended,
+        };
+        tracing::debug!(why = %ended, "session ended");
+    }
+}
+
+/// From the first byte to where the hub knows of the session.
+async fn open<S: AsyncRead + AsyncWrite + Unpin>(opening: Opening<S>) -> Result<Box<Live<S>>, Ended> {
+    let Opening { mut stream, peer, source, context } = opening;
+    match shake_hands_soon(&mut stream, peer, &context).await {
+        Ok((session, caller)) => begin(stream, session, caller, source, context).await,
         Err(ended) => {
             context.metrics.failed_handshakes.add(1);
-            ended
+            Err(ended)
         }
-    };
-    tracing::debug!(why = %ended, "session ended");
+    }
 }
 
 /// Preamble and handshake, in five seconds.
-async fn open<S: AsyncRead + AsyncWrite + Unpin>(
+async fn shake_hands_soon<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     peer: Vec<u8>,
     context: &Context,
@@ -165,13 +195,13 @@ async fn write_handshake<S: AsyncWrite + Unpin>(stream: &mut S, message: &[u8]) 
     stream.flush().await
 }
 
-async fn live<S: AsyncRead + AsyncWrite + Unpin>(
+async fn begin<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
     session: Box<Session>,
     caller: Caller,
     source: Source,
-    context: &Context,
-) -> Ended {
+    context: Arc<Context>,
+) -> Result<Box<Live<S>>, Ended> {
     let id = SessionId(context.next.fetch_add(1, Ordering::Relaxed));
     let outbox = Arc::new(Outbox::default());
     let hello =
@@ -179,39 +209,31 @@ async fn live<S: AsyncRead + AsyncWrite + Unpin>(
     outbox.push(ServerFrame::Hello(hello).encode(0).into());
     let opened =
         Message::Opened { session: id, caller, source, binding: session.handshake_hash(), outbox: outbox.clone() };
-    if context.hub.send(opened).await.is_err() {
-        return Ended::Closed;
-    }
+    context.tell_hub(opened).await?;
     context.metrics.sessions.add(1);
     let limits = context.limits.get();
     let bucket = Bucket::new(limits.burst_frames, limits.frames_per_second, Instant::now());
-    let ended = Live { id, stream, session, outbox, bucket, context }.run().await;
-    context.metrics.sessions.sub(1);
-    context.metrics.overflows.add(matches!(ended, Ended::Overflow).into());
-    // The hub ends after all sessions.
-    let _ = context.hub.send(Message::Closed(id)).await;
-    ended
+    Ok(Box::new(Live { id, stream, session, outbox, bucket, context }))
 }
 
 /// A session that is up.
-struct Live<'a, S> {
+struct Live<S> {
     id: SessionId,
     stream: S,
     session: Box<Session>,
     outbox: Arc<Outbox>,
     bucket: Bucket,
-    context: &'a Context,
+    context: Arc<Context>,
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Live<'_, S> {
-    async fn run(mut self) -> Ended {
-        match self.serve().await {
-            Ok(never) => match never {},
-            Err(ended) => {
-                Box::pin(self.farewell(&ended)).await;
-                ended
-            }
-        }
+impl<S: AsyncRead + AsyncWrite + Unpin> Live<S> {
+    /// The last words, and nothing more of it.
+    async fn end(&mut self, ended: &Ended) {
+        self.farewell(ended).await;
+        self.context.metrics.sessions.sub(1);
+        self.context.metrics.overflows.add(matches!(ended, Ended::Overflow).into());
+        // The hub ends after all sessions.
+        let _ = self.context.tell_hub(Message::Closed(self.id)).await;
     }
 
     /// Says why, where the other side can still read it.
@@ -232,7 +254,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Live<'_, S> {
     }
 
     /// Reads and writes until the end.
-    async fn serve(&mut self) -> Result<Infallible, Ended> {
+    async fn serve(&mut self) -> Ended {
+        match self.talk().await {
+            Ok(never) => match never {},
+            Err(ended) => ended,
+        }
+    }
+
+    async fn talk(&mut self) -> Result<Infallible, Ended> {
         let mut reading = Reading::default();
         let dead = sleep(Duration::from_millis(SESSION_DEAD_MS));
         tokio::pin!(dead);
@@ -270,6 +299,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Live<'_, S> {
         if let ServerFrame::Close(_) = frame {
             return Err(Ended::Closed);
         }
+        if let ServerFrame::Ping { nonce } = frame {
+            self.outbox.push(ServerFrame::Pong { nonce }.encode(id).into());
+            return match self.context.pulse.add(self.id, self.context.clock.now_ms()) {
+                Some(beats) => self.context.tell_hub(Message::Seen(beats)).await,
+                None => Ok(()),
+            };
+        }
         if let ServerFrame::Unknown(_) = frame {
             if frame.wants_answer() {
                 let failure = Failure { code: ErrorCode::Unsupported, of: id };
@@ -278,7 +314,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Live<'_, S> {
             return Ok(());
         }
         let message = Message::Frame { session: self.id, id, frame: Box::new(frame) };
-        self.context.hub.send(message).await.map_err(|_| Ended::Closed)
+        self.context.tell_hub(message).await
     }
 
     async fn write(&mut self, frames: &[Arc<[u8]>]) -> Result<(), Ended> {

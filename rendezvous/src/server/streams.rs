@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use futures::{AsyncReadExt as _, AsyncWriteExt as _};
+use futures::{AsyncReadExt as _, AsyncWriteExt as _, FutureExt as _, future::BoxFuture};
 use libp2p::{
     Multiaddr, PeerId, Stream, StreamProtocol,
     core::{
@@ -73,7 +73,7 @@ impl NetworkBehaviour for Streams {
         _: &Multiaddr,
         remote: &Multiaddr,
     ) -> Result<THandler<Self>, ConnectionDenied> {
-        Ok(Handler { upgrade: self.upgrade, source: source(remote), opened: 0, taken: None })
+        Ok(Handler::new(self.upgrade, remote))
     }
 
     fn handle_established_outbound_connection(
@@ -84,7 +84,7 @@ impl NetworkBehaviour for Streams {
         _: Endpoint,
         _: PortUse,
     ) -> Result<THandler<Self>, ConnectionDenied> {
-        Ok(Handler { upgrade: self.upgrade, source: source(remote), opened: 0, taken: None })
+        Ok(Handler::new(self.upgrade, remote))
     }
 
     fn on_swarm_event(&mut self, _: FromSwarm<'_>) {}
@@ -101,13 +101,27 @@ impl NetworkBehaviour for Streams {
 }
 
 /// The part of one connection that takes streams.
-#[derive(Debug)]
 pub(crate) struct Handler {
     upgrade: Duration,
     source: Source,
     opened: u32,
     /// At most one: the connection polls us after each.
     taken: Option<Box<(Source, Stream)>>,
+    /// The client's pings, on the stream that it opened last. Never a task of its own: the connection's is awake
+    /// anyway whenever one comes.
+    pings: Option<BoxFuture<'static, ()>>,
+}
+
+impl std::fmt::Debug for Handler {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Handler").field("opened", &self.opened).finish_non_exhaustive()
+    }
+}
+
+impl Handler {
+    fn new(upgrade: Duration, remote: &Multiaddr) -> Self {
+        Self { upgrade, source: source(remote), opened: 0, taken: None, pings: None }
+    }
 }
 
 impl ConnectionHandler for Handler {
@@ -122,7 +136,12 @@ impl ConnectionHandler for Handler {
         SubstreamProtocol::new(Offer, ()).with_timeout(self.upgrade)
     }
 
-    fn poll(&mut self, _: &mut Context<'_>) -> Poll<ConnectionHandlerEvent<DeniedUpgrade, (), Self::ToBehaviour>> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<ConnectionHandlerEvent<DeniedUpgrade, (), Self::ToBehaviour>> {
+        if let Some(pings) = &mut self.pings
+            && pings.poll_unpin(cx).is_ready()
+        {
+            self.pings = None;
+        }
         self.taken.take().map_or(Poll::Pending, |taken| Poll::Ready(ConnectionHandlerEvent::NotifyBehaviour(taken)))
     }
 
@@ -135,7 +154,7 @@ impl ConnectionHandler for Handler {
         let (protocol, mut stream) = inbound.protocol;
         if protocol == PING {
             stream.ignore_for_keep_alive();
-            tokio::spawn(answer_pings(stream));
+            self.pings = Some(answer_pings(stream).boxed());
         } else if self.opened < MAX_OPENED && self.taken.is_none() {
             self.opened += 1;
             self.taken = Some(Box::new((self.source, stream)));

@@ -21,10 +21,11 @@ use zeroize::Zeroizing;
 
 use super::{
     StartError,
+    boxed::Boxed,
     door::Door,
     limits::Shared,
     muxer::Yamux,
-    session::{self, Context},
+    session::{self, Context, Opening},
     streams::{Inbound, Streams},
 };
 use crate::metrics::Metrics;
@@ -50,7 +51,7 @@ pub(crate) struct Behaviour {
     door: Door,
     memory: memory_connection_limits::Behaviour,
     streams: Streams,
-    identify: identify::Behaviour,
+    identify: Boxed<identify::Behaviour>,
 }
 
 /// Builds the swarm. It listens nowhere yet.
@@ -79,7 +80,7 @@ pub(crate) fn build(
         memory: memory_connection_limits::Behaviour::with_max_bytes(limits.get().memory_bytes),
         door: Door::new(limits, metrics),
         streams: Streams::new(UPGRADE),
-        identify: identify::Behaviour::new(identify),
+        identify: Boxed(identify::Behaviour::new(identify)),
     };
     let config = swarm::Config::with_tokio_executor()
         .with_idle_connection_timeout(IDLE)
@@ -148,7 +149,8 @@ pub(crate) async fn run(mut swarm: Swarm<Behaviour>, context: Context, mut stop:
                 if let SwarmEvent::Behaviour(BehaviourEvent::Streams(Inbound { peer, source, stream })) = event
                     && !is_stopping
                 {
-                    sessions.spawn(session::run(stream, peer.to_bytes(), source, context.clone()));
+                    let opening = Opening { stream, peer: peer.to_bytes(), source, context: context.clone() };
+                    sessions.spawn(session::run(opening));
                 }
             }
         }

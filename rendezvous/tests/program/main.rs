@@ -17,3 +17,4 @@ mod cast;
 mod driver;
 mod killed;
 mod operator;
+mod packaging;

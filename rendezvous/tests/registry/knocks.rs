@@ -1,10 +1,10 @@
-use hobnob_rendezvous::registry::{Caller, Policy};
+use hobnob_rendezvous::registry::{Caller, Note, Policy};
 use hobnob_shared::{
     id::DeviceId,
     limits::{MAIL_TTL_MS, MAX_PENDING_KNOCKS},
     wire::{
         ErrorCode,
-        rendezvous::{KnockAck, KnockEnvelope, KnockPut, Knocks, Proof, ServerFrame},
+        rendezvous::{KnockAck, KnockEnvelope, KnockPut, Knocks, MailWaiting, Proof, ServerFrame},
     },
 };
 
@@ -42,6 +42,39 @@ fn a_request_waits_for_the_device_that_can_open_it() {
     assert_eq!(knocks.items[0].envelope.as_bytes()[0], 7);
     world.done(session, ServerFrame::KnockAck(KnockAck { numbers: vec![knocks.items[0].number, 99] }));
     assert_eq!(waiting(&mut world, session).items, []);
+}
+
+#[test]
+fn whoever_is_there_is_told_at_once_that_a_request_came() {
+    let mut world = World::new();
+    let (mut bob, mut carol) = (Person::new("bob", 2), Person::new("carol", 3));
+    let first = world.join(&mut bob);
+    let second = world.open(bob.caller());
+    world.join(&mut carol);
+    let alice = world.open(Caller::Guest);
+    let request = knock(&mut world, alice, &bob, 7);
+    world.take_notes();
+    world.done(alice, request.clone());
+    let look = || ServerFrame::MailWaiting(MailWaiting { envelopes: 0 });
+    assert_eq!(world.take_notes(), [Note { to: vec![first, second], frame: look() }]);
+
+    // The same proof again is refused: nobody is told of that.
+    assert!(matches!(world.refused(alice, request), ErrorCode::Pow { .. }));
+    assert_eq!(world.take_notes(), []);
+
+    // A device that is named often is told once.
+    let proof = world.free_proof(alice);
+    let envelope = || (bob.device.id(), KnockEnvelope::new(vec![1; 900]).unwrap());
+    let often = KnockPut { account: bob.account.id(), envelopes: (0..16).map(|_| envelope()).collect(), proof };
+    world.done(alice, ServerFrame::KnockPut(often));
+    assert_eq!(world.take_notes(), [Note { to: vec![first, second], frame: look() }]);
+
+    // Nor is anybody told who is not there.
+    world.close(first);
+    world.close(second);
+    let request = knock(&mut world, alice, &bob, 8);
+    world.done(alice, request);
+    assert_eq!(world.take_notes(), []);
 }
 
 #[test]

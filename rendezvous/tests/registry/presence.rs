@@ -1,4 +1,4 @@
-use hobnob_rendezvous::registry::{Caller, Note, Policy, SessionId, limits::MAX_SESSION_TOPICS};
+use hobnob_rendezvous::registry::{Caller, Input, Note, Policy, SessionId, limits::MAX_SESSION_TOPICS};
 use hobnob_shared::{
     id::TopicId,
     limits::{MAX_PRESENCE_TTL_SECS, SESSION_DEAD_MS},
@@ -71,6 +71,27 @@ fn a_dead_node_is_gone_within_45_seconds() {
     }
     world.take_notes();
     world.pass(SESSION_DEAD_MS - 1);
+    assert_eq!(world.take_notes(), []);
+    world.pass(1);
+    assert_eq!(world.take_notes(), [note(bob, topic, None)]);
+}
+
+#[test]
+fn what_was_answered_elsewhere_counts_from_when_it_was_said() {
+    let (mut world, alice, bob) = friends();
+    let topic = put(1, 0).topic();
+    world.done(alice, publish(1, 10));
+    world.done(bob, watch(&[topic], false));
+    world.take_notes();
+    let said_ms = world.now_ms + 20_000;
+    world.pass(44_000);
+    let now_ms = std::mem::replace(&mut world.now_ms, said_ms);
+    world.handle(Input::Seen(alice));
+    // Told in another order than said.
+    world.now_ms = said_ms - 5_000;
+    world.handle(Input::Seen(alice));
+    world.now_ms = now_ms;
+    world.pass(said_ms + SESSION_DEAD_MS - 1 - now_ms);
     assert_eq!(world.take_notes(), []);
     world.pass(1);
     assert_eq!(world.take_notes(), [note(bob, topic, None)]);

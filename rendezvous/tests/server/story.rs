@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use hobnob_shared::{
     id::MailboxId,
     identity::verifying_key,
@@ -9,6 +11,7 @@ use hobnob_shared::{
         },
     },
 };
+use tokio::time::Instant;
 
 use crate::{
     cast::{
@@ -42,6 +45,11 @@ async fn two_people_meet_see_each_other_and_write() {
     let proof = Proof::Pow { challenge, nonce: 1 };
     let mut guest = Client::guest(at).await;
     guest.done(ServerFrame::KnockPut(KnockPut { account: bob.account.id(), envelopes, proof })).await;
+    let waiting = |frame: &ServerFrame| match frame {
+        ServerFrame::MailWaiting(waiting) => Some(waiting.envelopes),
+        _ => None,
+    };
+    assert_eq!(bobs.note(waiting).await, 0, "he is told to look, though no mail waits");
     let ServerFrame::Knocks(knocks) = bobs.ask(ServerFrame::KnockGet).await else { panic!("no knocks") };
     assert_eq!(knocks.items[0].envelope.as_bytes(), b"sealed request");
 
@@ -64,11 +72,7 @@ async fn two_people_meet_see_each_other_and_write() {
     bobs.done(ServerFrame::BoxPut(BoxPut { mailbox, token: Some(token.clone()) })).await;
     let envelope = Envelope::new(b"sealed mail".to_vec()).unwrap();
     guest.done(ServerFrame::MailPut(MailPut { mailbox, token, envelope: envelope.clone() })).await;
-    let waiting = bobs.note(|frame| match frame {
-        ServerFrame::MailWaiting(waiting) => Some(waiting.envelopes),
-        _ => None,
-    });
-    assert_eq!(waiting.await, 1);
+    assert_eq!(bobs.note(waiting).await, 1);
     let get = || ServerFrame::MailGet(MailGet { after: 0, max: 10 });
     let ServerFrame::Mail(mail) = bobs.ask(get()).await else { panic!("no mail") };
     assert_eq!(mail.items[0].envelope, envelope);
@@ -88,6 +92,44 @@ async fn two_people_meet_see_each_other_and_write() {
     let (logged_in, second) = log_in(&mut again, at, &mut alice, "correct horse").await.unwrap();
     assert_eq!(logged_in.vault.vault, vault);
     assert_eq!(first.as_bytes(), second.as_bytes(), "the vault's key is the same each time");
+    house.server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pings_alone_keep_a_presence_and_their_end_ends_it() {
+    const TTL: Duration = Duration::from_secs(2);
+    let house = House::new().await;
+    let at = &house.address;
+    let mut alices = join(at, &mut Person::new("alice", 1), "correct horse").await;
+    let mut bobs = join(at, &mut Person::new("bob", 2), "battery staple").await;
+    let sealed = Some(SealedPresence::new(vec![1; 64]).unwrap());
+    let put = PresencePut { token: PresenceToken::new([7; 32]), sealed, ttl_secs: TTL.as_secs() as u32 };
+    bobs.done(ServerFrame::PresenceWatch(PresenceWatch { topics: vec![put.topic()], replace: true })).await;
+    alices.done(ServerFrame::PresencePut(put)).await;
+    // Twice as long as it would last by itself. On a machine that stands still for so long, the server is right.
+    let (begun, mut longest) = (Instant::now(), Duration::ZERO);
+    while begun.elapsed() < 2 * TTL {
+        let said = Instant::now();
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let pong = alices.ask(ServerFrame::Ping { nonce: 5 }).await;
+        assert_eq!(pong, ServerFrame::Pong { nonce: 5 });
+        longest = longest.max(said.elapsed());
+    }
+    let ping = bobs.send(ServerFrame::Ping { nonce: 6 }).await.unwrap();
+    let mut told = Vec::new();
+    loop {
+        match bobs.next_frame().await.unwrap() {
+            (_, ServerFrame::PresenceNote(note)) => told.push(note.sealed.is_some()),
+            (of, ServerFrame::Pong { nonce: 6 }) if of == ping => break,
+            _ => {}
+        }
+    }
+    assert!(told == [true] || longest >= TTL, "{told:?} though pings came every {longest:?}");
+    let gone = |frame: &ServerFrame| match frame {
+        ServerFrame::PresenceNote(note) => note.sealed.is_none().then_some(()),
+        _ => None,
+    };
+    bobs.note(gone).await;
     house.server.stop().await;
 }
 

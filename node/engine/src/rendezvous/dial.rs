@@ -2,7 +2,7 @@
 
 use hobnob_shared::limits::MAX_ADDRESS_BYTES;
 
-use super::{Lane, Rendezvous, ServerKey, calls::Failed, session::Session, vault::VaultState};
+use super::{Lane, Rendezvous, ServerKey, calls::Failed, knock::Asking, session::Session, vault::VaultState};
 use crate::{
     command::ServerState,
     reach::{FIRST_WAIT_MS, LOST_DIAL_MS, START_GAP_MS, wait},
@@ -30,8 +30,7 @@ pub(super) struct Try {
     due_ms: Option<u64>,
     last_ms: Option<u64>,
     pub(super) last_error: Option<String>,
-    /// When friend requests are asked for next.
-    pub(super) knocks_ms: Option<u64>,
+    pub(super) knocks: Asking,
     pub(super) vault: VaultState,
     /// What front ends were told last.
     told: Option<(ServerState, Option<String>)>,
@@ -177,7 +176,7 @@ impl Rendezvous {
             it.due_ms = Some(step.now.mono_ms + wait(it.failures, step));
             it.failures = it.failures.saturating_add(1);
             it.last_error = Some(why.words());
-            it.knocks_ms = None;
+            it.knocks.due_ms = None;
         }
     }
 
@@ -231,14 +230,14 @@ impl Rendezvous {
             }
             self.dial(&server, Lane::Account, step);
         }
-        let knocks = self.tries.iter().filter(|(_, it)| it.knocks_ms.is_some_and(|due| due <= now));
+        let knocks = self.tries.iter().filter(|(_, it)| it.knocks.due_ms.is_some_and(|due| due <= now));
         for server in knocks.map(|(server, _)| *server).collect::<Vec<_>>() {
             self.ask_knocks(server, step);
         }
     }
 
     pub(super) fn next_dial_ms(&self) -> Option<u64> {
-        let due = self.tries.values().flat_map(|it| [it.due_ms, it.knocks_ms, it.vault.next_timeout()]).flatten();
+        let due = self.tries.values().flat_map(|it| [it.due_ms, it.knocks.due_ms, it.vault.next_timeout()]).flatten();
         due.chain(self.dials.values().map(|it| it.since_ms + LOST_DIAL_MS)).min()
     }
 }

@@ -12,7 +12,12 @@ use hobnob_shared::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Lane, Purpose, Rendezvous, ServerKey, errand::Aim, prekeys};
+use super::{
+    Lane, Purpose, Rendezvous, ServerKey,
+    calls::{Answered, Failed},
+    errand::Aim,
+    prekeys,
+};
 use crate::{
     Parts,
     account::Chain,
@@ -23,10 +28,21 @@ use crate::{
     view::Fault,
 };
 
-/// How often requests are asked for, besides at the start of a session and when mail waits.
+/// How often requests are asked for, besides at the start of a session and when the rendezvous says that something waits.
 pub(super) const ASK_EVERY_MS: u64 = 120_000;
 /// Somebody who may not know that we accepted them is told again after this long, if no session with them came up.
 const TELL_AGAIN_MS: u64 = 24 * 3_600_000;
+
+/// How it goes with asking one rendezvous for requests. One question at a time: however often it says that something
+/// waits, it is asked once more after its answer.
+#[derive(Debug, Default)]
+pub(super) struct Asking {
+    /// When to ask next.
+    pub(super) due_ms: Option<u64>,
+    is_asked: bool,
+    /// Something came meanwhile.
+    again: bool,
+}
 
 /// Account → where it can be answered by name.
 #[derive(Debug)]
@@ -48,8 +64,28 @@ struct KnockRow {
 }
 
 impl Parts {
+    /// The answer to our question for requests.
+    pub(super) fn on_knocks_answer(
+        &mut self,
+        server: ServerKey,
+        answer: Result<Answered, Failed>,
+        step: &mut Step<'_>,
+    ) -> Result<(), Fault> {
+        let again = self.rendezvous.tries.get_mut(&server).is_some_and(|it| {
+            it.knocks.is_asked = false;
+            std::mem::take(&mut it.knocks.again)
+        });
+        // Without an answer it is asked when the next session begins, or the next time that it is due.
+        let Ok(ServerFrame::Knocks(knocks)) = answer.map(|answered| *answered.frame) else { return Ok(()) };
+        self.on_knocks(server, &knocks, step)?;
+        if again {
+            self.rendezvous.ask_knocks(server, step);
+        }
+        Ok(())
+    }
+
     /// Requests that wait for us. They are taken out of the box when they are kept here, or worth nothing.
-    pub(super) fn on_knocks(&mut self, server: ServerKey, knocks: &Knocks, step: &mut Step<'_>) -> Result<(), Fault> {
+    fn on_knocks(&mut self, server: ServerKey, knocks: &Knocks, step: &mut Step<'_>) -> Result<(), Fault> {
         let mut numbers = Vec::new();
         for item in &knocks.items {
             if self.on_knock_item(&server, item, step)? {
@@ -244,7 +280,11 @@ impl Rendezvous {
     /// Asks for requests.
     pub(super) fn ask_knocks(&mut self, server: ServerKey, step: &mut Step<'_>) {
         if let Some(it) = self.tries.get_mut(&server) {
-            it.knocks_ms = Some(step.now.mono_ms + ASK_EVERY_MS);
+            it.knocks.due_ms = Some(step.now.mono_ms + ASK_EVERY_MS);
+            if std::mem::replace(&mut it.knocks.is_asked, true) {
+                it.knocks.again = true;
+                return;
+            }
         }
         self.ask(server, Lane::Account, ServerFrame::KnockGet, Purpose::Knocks, step);
     }

@@ -38,11 +38,7 @@ impl Parts {
             Purpose::Errand(id) => return self.on_errand(id, answer, step),
             Purpose::OwnName => return self.on_own_name(&server, answer, step),
             Purpose::Account => self.on_account_put(&server, &answer, step),
-            Purpose::Knocks => {
-                if let Ok(ServerFrame::Knocks(knocks)) = answer.map(|answered| *answered.frame) {
-                    return self.on_knocks(server, &knocks, step);
-                }
-            }
+            Purpose::Knocks => return self.on_knocks_answer(server, answer, step),
             Purpose::Presence(ending) => {
                 if answer.is_err() {
                     self.presence.on_refused(&server, ending, step);

@@ -134,7 +134,7 @@ impl Rendezvous {
         }
     }
 
-    /// Something waits for this device.
+    /// Mail or a friend request came for this device, or waits since before.
     fn on_waiting(&mut self, link: LinkId, step: &mut Step<'_>) {
         if let Some(server) = self.sessions.get(&link).filter(|session| session.is_ready).map(|session| session.server)
         {

@@ -16,7 +16,7 @@ pub(crate) struct Letters {
     pub(crate) boxes: BTreeMap<MailboxId, (DeviceId, DepositToken)>,
     pub(crate) items: Vec<MailItem>,
     pub(crate) next: u64,
-    /// Whom to tell that there is mail, and how much.
+    /// Whom to tell to look, and how much mail there is.
     pub(crate) to_ring: Vec<(DeviceId, u64)>,
     /// What she answers to every deposit.
     pub(crate) refuses: Option<ErrorCode>,
@@ -24,7 +24,7 @@ pub(crate) struct Letters {
     pub(crate) loses: bool,
     /// She forgets what she was told to delete, and delivers everything again.
     pub(crate) repeats: bool,
-    /// She tells nobody that there is mail.
+    /// She tells nobody to look.
     pub(crate) is_mute: bool,
     /// Envelopes that she said she keeps.
     pub(crate) taken: usize,

@@ -270,6 +270,9 @@ impl Rosa {
         }
         self.knocks.push((self.next_knock, put.clone()));
         self.next_knock += 1;
+        if !self.letters.is_mute {
+            self.letters.to_ring.extend(put.envelopes.iter().map(|(device, _)| (*device, 0)));
+        }
         Ok(ServerFrame::Done)
     }
 
@@ -391,7 +394,7 @@ impl World {
         self.announce(told);
     }
 
-    /// Tells whoever has new mail.
+    /// Tells whoever has new mail or a friend request.
     fn ring(&mut self) {
         let mut out = Vec::new();
         let rosa = self.rosa();

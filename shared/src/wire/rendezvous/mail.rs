@@ -91,10 +91,10 @@ pub struct MailAck {
     pub through: Vec<(MailboxId, u64)>,
 }
 
-/// There is mail: told when it comes, and at a session's start.
+/// Look: told when mail or a friend request comes, and at a session's start where mail waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MailWaiting {
-    /// Envelopes that wait for this device.
+    /// Envelopes of mail that wait for this device; none, when it was a friend request.
     #[serde(rename = "n")]
     pub envelopes: u64,
 }

@@ -1,0 +1,83 @@
+//! Unit, container file, config file and operations page agree with the program and with each other.
+
+use std::{collections::BTreeMap, fs, path::Path, process::Command};
+
+use serde_json::Value;
+
+use crate::driver::said;
+
+fn read(path: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
+}
+
+fn unit() -> BTreeMap<String, Vec<String>> {
+    let mut keys: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for line in read("packaging/hobnob-rendezvous.service").lines() {
+        if let Some((key, value)) = line.split_once('=').filter(|_| !line.starts_with('#')) {
+            keys.entry(key.to_owned()).or_default().push(value.to_owned());
+        }
+    }
+    keys
+}
+
+/// Runs a packaged command line as a check of settings, which opens no port, with `place` for its data folder.
+fn check(line: &[String], data: &str, place: &Path) -> Value {
+    let place = place.to_str().unwrap();
+    let words: Vec<_> = line.iter().map(|word| if word == data { place } else { word }).collect();
+    assert!(words.contains(&place), "{line:?} keeps its data elsewhere than in {data}");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hobnob-rendezvous"));
+    command.env_remove("HOBNOB_RENDEZVOUS_DATA_DIR").args(&words[1..]).args(["--json", "check"]);
+    said(&command.output().unwrap())
+}
+
+#[test]
+fn the_units_command_line_is_one_that_the_program_takes() {
+    let unit = unit();
+    let line: Vec<String> = unit["ExecStart"][0].split_whitespace().map(str::to_owned).collect();
+    assert_eq!(unit["ExecStart"].len(), 1);
+    let dir = tempfile::tempdir().unwrap();
+    assert_eq!(check(&line, "${STATE_DIRECTORY}", dir.path())["ok"], true);
+    assert_eq!(unit["ExecReload"], ["/bin/kill -HUP $MAINPID"]);
+    // What its head says, and what the page says of it.
+    let head = read("packaging/hobnob-rendezvous.service");
+    let (folder, file) = Path::new(&line[0]).parent().zip(Path::new(&line[0]).file_name()).unwrap();
+    assert!(head.contains(&format!("install -m 755 {} {}/", file.to_str().unwrap(), folder.display())));
+    let state = format!("/var/lib/{}", unit["StateDirectory"][0]);
+    assert!(read("../docs/operations.md").contains(&format!("--data-dir {state} ")), "the page tells another folder");
+    assert!(read("packaging/config.toml").contains(&format!("data_dir = \"{state}\"")));
+}
+
+#[test]
+fn the_unit_stops_it_as_patiently_as_it_stops() {
+    let unit = unit();
+    let seconds: u64 = unit["TimeoutStopSec"][0].parse().unwrap();
+    assert!(seconds > 8 + 3, "sessions have 8 s and connections 3 s for their last words");
+    let files: u64 = unit["LimitNOFILE"][0].parse().unwrap();
+    let config: toml::Table = read("packaging/config.toml").parse().unwrap();
+    let connections = config["limits"]["connections"].as_integer().unwrap() as u64;
+    assert!(files > connections + 256, "each connection takes a file");
+}
+
+#[test]
+fn the_containers_command_line_is_one_that_the_program_takes() {
+    let text = read("packaging/Containerfile");
+    let value = |key: &str| text.lines().filter_map(|line| line.strip_prefix(key)).map(str::trim).collect::<Vec<_>>();
+    let line: Vec<String> = serde_json::from_str(value("ENTRYPOINT")[0]).unwrap();
+    let volume = value("VOLUME")[0];
+    let dir = tempfile::tempdir().unwrap();
+    assert_eq!(check(&line, volume, dir.path())["ok"], true);
+    assert!(text.contains(&format!("-v rosa:{volume} ")), "its head mounts another folder");
+    let copied = value("COPY").into_iter().find(|copy| copy.contains("target/release/hobnob-rendezvous")).unwrap();
+    assert!(copied.ends_with(&line[0]), "{copied} is not where it is started from");
+    let built = value("RUN").into_iter().find(|run| run.contains("cargo build")).unwrap();
+    assert!(built.contains("--release") && built.contains("--package hobnob-rendezvous"), "{built}");
+    // The port that it serves when nobody says otherwise.
+    let config: toml::Table = read("packaging/config.toml").parse().unwrap();
+    let listen = config["listen"].as_array().unwrap();
+    let port = value("EXPOSE")[0];
+    assert!(listen.iter().all(|place| place.as_str().unwrap().ends_with(&format!(":{port}"))), "{listen:?}");
+    assert!(text.contains(&format!("-p {port}:{port} ")));
+    let version: toml::Table = read("../Cargo.toml").parse().unwrap();
+    let rust = version["workspace"]["package"]["rust-version"].as_str().unwrap();
+    assert!(value("FROM")[0].contains(&format!("rust:{rust}-")), "it builds with another Rust than the sources want");
+}
