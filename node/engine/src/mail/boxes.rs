@@ -57,6 +57,8 @@ pub(super) struct Boxes {
     rows: BTreeMap<Place, BoxRow>,
     /// What each rendezvous is being told; one at a time, so that nobody is flooded.
     putting: BTreeMap<ServerKey, MailboxId>,
+    /// Those of a rendezvous that was set back, which is told of them again at once.
+    doubted: BTreeSet<Place>,
     /// Where we had a name when it was looked at last.
     named: Vec<ServerKey>,
 }
@@ -121,14 +123,22 @@ impl Boxes {
         }
         let now = step.now.wall_ms;
         let is_due = |row: &BoxRow| row.doomed || row.put_ms.is_none_or(|at| now.abs_diff(at) >= PUT_AGAIN_MS);
-        let ((_, mailbox), row) = self.rows.iter().find(|((at, _), row)| at == server && is_due(row))?;
+        let is_next =
+            |(place, row): &(&Place, &BoxRow)| place.0 == *server && (is_due(row) || self.doubted.contains(place));
+        let ((_, mailbox), row) = self.rows.iter().find(is_next)?;
         self.putting.insert(*server, *mailbox);
         Some(BoxPut { mailbox: *mailbox, token: (!row.doomed).then(|| Token::new(*row.token.as_bytes())) })
+    }
+
+    /// The rendezvous may not know our mailboxes any more.
+    pub(super) fn doubt(&mut self, server: &ServerKey) {
+        self.doubted.extend(self.rows.keys().filter(|(at, _)| at == server));
     }
 
     /// It was told. Who may be told of a mailbox now, if it is a new one.
     pub(super) fn on_put(&mut self, server: &ServerKey, step: &mut Step<'_>) -> Option<AccountId> {
         let place = (*server, self.putting.remove(server)?);
+        self.doubted.remove(&place);
         let row = self.rows.get_mut(&place)?;
         if row.doomed {
             self.rows.remove(&place);
