@@ -322,6 +322,10 @@ impl Parts {
             Err(Failed::Unreached(_) | Failed::Silent) => {
                 (self.elsewhere(to.device, flight), format!("{host}, which keeps their mail, is not reached"))
             }
+            Err(Failed::Unsupported(_)) => (
+                self.elsewhere(to.device, flight),
+                format!("{host}, which keeps their mail, speaks another version than we do"),
+            ),
             Err(Failed::Untrusted(_)) => (
                 self.elsewhere(to.device, flight),
                 format!("whoever answers at {host} is not the rendezvous that they named"),

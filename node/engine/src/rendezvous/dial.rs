@@ -148,7 +148,10 @@ impl Rendezvous {
     pub(crate) fn on_dial_failed(&mut self, dial: DialId, error: &DialError, step: &mut Step<'_>) {
         let Some(Dialling { server, lane, .. }) = self.dials.remove(&dial) else { return };
         let why = match error {
-            DialError::NotHobnob => Failed::Unreached(
+            DialError::AnotherNode => {
+                Failed::Untrusted("another node answers at its address; ask its operator for the right one".to_owned())
+            }
+            DialError::NotHobnob => Failed::Unsupported(
                 "what answers there is no rendezvous of our version; is hobnob up to date?".to_owned(),
             ),
             DialError::NoAddress | DialError::Refused | DialError::TimedOut | DialError::Other(_) => {
