@@ -33,6 +33,8 @@ pub(super) struct Try {
     /// When friend requests are asked for next.
     pub(super) knocks_ms: Option<u64>,
     pub(super) vault: VaultState,
+    /// It does not know us, as far as it said since our name there was taken or the program started.
+    pub(super) is_forgotten: bool,
     /// What front ends were told last.
     told: Option<(ServerState, Option<String>)>,
 }

@@ -227,8 +227,10 @@ impl Parts {
     /// What the rendezvous says to our account's newest record and this device's bundle.
     fn on_account_put(&mut self, server: &ServerKey, answer: &Result<Answered, Failed>, step: &mut Step<'_>) {
         match answer {
-            Ok(_) | Err(Failed::Unreached(_) | Failed::Untrusted(_) | Failed::Unsupported(_) | Failed::Silent) => {}
+            Ok(_) => self.rendezvous.set_forgotten(server, false),
+            Err(Failed::Unreached(_) | Failed::Untrusted(_) | Failed::Unsupported(_) | Failed::Silent) => {}
             Err(Failed::Refused(ErrorCode::Denied)) => {
+                self.rendezvous.set_forgotten(server, true);
                 self.rendezvous.distrust(server, &Failed::closed(ErrorCode::Denied), step);
             }
             Err(Failed::Refused(ErrorCode::Conflict)) => {
@@ -315,6 +317,12 @@ impl Rendezvous {
                 self.servers.change(server, step, |row| row.signing_key = Some(key));
                 Ok(())
             }
+        }
+    }
+
+    fn set_forgotten(&mut self, server: &ServerKey, is_forgotten: bool) {
+        if let Some(it) = self.tries.get_mut(server) {
+            it.is_forgotten = is_forgotten;
         }
     }
 
