@@ -8,7 +8,7 @@ use std::{
     process::{Child, ChildStdin, Command, Output, Stdio},
     sync::mpsc::{self, Receiver, RecvTimeoutError},
     thread::JoinHandle,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use serde_json::{Value, json};
@@ -16,6 +16,9 @@ use tempfile::TempDir;
 
 /// Far longer than anything takes, so that a slow machine is no failure. Reached only when something is broken.
 const DEADLINE: Duration = Duration::from_secs(120);
+
+/// Between two looks at what no event tells: short beside what is looked for, long beside an answer.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 
 /// The program under test; `HOBNOB_BIN` names another build of it.
 pub(crate) fn program() -> PathBuf {
@@ -207,6 +210,19 @@ impl Running {
         assert_eq!(answer["type"], "reply", "{command}: {answer}");
         assert_eq!(answer["ok"], true, "{command}: {answer}");
         answer
+    }
+
+    /// Asks again and again until the answer fits: for what no event tells.
+    pub(crate) fn ask_until(&mut self, command: &str, fits: impl Fn(&Value) -> bool) -> Value {
+        let since = Instant::now();
+        loop {
+            let answer = self.ask(command);
+            if fits(&answer) {
+                return answer;
+            }
+            assert!(since.elapsed() < DEADLINE, "{command} stays {answer}");
+            std::thread::sleep(BETWEEN_LOOKS);
+        }
     }
 
     /// Sends a command, which must be refused with this code.

@@ -14,6 +14,7 @@
 )]
 
 mod account;
+mod capture;
 mod conversation;
 mod crash;
 mod damage;
@@ -22,15 +23,26 @@ mod devices;
 mod driver;
 mod exit_codes;
 mod first_use;
+mod house;
+mod killed;
 #[expect(unreachable_pub, reason = "tests of whole nodes have it from a crate")]
 #[path = "../src/lan.rs"]
 mod lan;
 mod lines;
 mod login_cuts;
+mod mail;
 mod name_password;
 mod pages;
 mod partition;
+mod presence;
 mod profiles;
 mod pty;
+mod refused;
+mod restored;
 mod rosa;
+mod several;
+#[expect(unreachable_pub, reason = "tests of whole nodes have it from a crate")]
+#[path = "../src/star.rs"]
+mod star;
+mod strangers;
 mod stuck;

@@ -2,15 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
-use std::path::Path;
-
 use hobnob::api::{Code, Command, Event, Node, Reply, RequestKind, ServerState, Standing};
-use hobnob_rendezvous::{
-    keys::ServerKeys,
-    registry::Policy,
-    server::{Limits, Server, Setup, start},
-    store::{FILE, Store},
-};
 use hobnob_shared::{
     Token,
     identity::{
@@ -19,7 +11,6 @@ use hobnob_shared::{
     },
     opaque::{ClientLogin, ClientRegistration, Parties},
     pow::{Puzzle, Search},
-    rendezvous::Address,
     text::{Note, Username},
     vault::{Rest, VaultContent, VaultKey},
     wire::{
@@ -27,53 +18,15 @@ use hobnob_shared::{
         rendezvous::{LoginFinish, LoginStart, Proof, RegisterFinish, RegisterStart, Registration},
     },
 };
-use hobnob_tests::nodes::{DEADLINE, Person};
+use hobnob_tests::{
+    house::House,
+    nodes::{DEADLINE, Person},
+};
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng as _};
-use tempfile::TempDir;
 use zeroize::Zeroizing;
 
 /// What a guess costs in tests: as little as Argon2id can.
 const COST: Params = Params { memory_kib: 64, passes: 1, lanes: 1 };
-
-/// Rosa's house, in a folder that goes with it.
-struct House {
-    dir: TempDir,
-    server: Server,
-    address: Address,
-}
-
-impl House {
-    async fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let server = serve(dir.path(), "/ip4/127.0.0.1/tcp/0").await;
-        let address = address(&server);
-        Self { dir, server, address }
-    }
-
-    /// The server stops, and another one on the same folder and port takes its place.
-    async fn restart(self) -> Self {
-        self.server.stop().await;
-        let server = serve(self.dir.path(), self.address.place()).await;
-        let address = address(&server);
-        assert_eq!(address, self.address);
-        Self { dir: self.dir, server, address }
-    }
-}
-
-async fn serve(dir: &Path, listen: &str) -> Server {
-    let is_new = !dir.join(FILE).exists();
-    let mut store = Store::open(dir).unwrap();
-    let keys = ServerKeys::open(dir, &mut store, is_new).unwrap();
-    let policy = Policy { registration: Registration::Open { pow_bits: 4 }, knock_bits: 10, ..Policy::default() };
-    let listen = vec![listen.parse().unwrap()];
-    start(Setup { keys, store, listen, limits: Limits::default(), policy }).await.unwrap()
-}
-
-fn address(server: &Server) -> Address {
-    let place = server.addresses()[0].to_string();
-    let place = place.split("/p2p/").next().unwrap();
-    Address::new(place, &server.peer().to_bytes(), &server.key()).unwrap()
-}
 
 fn name(text: &str) -> Username {
     Username::parse(text).unwrap()

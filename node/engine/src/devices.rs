@@ -5,7 +5,7 @@
 //! the real account. Nothing is asked of the person in between, so whoever has the link within its ten minutes is in.
 
 use hobnob_shared::{
-    id::{AccountId, InviteId},
+    id::{AccountId, DeviceId, InviteId},
     identity::{AccountKey, Invite},
     limits::{MAX_DEVICES, MAX_REVOKED},
     text::{Nickname, display},
@@ -33,6 +33,9 @@ use crate::{
 const JOIN_MS: u64 = 30_000;
 /// It dials again after this long.
 const JOIN_AGAIN_MS: u64 = 2_000;
+
+/// So much of an id names a device: what nobody calls a machine.
+const MIN_ID_LETTERS: usize = 8;
 
 /// What is under way with devices of our account.
 #[derive(Debug, Default)]
@@ -255,10 +258,7 @@ impl Parts {
     /// A device does not count any more: every conversation says where its logs end, and the next record names it.
     pub(crate) fn revoke_device(&mut self, name: &str, key: &AccountKey, step: &mut Step<'_>) -> Answer {
         self.own.check_key(key, step)?;
-        let named = self.own.devices().iter().find(|device| device.name.as_str() == name);
-        let Some((id, name)) = named.map(|device| (device.id, device.name.clone())) else {
-            return Err(self.no_device(name).into());
-        };
+        let (id, name) = self.meant(name, step)?;
         if id == step.me.device {
             let message = "this is the device you are at; revoke it from another one that holds the account's key";
             return Err(Stop::refuse(Code::Conflict, message));
@@ -274,6 +274,28 @@ impl Parts {
         step.signal(Signal::Devices(step.me.account));
         self.tell_everybody(&self.own.payloads(known), step);
         Ok(Some(Reply::Done))
+    }
+
+    /// Which device of ours is meant, by its name or the beginning of its id. Where several have one name, another than
+    /// this one is.
+    fn meant(&self, name: &str, step: &Step<'_>) -> Result<(DeviceId, Nickname), Refusal> {
+        let is_id = |id: &DeviceId| name.len() >= MIN_ID_LETTERS && id.to_string().starts_with(name);
+        let meant = |device: &&Device| device.name.as_str() == name || is_id(&device.id);
+        let mut meant: Vec<_> = self.own.devices().iter().filter(meant).collect();
+        if meant.len() > 1 {
+            meant.retain(|device| device.id != step.me.device);
+        }
+        match meant.as_slice() {
+            [one] => Ok((one.id, one.name.clone())),
+            [] => Err(self.no_device(name)),
+            [_, ..] => {
+                let message = format!(
+                    "several devices of yours are called {}; say the beginning of the id that /devices shows",
+                    display::line(name)
+                );
+                Err(Refusal::new(Code::Conflict, message))
+            }
+        }
     }
 
     fn no_device(&self, name: &str) -> Refusal {

@@ -319,6 +319,17 @@ impl Parts {
         Ok(())
     }
 
+    /// A rendezvous was set back from a backup: our mailboxes there may be unknown, and what we left may be gone.
+    pub(crate) fn mail_set_back(&mut self, server: ServerKey, step: &mut Step<'_>) -> Result<(), Fault> {
+        self.mail.boxes.doubt(&server);
+        self.put_box(server, step);
+        for (account, device) in self.mail.tickets.at(&server) {
+            self.forget_carried(&account, device, step)?;
+            self.mail_instead(&account, step);
+        }
+        Ok(())
+    }
+
     /// Whatever a carrier had for this device is gone.
     fn forget_carried(&mut self, account: &AccountId, device: DeviceId, step: &mut Step<'_>) -> Result<(), Fault> {
         let around = around!(self);

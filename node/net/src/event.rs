@@ -106,6 +106,9 @@ pub enum DialError {
     /// Somebody is there, but not hobnob, or of another version.
     #[error("what answers there is not a hobnob node of our version")]
     NotHobnob,
+    /// A node is there, and its transport key is not the one that was dialled.
+    #[error("another node answers there")]
+    AnotherNode,
     /// The operating system or transport said something else.
     #[error("{0}")]
     Other(String),

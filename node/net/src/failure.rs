@@ -15,7 +15,7 @@ pub(crate) fn dial_error(error: &swarm::DialError) -> DialError {
     use swarm::DialError as E;
     match error {
         E::LocalPeerId { .. } => own_address(),
-        E::WrongPeerId { .. } => DialError::Other("another node answers there".into()),
+        E::WrongPeerId { .. } => DialError::AnotherNode,
         E::NoAddresses => DialError::NoAddress,
         E::Transport(failures) => {
             failures.iter().map(|(_, error)| transport_error(error)).max_by_key(rank).unwrap_or(DialError::NoAddress)
@@ -50,7 +50,7 @@ pub(crate) fn worse(known: Option<DialError>, new: DialError) -> DialError {
 fn rank(error: &DialError) -> u8 {
     match error {
         DialError::NoAddress => 0,
-        DialError::Other(_) => 1,
+        DialError::Other(_) | DialError::AnotherNode => 1,
         DialError::TimedOut => 2,
         DialError::Refused => 3,
         DialError::NotHobnob => 4,

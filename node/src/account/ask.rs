@@ -46,7 +46,11 @@ impl<'a> Talk<'a> {
     /// What the rendezvous says of itself.
     pub(super) async fn status(&mut self) -> Result<Status, Refusal> {
         let answer = self.ask(ServerFrame::StatusGet).await?;
-        if let ServerFrame::Status(status) = answer { Ok(status) } else { Err(odd(self.server)) }
+        let ServerFrame::Status(status) = answer else { return Err(odd(self.server)) };
+        status.check_versions().map_err(|why| {
+            Refusal::new(Code::Unsupported, format!("{} cannot be used: {why}; nothing was changed", self.host()))
+        })?;
+        Ok(status)
     }
 
     /// Where.

@@ -44,7 +44,8 @@ pub struct Registration {
 /// restore the account when the password is forgotten.
 pub async fn register(node: &Node, wish: Registration, tell: Tell<'_>) -> Result<Zeroizing<String>, Refusal> {
     let Registration { name, server, password, code, key } = wish;
-    let has_name = held(&server, &name)?;
+    // One that was set back from a backup takes the name from us as from anybody.
+    let has_name = held(&server, &name)? && !server.is_forgotten;
     let mut talk = Talk::new(node, &server.address, !has_name);
     tell(Stage::Asking);
     let status = talk.status().await?;

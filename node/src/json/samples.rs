@@ -326,6 +326,7 @@ fn server() -> ServerView {
         state: ServerState::Up,
         last_error: None,
         retry_ms: None,
+        is_forgotten: false,
     }
 }
 

@@ -193,6 +193,7 @@ fn dial_error(error: hobnob_net::DialError) -> DialError {
         hobnob_net::DialError::Refused => DialError::Refused,
         hobnob_net::DialError::TimedOut => DialError::TimedOut,
         hobnob_net::DialError::NotHobnob => DialError::NotHobnob,
+        hobnob_net::DialError::AnotherNode => DialError::AnotherNode,
         hobnob_net::DialError::Other(what) => DialError::Other(what),
     }
 }

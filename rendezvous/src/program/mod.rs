@@ -7,7 +7,7 @@ mod offline;
 mod output;
 mod serve;
 
-use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
+use std::{ffi::OsString, net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand, ValueHint};
 
@@ -64,7 +64,12 @@ enum Act {
 
 /// The whole program.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    main_with(std::env::args_os())
+}
+
+/// The same with these words, of which the first is the program's name: another process may hold the whole program too.
+pub fn main_with(words: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(words) {
         Ok(cli) => cli,
         Err(error) => {
             // Help goes to standard output and is no error; nobody may be reading either.

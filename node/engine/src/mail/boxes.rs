@@ -60,6 +60,8 @@ pub(super) struct Boxes {
     putting: BTreeMap<ServerKey, MailboxId>,
     /// What was not made or deleted when it was tried last.
     failed: BTreeSet<Place>,
+    /// Those of a rendezvous that was set back, which is told of them again at once.
+    doubted: BTreeSet<Place>,
     /// Where we had a name when it was looked at last.
     named: Vec<ServerKey>,
 }
@@ -132,15 +134,23 @@ impl Boxes {
         }
         let now = step.now.wall_ms;
         let is_due = |row: &BoxRow| row.doomed || row.put_ms.is_none_or(|at| now.abs_diff(at) >= PUT_AGAIN_MS);
-        let ((_, mailbox), row) = self.rows.iter().find(|((at, _), row)| at == server && is_due(row))?;
+        let is_next =
+            |(place, row): &(&Place, &BoxRow)| place.0 == *server && (is_due(row) || self.doubted.contains(place));
+        let ((_, mailbox), row) = self.rows.iter().find(is_next)?;
         self.putting.insert(*server, *mailbox);
         self.failed.remove(&(*server, *mailbox));
         Some(BoxPut { mailbox: *mailbox, token: (!row.doomed).then(|| Token::new(*row.token.as_bytes())) })
     }
 
+    /// The rendezvous may not know our mailboxes any more.
+    pub(super) fn doubt(&mut self, server: &ServerKey) {
+        self.doubted.extend(self.rows.keys().filter(|(at, _)| at == server));
+    }
+
     /// It was told. Who may be told of a mailbox now, if it is a new one.
     pub(super) fn on_put(&mut self, server: &ServerKey, step: &mut Step<'_>) -> Option<AccountId> {
         let place = (*server, self.putting.remove(server)?);
+        self.doubted.remove(&place);
         let row = self.rows.get_mut(&place)?;
         if row.doomed {
             self.rows.remove(&place);

@@ -35,17 +35,21 @@ struct Source {
 
 impl Chat {
     /// The first entries of this device of ours that neither the device nor its carrier has, each after its past, and up
-    /// to where they go. What our other devices wrote they leave there themselves.
+    /// to where they go. What our other devices wrote they leave there themselves. `is_anew`: that the device has not,
+    /// whatever a carrier has.
     pub(super) fn uncarried(
         &self,
         device: &DeviceId,
+        is_anew: bool,
         budget: usize,
         step: &Step<'_>,
     ) -> Result<(Vec<SignedEntry>, Vec<Mark>), Fault> {
         let mut sources = Vec::new();
         for (number, log) in (0..).zip(&self.logs).filter(|(_, log)| log.row.device == step.me.device) {
             for (branch, known) in (0..).zip(&log.row.branches) {
-                let from = self.reached(device, number, branch).max(known.start.saturating_sub(1)) + 1;
+                let receipt = self.receipt(device, number, branch);
+                let reached = if is_anew { receipt.stored } else { receipt.reached().0 };
+                let from = reached.max(known.start.saturating_sub(1)) + 1;
                 if from <= known.seq {
                     let mark = Mark { log: number, branch, seq: known.seq };
                     sources.push(self.source(mark, from, budget, step)?);
@@ -53,11 +57,6 @@ impl Chat {
             }
         }
         Ok(merge(sources, budget))
-    }
-
-    /// How far this device has a branch, or will have it.
-    fn reached(&self, device: &DeviceId, log: u32, branch: u8) -> u64 {
-        self.receipt(device, log, branch).reached().0
     }
 
     fn source(&self, mark: Mark, from: u64, budget: usize, step: &Step<'_>) -> Result<Source, Fault> {
@@ -127,6 +126,15 @@ impl Chat {
     pub(super) fn is_carried(&self, device: &DeviceId) -> bool {
         let receipts = self.branches_of_ours().into_iter().map(|(log, branch)| self.receipt(device, log, branch));
         receipts.into_iter().any(|receipt| receipt.carried > receipt.stored)
+    }
+
+    /// Whether a letter up to these marks holds all that a carrier had for this device.
+    pub(super) fn covers(&self, device: &DeviceId, marks: &[Mark]) -> bool {
+        self.branches_of_ours().into_iter().all(|(log, branch)| {
+            let receipt = self.receipt(device, log, branch);
+            let is_it = |mark: &Mark| (mark.log, mark.branch) == (log, branch) && mark.seq >= receipt.carried;
+            receipt.carried <= receipt.stored || marks.iter().any(is_it)
+        })
     }
 
     fn branches_of_ours(&self) -> Vec<(u32, u8)> {

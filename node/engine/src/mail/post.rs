@@ -174,12 +174,16 @@ impl Parts {
             self.mail.post.plan(to.chat, until_ms);
             return Ok(());
         }
-        let Some((content, marks)) = self.letter(to, step)? else { return Ok(()) };
         let Some((address, ticket)) = self.mail.tickets.choose(&to.device).map(|(to, ticket)| (to, ticket.clone()))
         else {
-            // Looked at again when it tells of a mailbox, which it does when it hears of us.
-            return self.accept_by_name(&to.account, step);
+            if self.letter(to, false, step)?.is_some() {
+                // Looked at again when it tells of a mailbox, which it does when it hears of us.
+                self.accept_by_name(&to.account, step)?;
+            }
+            return Ok(());
         };
+        let is_anew = self.mail.tickets.is_elsewhere(&to.device, &MailboxId::new(ticket.mailbox));
+        let Some((content, marks)) = self.letter(to, is_anew, step)? else { return Ok(()) };
         if self.mail.post.flights.len() >= MAX_FLIGHTS {
             self.mail.post.plan(to.chat, now + CROWDED_MS);
             return Ok(());
@@ -205,12 +209,18 @@ impl Parts {
         Ok(())
     }
 
-    /// What is to be told to a device, if anything: entries, each after its past, and our receipt.
-    fn letter(&mut self, to: Away, step: &mut Step<'_>) -> Result<Option<(MailContent, Vec<Mark>)>, Fault> {
+    /// What is to be told to a device, if anything: entries, each after its past, and our receipt. To another mailbox than
+    /// before goes all that the device lacks, since nobody knows when it gets at the old one.
+    fn letter(
+        &mut self,
+        to: Away,
+        is_anew: bool,
+        step: &mut Step<'_>,
+    ) -> Result<Option<(MailContent, Vec<Mark>)>, Fault> {
         let Some(chat) = self.conversations.chats.get(&to.chat) else { return Ok(None) };
         let is_owed = self.mail.owed.has(to.chat, &to.device);
         let receipts = if is_owed { vec![chat.signed_receipt(&to.device, step)] } else { Vec::new() };
-        let (all, _) = chat.uncarried(&to.device, MAX_MAIL_PLAIN_BYTES, step)?;
+        let (all, _) = chat.uncarried(&to.device, is_anew, MAX_MAIL_PLAIN_BYTES, step)?;
         if all.is_empty() && !is_owed {
             return Ok(None);
         }
@@ -223,7 +233,7 @@ impl Parts {
         // Without the card, where there is no room for it besides the largest message.
         for mut content in [MailContent { account, presence, ..bare.clone() }, bare] {
             let budget = MAX_MAIL_PLAIN_BYTES.saturating_sub(codec::encode(&content).len() + MARGIN_BYTES);
-            let (entries, marks) = chat.uncarried(&to.device, budget, step)?;
+            let (entries, marks) = chat.uncarried(&to.device, is_anew, budget, step)?;
             if all.is_empty() || !entries.is_empty() {
                 content.entries = entries;
                 return Ok(Some((content, marks)));
@@ -286,7 +296,12 @@ impl Parts {
 
     fn on_kept(&mut self, to: Away, flight: &Flight, step: &mut Step<'_>) -> Result<(), Fault> {
         self.mail.post.forgive(&to.device);
+        let has_moved = self.mail.tickets.is_elsewhere(&to.device, &flight.mailbox);
         self.mail.tickets.on_used(&to.device, flight.mailbox, step);
+        let chat = self.conversations.chats.get(&to.chat);
+        if has_moved && !chat.is_some_and(|chat| chat.covers(&to.device, &flight.marks)) {
+            self.forget_carried(&to.account, to.device, step)?;
+        }
         if flight.has_receipt {
             self.mail.owed.end(to.chat, to.device, step);
         }
@@ -334,15 +349,25 @@ impl Parts {
                 (None, format!("{host} does not take mail for them (code {})", code.number()))
             }
             Err(Failed::Unreached(_) | Failed::Silent) => {
-                (None, format!("{host}, which keeps their mail, is not reached"))
+                (self.elsewhere(to.device, flight), format!("{host}, which keeps their mail, is not reached"))
             }
-            Err(Failed::Untrusted(_)) => {
-                (None, format!("whoever answers at {host} is not the rendezvous that they named"))
-            }
+            Err(Failed::Unsupported(_)) => (
+                self.elsewhere(to.device, flight),
+                format!("{host}, which keeps their mail, speaks another version than we do"),
+            ),
+            Err(Failed::Untrusted(_)) => (
+                self.elsewhere(to.device, flight),
+                format!("whoever answers at {host} is not the rendezvous that they named"),
+            ),
             Ok(_) => (None, format!("{host} answers nonsense")),
         };
         self.hold(to, wait_ms, why, step);
         Ok(())
+    }
+
+    /// Without a wait where another carrier may be reached.
+    fn elsewhere(&mut self, device: DeviceId, flight: &Flight) -> Option<u64> {
+        self.mail.tickets.on_unreached(&device, flight.mailbox).then_some(1)
     }
 
     fn hold(&mut self, to: Away, wait_ms: Option<u64>, why: String, step: &Step<'_>) {

@@ -1,6 +1,10 @@
-//! Where mail for the devices of our friends, and for our other ones, may be left, and what it is sealed to: each device's own signed word.
+//! Where mail for the devices of our friends, and for our other ones, may be left, and what it is sealed to: each device's
+//! own signed word.
 
-use std::{collections::BTreeMap, ops::ControlFlow};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::ControlFlow,
+};
 
 use hobnob_shared::{
     id::{AccountId, DeviceId, MailboxId},
@@ -42,7 +46,11 @@ pub(super) struct TicketRow {
 
 /// All of them.
 #[derive(Debug, Default)]
-pub(super) struct Tickets(BTreeMap<DeviceId, TicketRow>);
+pub(super) struct Tickets {
+    rows: BTreeMap<DeviceId, TicketRow>,
+    /// Mailboxes whose carrier was not reached when it was tried last: others come first.
+    unreached: BTreeSet<MailboxId>,
+}
 
 /// What a bundle says that was not known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +67,7 @@ impl Tickets {
     pub(super) fn load(step: &Step<'_>) -> Result<Self, Fault> {
         let mut tickets = Self::default();
         step.scan::<Rows>(&[], Order::Ascending, |device, row| {
-            tickets.0.insert(device, row);
+            tickets.rows.insert(device, row);
             ControlFlow::Continue(())
         })?;
         Ok(tickets)
@@ -76,7 +84,7 @@ impl Tickets {
         step: &mut Step<'_>,
     ) -> Learned {
         let Ok(bundle) = signed.verify(device) else { return Learned::Nothing };
-        let known = self.0.get(device);
+        let known = self.rows.get(device);
         if known.is_some_and(|row| bundle.seq < row.seq || bundle.seq == row.seq && !is_live) {
             return Learned::Nothing;
         }
@@ -91,7 +99,7 @@ impl Tickets {
             used: kept,
         };
         step.put::<Rows>(device, &row);
-        self.0.insert(*device, row);
+        self.rows.insert(*device, row);
         match (used == kept, is_same) {
             (false, _) => Learned::Moved,
             (true, false) => Learned::News,
@@ -101,7 +109,7 @@ impl Tickets {
 
     /// Forgets the devices of those who are no friends any more, and those that are not ours any more.
     pub(super) fn prune(&mut self, around: &Around<'_>, step: &mut Step<'_>) {
-        self.0.retain(|device, row| {
+        self.rows.retain(|device, row| {
             let is_ours = row.account == around.me && around.own.lists(device);
             let stays = is_ours || around.people.friend(&row.account).is_some_and(FriendRow::is_mutual);
             if !stays {
@@ -111,29 +119,62 @@ impl Tickets {
         });
     }
 
-    /// The mailbox that mail for this device goes to: the one that holds some already, else the first.
+    /// The mailbox that mail for this device goes to: the one that holds some already, else the first; but none whose
+    /// carrier is not reached, while there is another.
     pub(super) fn choose(&self, device: &DeviceId) -> Option<(Address, &Ticket)> {
-        let row = self.0.get(device)?;
-        let usable = |ticket: &&Ticket| Address::parse(&ticket.carrier).is_ok();
-        let is_used = |ticket: &&Ticket| row.used.is_some_and(|used| *used.as_bytes() == ticket.mailbox);
-        let chosen = row.tickets.iter().filter(usable).find(is_used).or_else(|| row.tickets.iter().find(usable))?;
-        Some((Address::parse(&chosen.carrier).ok()?, chosen))
+        let row = self.rows.get(device)?;
+        let usable = row.tickets.iter().filter_map(|ticket| Some((Address::parse(&ticket.carrier).ok()?, ticket)));
+        usable.min_by_key(|(_, ticket)| {
+            let mailbox = MailboxId::new(ticket.mailbox);
+            (self.unreached.contains(&mailbox), row.used != Some(mailbox))
+        })
+    }
+
+    /// Whether our mail is in another mailbox than this one.
+    pub(super) fn is_elsewhere(&self, device: &DeviceId, mailbox: &MailboxId) -> bool {
+        self.rows.get(device).and_then(|row| row.used).is_some_and(|used| used != *mailbox)
+    }
+
+    /// The carrier of this mailbox is not reached. `true`: there is another one that may be.
+    pub(super) fn on_unreached(&mut self, device: &DeviceId, mailbox: MailboxId) -> bool {
+        self.unreached.insert(mailbox);
+        let Some(row) = self.rows.get(device) else { return false };
+        let theirs: Vec<_> = row.tickets.iter().map(|ticket| MailboxId::new(ticket.mailbox)).collect();
+        let has_another = theirs.iter().any(|mailbox| !self.unreached.contains(mailbox));
+        if !has_another {
+            // All of them are tried again, after a while.
+            theirs.iter().for_each(|mailbox| {
+                self.unreached.remove(mailbox);
+            });
+        }
+        has_another
+    }
+
+    /// Devices whose mail is at this carrier, as far as we know.
+    pub(super) fn at(&self, carrier: &[u8; 32]) -> Vec<(AccountId, DeviceId)> {
+        let is_there = |row: &TicketRow| {
+            let used =
+                row.tickets.iter().find(|ticket| row.used.is_some_and(|used| *used.as_bytes() == ticket.mailbox));
+            used.and_then(|ticket| Address::parse(&ticket.carrier).ok()).is_some_and(|at| at.x25519() == carrier)
+        };
+        let there = self.rows.iter().filter(|(_, row)| is_there(row));
+        there.map(|(device, row)| (row.account, *device)).collect()
     }
 
     /// The prekeys that this device told us, besides those of its public bundle.
     pub(super) fn prekeys(&self, device: &DeviceId) -> &[Prekey] {
-        self.0.get(device).map_or(&[], |row| row.prekeys.as_slice())
+        self.rows.get(device).map_or(&[], |row| row.prekeys.as_slice())
     }
 
     /// Devices of this account whose mailboxes we know.
     pub(super) fn devices(&self, account: &AccountId) -> Vec<DeviceId> {
-        let theirs = self.0.iter().filter(|(_, row)| row.account == *account && !row.tickets.is_empty());
+        let theirs = self.rows.iter().filter(|(_, row)| row.account == *account && !row.tickets.is_empty());
         theirs.map(|(device, _)| *device).collect()
     }
 
     /// Our mail is in this mailbox.
     pub(super) fn on_used(&mut self, device: &DeviceId, mailbox: MailboxId, step: &mut Step<'_>) {
-        if let Some(row) = self.0.get_mut(device).filter(|row| row.used != Some(mailbox)) {
+        if let Some(row) = self.rows.get_mut(device).filter(|row| row.used != Some(mailbox)) {
             row.used = Some(mailbox);
             step.put::<Rows>(device, row);
         }
@@ -141,7 +182,7 @@ impl Tickets {
 
     /// The carrier does not have this mailbox: another one is used, until they tell anew.
     pub(super) fn drop_mailbox(&mut self, device: &DeviceId, mailbox: &MailboxId, step: &mut Step<'_>) {
-        if let Some(row) = self.0.get_mut(device) {
+        if let Some(row) = self.rows.get_mut(device) {
             row.tickets.retain(|ticket| ticket.mailbox != *mailbox.as_bytes());
             row.used = row.used.filter(|used| used != mailbox);
             step.put::<Rows>(device, row);

@@ -71,6 +71,8 @@ pub(crate) enum Failed {
     Unreached(String),
     /// It is not the one that we know, in words.
     Untrusted(String),
+    /// It speaks no version of the protocol that we do, in words.
+    Unsupported(String),
     /// Nothing came in time.
     Silent,
 }

@@ -142,6 +142,7 @@ impl Rendezvous {
             state: self.state(server),
             last_error: it.and_then(|it| it.last_error.clone()),
             retry_ms: it.and_then(|it| it.retry_ms(step.now.mono_ms)),
+            is_forgotten: it.is_some_and(|it| it.is_forgotten),
         })
     }
 }

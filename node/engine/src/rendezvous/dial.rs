@@ -32,6 +32,8 @@ pub(super) struct Try {
     pub(super) last_error: Option<String>,
     pub(super) knocks: Asking,
     pub(super) vault: VaultState,
+    /// It does not know us, as far as it said since our name there was taken or the program started.
+    pub(super) is_forgotten: bool,
     /// What front ends were told last.
     told: Option<(ServerState, Option<String>)>,
 }
@@ -147,7 +149,10 @@ impl Rendezvous {
     pub(crate) fn on_dial_failed(&mut self, dial: DialId, error: &DialError, step: &mut Step<'_>) {
         let Some(Dialling { server, lane, .. }) = self.dials.remove(&dial) else { return };
         let why = match error {
-            DialError::NotHobnob => Failed::Unreached(
+            DialError::AnotherNode => {
+                Failed::Untrusted("another node answers at its address; ask its operator for the right one".to_owned())
+            }
+            DialError::NotHobnob => Failed::Unsupported(
                 "what answers there is no rendezvous of our version; is hobnob up to date?".to_owned(),
             ),
             DialError::NoAddress | DialError::Refused | DialError::TimedOut | DialError::Other(_) => {

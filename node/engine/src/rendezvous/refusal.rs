@@ -21,7 +21,7 @@ impl Failed {
     pub(super) fn words(&self) -> String {
         match self {
             Self::Refused(code) => format!("it refuses (code {})", code.number()),
-            Self::Unreached(why) | Self::Untrusted(why) => why.clone(),
+            Self::Unreached(why) | Self::Untrusted(why) | Self::Unsupported(why) => why.clone(),
             Self::Silent => "it does not answer".to_owned(),
         }
     }
@@ -32,6 +32,7 @@ impl Failed {
             Self::Refused(code) => Refusal { said: Some(*code), ..refused(host, *code) },
             Self::Unreached(why) => Refusal::new(Code::Network, format!("{host} is not reached: {why}")),
             Self::Untrusted(why) => Refusal::new(Code::Untrusted, format!("{host} is not to be trusted: {why}")),
+            Self::Unsupported(why) => Refusal::new(Code::Unsupported, format!("{host} cannot be used: {why}")),
             Self::Silent => {
                 Refusal::new(Code::Network, format!("{host} did not answer in time; try again, /net shows how it goes"))
             }

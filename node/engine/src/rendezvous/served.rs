@@ -25,9 +25,6 @@ use crate::{
     work::Ticket,
 };
 
-/// The version of the protocol that we speak.
-const VERSION: u8 = 1;
-
 impl Parts {
     /// Routes it.
     pub(crate) fn on_served(&mut self, outcome: Outcome, step: &mut Step<'_>) -> Result<(), Fault> {
@@ -237,8 +234,10 @@ impl Parts {
     /// What the rendezvous says to our account's newest record and this device's bundle.
     fn on_account_put(&mut self, server: &ServerKey, answer: &Result<Answered, Failed>, step: &mut Step<'_>) {
         match answer {
-            Ok(_) | Err(Failed::Unreached(_) | Failed::Untrusted(_) | Failed::Silent) => {}
+            Ok(_) => self.rendezvous.set_forgotten(server, false),
+            Err(Failed::Unreached(_) | Failed::Untrusted(_) | Failed::Unsupported(_) | Failed::Silent) => {}
             Err(Failed::Refused(ErrorCode::Denied)) => {
+                self.rendezvous.set_forgotten(server, true);
                 self.rendezvous.distrust(server, &Failed::closed(ErrorCode::Denied), step);
             }
             Err(Failed::Refused(ErrorCode::Conflict)) => {
@@ -281,9 +280,11 @@ impl Rendezvous {
                 said: Some(*code),
                 ..Refusal::new(Code::Limited, format!("too many requests wait for {name} already; try again tomorrow"))
             },
-            Failed::Refused(_) | Failed::Unreached(_) | Failed::Untrusted(_) | Failed::Silent => {
-                self.refusal(&errand.server, failed)
-            }
+            Failed::Refused(_)
+            | Failed::Unreached(_)
+            | Failed::Untrusted(_)
+            | Failed::Unsupported(_)
+            | Failed::Silent => self.refusal(&errand.server, failed),
         };
         match errand.aim {
             Aim::Find(ticket) | Aim::Add(ticket, _) => step.reply(ticket, Err(refusal)),
@@ -305,13 +306,7 @@ impl Rendezvous {
         status: &Status,
         step: &mut Step<'_>,
     ) -> Result<(), Failed> {
-        let (oldest, newest) = status.versions;
-        if !(oldest..=newest).contains(&VERSION) {
-            let which = if newest < VERSION { "its operator should update it" } else { "update hobnob" };
-            let words =
-                format!("it speaks versions {oldest} to {newest} of the protocol, and we speak {VERSION}: {which}");
-            return Err(Failed::Unreached(words));
-        }
+        status.check_versions().map_err(Failed::Unsupported)?;
         let Some(row) = self.servers.get(server) else {
             return Err(Failed::Unreached("it is not used any more".to_owned()));
         };
@@ -329,6 +324,12 @@ impl Rendezvous {
                 self.servers.change(server, step, |row| row.signing_key = Some(key));
                 Ok(())
             }
+        }
+    }
+
+    fn set_forgotten(&mut self, server: &ServerKey, is_forgotten: bool) {
+        if let Some(it) = self.tries.get_mut(server) {
+            it.is_forgotten = is_forgotten;
         }
     }
 

@@ -128,6 +128,7 @@ impl Parts {
         let was_set_back = vault.seq < own.vault_seq;
         if was_set_back {
             self.rendezvous.warn_set_back(&server, vault.seq, own.vault_seq, step);
+            self.mail_set_back(server, step)?;
         }
         self.adopt_record(&server, &content, step);
         let theirs = content.contacts.iter().filter(|contact| self.people.friend(&contact.account).is_none());

@@ -32,6 +32,8 @@ pub struct ServerView {
     pub last_error: Option<String>,
     /// The next attempt is in so many ms.
     pub retry_ms: Option<u64>,
+    /// It says that it does not know us under the name that we have there.
+    pub is_forgotten: bool,
 }
 
 /// Who has a name.

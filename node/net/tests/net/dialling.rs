@@ -80,7 +80,7 @@ async fn somebody_else_at_the_address_is_not_taken_for_a_friend() {
     let carol = PeerId::random().to_bytes();
     let bare: Vec<String> = bob.addresses.iter().map(|a| a.split("/p2p/").next().unwrap().to_owned()).collect();
     let error = alice.dial(Some(carol.clone()), bare).await.unwrap_err();
-    assert_eq!(error, DialError::Other("another node answers there".into()));
+    assert_eq!(error, DialError::AnotherNode);
     assert_eq!(alice.dial(Some(carol), bob.addresses.clone()).await.unwrap_err(), DialError::NoAddress);
 }
 

@@ -9,6 +9,9 @@ use crate::{
     limits::{MAX_FEATURE_BYTES, MAX_SOFTWARE_BYTES, MAX_STATUS_LIMITS},
 };
 
+/// The version of the protocol that we speak.
+const VERSION: u8 = 1;
+
 /// Who may register.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "(u8, u8)", into = "(u8, u8)")]
@@ -51,6 +54,18 @@ pub struct Status {
     /// Its limits, by name.
     #[serde(rename = "l", deserialize_with = "limits")]
     pub limits: BTreeMap<String, u64>,
+}
+
+impl Status {
+    /// Whether it speaks the version that we do; in words, why not and what to do.
+    pub fn check_versions(&self) -> Result<(), String> {
+        let (oldest, newest) = self.versions;
+        if (oldest..=newest).contains(&VERSION) {
+            return Ok(());
+        }
+        let what = if newest < VERSION { "its operator should update it" } else { "update hobnob" };
+        Err(format!("it speaks versions {oldest} to {newest} of the protocol, and we speak {VERSION}: {what}"))
+    }
 }
 
 impl From<(u8, u8)> for Registration {

@@ -1,0 +1,65 @@
+//! A rendezvous that goes on from an older backup: its people are told what that means for them, and nothing is lost.
+
+use crate::{
+    driver::{befriend, history},
+    house::{House, Neighbours, hear, home, leave, line, start, wait_up},
+};
+
+fn wait_for_another_vault(house: &House, account: &serde_json::Value, before: &[u8]) {
+    house.wait("the vault", |house| house.vault(account), |now| now != before);
+}
+
+#[test]
+fn what_came_after_the_backup_is_told_and_comes_back() {
+    let Neighbours { mut house, alice_home, bob_home, alice, bob } = Neighbours::new();
+    // A node compares its vault when it starts.
+    let me = alice.ready["account"].clone();
+    let vault = house.vault(&me);
+    assert_eq!((alice.end().0, bob.end().0), (0, 0));
+    let mut alice = start(&alice_home, &house);
+    wait_for_another_vault(&house, &me, &vault);
+    let backup = house.back_up("backup.db");
+
+    // Carol comes, and mail for Bob.
+    let vault = house.vault(&me);
+    let carol_home = home("Carol");
+    let mut carol = start(&carol_home, &house);
+    carol.ask(&line("register", "carol", &carol_home));
+    wait_up(&mut carol);
+    befriend(&mut alice, &mut carol);
+    assert_eq!(alice.end().0, 0);
+    let mut alice = start(&alice_home, &house);
+    wait_up(&mut alice);
+    wait_for_another_vault(&house, &me, &vault);
+    let entry = leave(&mut alice, "@bob", "while you were away");
+    assert_eq!(house.envelopes(), 1);
+    house.restore(&backup);
+
+    // Alice is told, and what she left for Bob is left again.
+    let warned = alice.wait("warning", |line| line["message"].as_str().unwrap().contains("vault number"));
+    assert!(warned["message"].as_str().unwrap().contains("set back from a backup"), "{warned}");
+    alice.wait_state(&entry, &["queued"]);
+    alice.wait_state(&entry, &["stored"]);
+    assert_eq!(house.envelopes(), 1);
+    // Carol has no name there any more, is told so, and can take it again.
+    carol.wait("rendezvous.changed", |line| {
+        line["last_error"].as_str().is_some_and(|why| why.contains("log in there again"))
+    });
+    alice.refused("/find carol", "not_found");
+    carol.ask(&line("register", "carol", &carol_home));
+    wait_up(&mut carol);
+    assert_eq!(alice.ask("/find carol")["account"], carol.ready["account"]);
+    // Friends who reach each other noticed nothing.
+    alice.ask("@carol still here?");
+    carol.receive("still here?");
+    // The code of the refusal.
+    assert_eq!(alice.end().0, 1);
+
+    let mut bob = start(&bob_home, &house);
+    bob.receive("while you were away");
+    let mut alice = start(&alice_home, &house);
+    alice.wait("message.state", |line| line["entry"] == entry && line["state"] == "delivered");
+    hear(&mut alice, &mut bob);
+    assert_eq!(history(&mut alice, "@bob"), history(&mut bob, "@alice"));
+    assert!(!bob.end().1.iter().any(|line| line["type"] == "message.received"), "it came twice");
+}

@@ -1,0 +1,56 @@
+//! A rendezvous in this process, in a folder that is removed at the end.
+
+use std::path::Path;
+
+use hobnob_rendezvous::{
+    keys::ServerKeys,
+    registry::Policy,
+    server::{Limits, Server, Setup, start},
+    store::{FILE, Store},
+};
+use hobnob_shared::{rendezvous::Address, wire::rendezvous::Registration};
+use tempfile::TempDir;
+
+/// Rosa's house, in a folder that goes with it.
+#[derive(Debug)]
+pub struct House {
+    dir: TempDir,
+    /// It.
+    pub server: Server,
+    /// What a node is given.
+    pub address: Address,
+}
+
+impl House {
+    /// A new one, at a free port of loopback.
+    pub async fn new() -> Self {
+        let dir = tempfile::tempdir().expect("ours to set up");
+        let server = serve(dir.path(), "/ip4/127.0.0.1/tcp/0").await;
+        let address = address(&server);
+        Self { dir, server, address }
+    }
+
+    /// The server stops, and another one on the same folder and port takes its place.
+    pub async fn restart(self) -> Self {
+        self.server.stop().await;
+        let server = serve(self.dir.path(), self.address.place()).await;
+        let address = address(&server);
+        assert_eq!(address, self.address);
+        Self { dir: self.dir, server, address }
+    }
+}
+
+async fn serve(dir: &Path, listen: &str) -> Server {
+    let is_new = !dir.join(FILE).exists();
+    let mut store = Store::open(dir).expect("ours to set up");
+    let keys = ServerKeys::open(dir, &mut store, is_new).expect("ours to set up");
+    let policy = Policy { registration: Registration::Open { pow_bits: 4 }, knock_bits: 10, ..Policy::default() };
+    let listen = vec![listen.parse().expect("ours to set up")];
+    start(Setup { keys, store, listen, limits: Limits::default(), policy }).await.expect("ours to set up")
+}
+
+fn address(server: &Server) -> Address {
+    let place = server.addresses()[0].to_string();
+    let place = place.split("/p2p/").next().expect("ours to set up");
+    Address::new(place, &server.peer().to_bytes(), &server.key()).expect("ours to set up")
+}
