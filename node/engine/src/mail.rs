@@ -105,6 +105,7 @@ impl Parts {
                 self.put_box(server, step);
             }
         }
+        self.owe_unparked(step);
         for chat in self.conversations.chats.values().filter(|chat| chat.moved) {
             self.mail.post.plan(chat.number, step.now.mono_ms + PATIENCE_MS);
         }

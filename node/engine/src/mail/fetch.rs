@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hobnob_shared::{
     id::{AccountId, DeviceId, MailboxId},
+    noise::mail::Opened,
     wire::{
         AccountPayload, ServerFrame, SignedEntry,
-        mail::MailContent,
         rendezvous::{Mail, MailAck, MailGet, MailItem},
     },
 };
@@ -124,18 +124,24 @@ impl Parts {
             tracing::debug!(so_far = self.mail.fetches.unreadable, "mail cannot be opened");
             return Ok(Then::Delete);
         };
-        self.take_content(&account, opened.content, step)?;
+        self.take_content(&account, opened, step)?;
         Ok(Then::Delete)
     }
 
-    fn take_content(&mut self, account: &AccountId, content: MailContent, step: &mut Step<'_>) -> Result<(), Fault> {
+    fn take_content(&mut self, account: &AccountId, opened: Opened, step: &mut Step<'_>) -> Result<(), Fault> {
+        let Opened { content, sender } = opened;
         self.learn_from_mail(account, &content.account, step)?;
         if !self.people.syncs(account) {
             return Ok(()); // it brought a second history of their account
         }
         self.conversations.on_friendship(*account, &around!(self), step)?;
         let Some(number) = self.conversations.chat_of(account).map(|chat| chat.number) else { return Ok(()) };
-        let authors = self.ingest_mail(number, content.entries, step)?;
+        let has_entries = !content.entries.is_empty();
+        let mut authors = self.ingest_mail(number, content.entries, step)?;
+        // A device leaves what its account's other devices wrote as well, and waits for a receipt like them. Whoever
+        // forges that it was theirs gets them a receipt more.
+        let left_it = self.people.devices(account).iter().find(|device| *device.x25519 == sender);
+        authors.extend(left_it.map(|device| device.id).filter(|_| has_entries));
         for device in authors {
             self.mail.owed.add(number, device, step);
             self.mail.post.plan(number, step.now.mono_ms + PATIENCE_MS);

@@ -103,6 +103,20 @@ impl Chat {
 }
 
 impl Parts {
+    /// Mail that came before its past could not be receipted then. Now that its past is here it is, to every device that
+    /// may have left it.
+    pub(super) fn owe_unparked(&mut self, step: &mut Step<'_>) {
+        for chat in self.conversations.chats.values_mut().filter(|chat| !chat.unparked.is_empty()) {
+            let unparked = std::mem::take(&mut chat.unparked);
+            let is_theirs = |log: &u32| chat.log_at(*log).is_some_and(|log| !log.row.mine);
+            if unparked.iter().any(is_theirs) {
+                for device in self.people.devices(&chat.row.account) {
+                    self.mail.owed.add(chat.number, device.id, step);
+                }
+            }
+        }
+    }
+
     /// Takes receipts that came by mail. Each must be of a device of the friend whose conversation it is about.
     pub(super) fn on_mailed_receipts(
         &mut self,
