@@ -134,6 +134,9 @@ impl Parts {
         if !self.people.syncs(account) {
             return Ok(()); // it brought a second history of their account
         }
+        if let Some(ticket) = &content.presence {
+            self.on_presence_ticket(*account, ticket, None, step);
+        }
         self.conversations.on_friendship(*account, &around!(self), step)?;
         let Some(number) = self.conversations.chat_of(account).map(|chat| chat.number) else { return Ok(()) };
         let has_entries = !content.entries.is_empty();

@@ -17,7 +17,7 @@ use hobnob_shared::{
     },
 };
 
-use super::{Asked, Due, carried::Mark};
+use super::{Asked, Due, PATIENCE_MS, carried::Mark};
 use crate::{
     Parts, around,
     command::{DeliveryState, Queued},
@@ -43,6 +43,8 @@ const FULL_WAIT_MS: u64 = 3_600_000;
 const SWEEP_MS: u64 = 6 * 3_600_000;
 /// Room in an envelope for what is around the entries: padding's length, the head of their list.
 const MARGIN_BYTES: usize = 32;
+/// Room for a signed ticket of our presence: signature, device, topic and key take 160 bytes, what is around them less.
+const TICKET_BYTES: usize = 224;
 
 /// What is under way, and what waits.
 #[derive(Debug, Default)]
@@ -62,6 +64,7 @@ struct Flight {
     host: String,
     marks: Vec<Mark>,
     has_receipt: bool,
+    has_card: bool,
 }
 
 /// Why nothing goes to a device now.
@@ -119,6 +122,19 @@ impl Post {
 }
 
 impl Parts {
+    /// We have a new prekey: whoever has not heard of one for long is to.
+    pub(crate) fn tell_prekey(&mut self, step: &Step<'_>) {
+        for chat in self.conversations.chats.keys() {
+            self.mail.post.plan(*chat, step.now.mono_ms + PATIENCE_MS);
+        }
+    }
+
+    /// We are somewhere else now: whoever no session reaches is told by mail.
+    pub(crate) fn tell_presence(&mut self, step: &mut Step<'_>) {
+        self.mail.tickets.forget_told(step);
+        self.tell_prekey(step);
+    }
+
     /// Looks at what is due.
     pub(crate) fn post_due(&mut self, step: &mut Step<'_>) -> Result<(), Fault> {
         for chat in self.mail.post.take_due(step.now.mono_ms) {
@@ -137,6 +153,7 @@ impl Parts {
         for (device, x25519) in devices {
             if self.sessions.has_device(&account, &x25519) {
                 self.mail.post.forgive(&device);
+                self.mail.tickets.on_met(&device, step);
                 self.mail.owed.begin(chat, device);
                 self.mail.owed.end(chat, device, step);
             } else {
@@ -157,7 +174,7 @@ impl Parts {
             self.mail.post.plan(to.chat, until_ms);
             return Ok(());
         }
-        let Some((content, marks)) = self.letter(to, step)? else { return Ok(()) };
+        let Some((mut content, marks)) = self.letter(to, step)? else { return Ok(()) };
         let Some((address, ticket)) = self.mail.tickets.choose(&to.device).map(|(to, ticket)| (to, ticket.clone()))
         else {
             return Ok(()); // looked at again when it tells of a mailbox
@@ -165,6 +182,9 @@ impl Parts {
         if self.mail.post.flights.len() >= MAX_FLIGHTS {
             self.mail.post.plan(to.chat, now + CROWDED_MS);
             return Ok(());
+        }
+        if !content.account.bundles.is_empty() {
+            content.presence = Some(self.ticket_for(to.account, to.device, step));
         }
         match self.sealed(to, &content, step) {
             Ok(envelope) => self.deposit(to, &content, marks, (&address, &ticket), envelope, step),
@@ -190,15 +210,15 @@ impl Parts {
         let is_owed = self.mail.owed.has(to.chat, &to.device);
         let receipts = if is_owed { vec![chat.signed_receipt(&to.device, step)] } else { Vec::new() };
         let (all, _) = chat.uncarried(&to.device, MAX_MAIL_PLAIN_BYTES, step)?;
-        if all.is_empty() && !is_owed {
+        let is_untold = self.mail.tickets.is_untold(&to.device, step.now.wall_ms);
+        if all.is_empty() && !is_owed && !is_untold {
             return Ok(None);
         }
-        let card =
-            AccountPayload { bundles: self.bundle_for(&to.account, step).into_iter().collect(), ..self.own.card(step) };
+        let card = self.card_for(&to.account, step);
         // Without the card, where there is no room for it besides the largest message.
         for account in [card, AccountPayload::default()] {
             let mut content = MailContent { account, receipts: receipts.clone(), ..MailContent::default() };
-            let budget = MAX_MAIL_PLAIN_BYTES.saturating_sub(codec::encode(&content).len() + MARGIN_BYTES);
+            let budget = MAX_MAIL_PLAIN_BYTES.saturating_sub(codec::encode(&content).len() + TICKET_BYTES + MARGIN_BYTES);
             let (entries, marks) = chat.uncarried(&to.device, budget, step)?;
             if all.is_empty() || !entries.is_empty() {
                 content.entries = entries;
@@ -231,13 +251,13 @@ impl Parts {
         envelope: Envelope,
         step: &mut Step<'_>,
     ) {
-        let has_receipt = !content.receipts.is_empty();
+        let (has_receipt, has_card) = (!content.receipts.is_empty(), !content.account.bundles.is_empty());
         if has_receipt {
             self.mail.owed.begin(to.chat, to.device);
         }
         let mailbox = MailboxId::new(ticket.mailbox);
         let host = address.host().to_owned();
-        self.mail.post.flights.insert(to.device, Flight { chat: to.chat, mailbox, host, marks, has_receipt });
+        self.mail.post.flights.insert(to.device, Flight { chat: to.chat, mailbox, host, marks, has_receipt, has_card });
         let lane = self.mail.post.lane(to.device);
         let server: ServerKey = self.rendezvous.meet(address);
         let put = MailPut { mailbox, token: Token::new(ticket.token), envelope };
@@ -268,6 +288,9 @@ impl Parts {
         self.mail.tickets.on_used(&to.device, flight.mailbox, step);
         if flight.has_receipt {
             self.mail.owed.end(to.chat, to.device, step);
+        }
+        if flight.has_card {
+            self.mail.tickets.on_told(&to.device, step);
         }
         let around = around!(self);
         let Conversations { chats, counters, .. } = &mut self.conversations;

@@ -88,6 +88,11 @@ impl Parts {
         }
     }
 
+    /// Where our presence is, for a device of a friend.
+    pub(crate) fn ticket_for(&mut self, account: AccountId, device: DeviceId, step: &mut Step<'_>) -> SignedTicket {
+        self.presence.tickets.hand_out((account, device), step)
+    }
+
     /// Devices that are no friend's any more see nothing from now on, and nothing of theirs is watched.
     pub(crate) fn hide_presence(&mut self, account: &AccountId, step: &mut Step<'_>) {
         let is_friend = self.people.syncs(account);
@@ -107,6 +112,7 @@ impl Parts {
         for link in self.sessions.all_up().map(|(link, ..)| link).collect::<Vec<_>>() {
             self.hand_ticket(link, step);
         }
+        self.tell_presence(step);
     }
 }
 

@@ -9,7 +9,7 @@ use hobnob_shared::{
     pow::{Puzzle, Search},
     text::{Note, Username},
     wire::{
-        ErrorCode, ServerFrame,
+        AccountPayload, ErrorCode, ServerFrame,
         mail::{KnockLetter, MailContent},
         rendezvous::{KnockEnvelope, KnockPut, NameGet, Proof, Status},
     },
@@ -159,18 +159,28 @@ impl Rendezvous {
     }
 
     /// Seals the friend request to each device of whoever has the name, and begins to work for it.
-    pub(super) fn prepare(&mut self, id: u64, note: &Note, own: &Own, step: &mut Step<'_>) -> Result<(), Failed> {
+    /// `card` is what it says of our account, if there is room for it.
+    pub(super) fn prepare(
+        &mut self,
+        id: u64,
+        note: &Note,
+        card: AccountPayload,
+        own: &Own,
+        step: &mut Step<'_>,
+    ) -> Result<(), Failed> {
         let Some(errand) = self.errands.running.get(&id) else { return Ok(()) };
         let (Some(known), Some(status)) = (&errand.known, &errand.status) else { return Ok(()) };
         let (account, bits, challenge) = (known.binding.account, status.knock_bits, status.challenge);
-        let content = self.letter(&errand.server, &account, note, own, step);
+        let smaller = self.letter(&errand.server, &account, note, own, step);
+        let content = MailContent { account: card, ..smaller.clone() };
         let mut envelopes = Vec::new();
         for device in &known.row.devices {
             let usable = |prekey: &hobnob_shared::identity::Prekey| prekey.expiry_ms > step.now.wall_ms;
             let Some(prekey) = device.prekeys().into_iter().filter(usable).max_by_key(|prekey| prekey.id) else {
                 continue;
             };
-            envelopes.extend(seal(&content, &device.id, &prekey, step).map(|envelope| (device.id, envelope)));
+            let sealed = seal([&content, &smaller], &device.id, &prekey, step);
+            envelopes.extend(sealed.map(|envelope| (device.id, envelope)));
         }
         if envelopes.is_empty() {
             return Err(Failed::Refused(ErrorCode::Expired));
@@ -253,18 +263,24 @@ fn puzzle(
         .ok_or_else(|| Failed::Untrusted(format!("it wants {bits} bits of work, which no honest rendezvous does")))
 }
 
-/// With our addresses, or without where there are too many.
+/// With our mailbox and addresses, or with the addresses, or without where there are too many.
 fn seal(
-    content: &MailContent,
+    contents: [&MailContent; 2],
     to: &DeviceId,
     prekey: &hobnob_shared::identity::Prekey,
     step: &mut Step<'_>,
 ) -> Option<KnockEnvelope> {
-    let mut content = content.clone();
-    let first = mail::seal_knock(&content, to, prekey, &step.me.keys, step.rng);
-    if matches!(first, Err(mail::MailError::TooLarge(_))) {
-        content.account.bundles.clear();
-        return mail::seal_knock(&content, to, prekey, &step.me.keys, step.rng).ok();
+    let [first, second] = contents.map(Clone::clone);
+    let mut least = second.clone();
+    least.account.bundles.clear();
+    for content in [first, second, least] {
+        match mail::seal_knock(&content, to, prekey, &step.me.keys, step.rng) {
+            Err(mail::MailError::TooLarge(_)) => {}
+            sealed => {
+                let failed = |error: &mail::MailError| tracing::debug!(%error, "a friend request cannot be sealed");
+                return sealed.inspect_err(failed).ok();
+            }
+        }
     }
-    first.inspect_err(|error| tracing::debug!(%error, "a friend request cannot be sealed")).ok()
+    None
 }

@@ -1,7 +1,8 @@
 //! Friend requests by name: those that came for us, and telling people that we accepted them.
 
 use hobnob_shared::{
-    id::AccountId,
+    id::{AccountId, DeviceId},
+    identity::SignedBundle,
     rendezvous::Address,
     text::{Note, Username},
     wire::{
@@ -79,7 +80,8 @@ impl Parts {
         if self.people.is_inbox_full(&account) && !self.people.friend(&account).is_some_and(FriendRow::is_wanted) {
             return Ok(false);
         }
-        let chain = learn(&mut self.people, &account, &opened.content.account, step);
+        let (public, private) = split(opened.content.account, &letter.device);
+        let chain = learn(&mut self.people, &account, &public, step);
         if matches!(chain, Chain::Bad | Chain::Forked) || !self.people.lists(&account, &letter.device) {
             tracing::debug!("a friend request is not of the account that it names");
             self.people.forget(&account, step);
@@ -88,6 +90,9 @@ impl Parts {
         if self.people.friend(&account).is_some_and(FriendRow::is_wanted) {
             self.people.they_accept(&account, step);
             step.signal(Signal::Devices(account));
+            for bundle in &private {
+                self.learn_mailboxes(&account, &letter.device, bundle, false, step)?;
+            }
             return self.answer_again(&account, step).map(|()| true);
         }
         if let Some((name, server)) = letter.name.clone() {
@@ -175,6 +180,14 @@ impl Rendezvous {
         let row = self.servers.get(server)?;
         Some((row.account.as_ref()?.name.clone(), row.address.host().to_owned()))
     }
+}
+
+/// Parts what everybody may know of an account from bundles of its device that name mailboxes for us.
+fn split(mut payload: AccountPayload, device: &DeviceId) -> (AccountPayload, Vec<SignedBundle>) {
+    let is_private = |bundle: &SignedBundle| bundle.verify(device).is_ok_and(|bundle| !bundle.tickets.is_empty());
+    let (private, public) = payload.bundles.into_iter().partition(is_private);
+    payload.bundles = public;
+    (payload, private)
 }
 
 /// Takes what an account says of itself.

@@ -115,7 +115,10 @@ impl Parts {
                 Ok(())
             }
             Aim::Add(ticket, note) => match self.may_ask(&server, &known, step) {
-                Ok(()) => self.rendezvous.prepare(id, &note, &self.own, step),
+                Ok(()) => {
+                    let card = self.own.card(step);
+                    self.rendezvous.prepare(id, &note, card, &self.own, step)
+                }
                 Err(refusal) => {
                     step.reply(ticket, Err(refusal));
                     self.rendezvous.errands.take(id);
@@ -123,7 +126,9 @@ impl Parts {
                 }
             },
             Aim::Accept(to) if to == account => {
-                self.rendezvous.prepare(id, &hobnob_shared::text::Note::default(), &self.own, step)
+                // They may never reach us, and have nothing else to know our mailbox from.
+                let card = self.card_for(&to, step);
+                self.rendezvous.prepare(id, &hobnob_shared::text::Note::default(), card, &self.own, step)
             }
             Aim::Accept(_) => Err(Failed::Untrusted("the name is somebody else's now".to_owned())),
         })
