@@ -218,7 +218,8 @@ impl Parts {
         // Without the card, where there is no room for it besides the largest message.
         for account in [card, AccountPayload::default()] {
             let mut content = MailContent { account, receipts: receipts.clone(), ..MailContent::default() };
-            let budget = MAX_MAIL_PLAIN_BYTES.saturating_sub(codec::encode(&content).len() + TICKET_BYTES + MARGIN_BYTES);
+            let budget =
+                MAX_MAIL_PLAIN_BYTES.saturating_sub(codec::encode(&content).len() + TICKET_BYTES + MARGIN_BYTES);
             let (entries, marks) = chat.uncarried(&to.device, budget, step)?;
             if all.is_empty() || !entries.is_empty() {
                 content.entries = entries;
