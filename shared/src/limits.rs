@@ -221,8 +221,9 @@ pub const MAIL_TTL_MS: u64 = 14 * 86_400_000;
 /// A new prekey is made every day, in milliseconds.
 pub const PREKEY_ROTATE_MS: u64 = 86_400_000;
 
-/// The secret half of a prekey is erased after 15 days, in milliseconds: mail to it is gone by then.
-pub const PREKEY_KEEP_MS: u64 = 15 * 86_400_000;
+/// The secret half of a prekey is erased this long after another replaced it, in milliseconds: friends hear of the new one within
+/// 7 days, and mail waits for 14.
+pub const PREKEY_KEEP_MS: u64 = 22 * 86_400_000;
 
 /// Largest bundle that a rendezvous gives out, in bytes: four prekeys and addresses, no tickets. 16 of them fit a frame.
 pub const MAX_PUBLIC_BUNDLE_BYTES: usize = 8 * 1024;

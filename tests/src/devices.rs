@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use hobnob_engine::{
-    command::{Code, Command, Friend, Message, OwnDevice, Refusal, Reply, Standing},
+    command::{Code, Command, DeliveryState, Friend, Message, OwnDevice, Refusal, Reply, Standing},
     work::Ticket,
 };
 use hobnob_shared::{
@@ -80,4 +80,21 @@ pub fn chat(world: &mut World, node: NodeIndex, with: &Handle) -> Vec<Message> {
 /// Sends without waiting.
 pub fn send(world: &mut World, node: NodeIndex, to: &Handle, words: &str) -> Ticket {
     world.ask(node, Command::Send { chat: to.clone(), text: text(words), reply_to: None, action: false })
+}
+
+/// The ends of one conversation: each device, and how it calls the other side.
+pub type Ends = Vec<(NodeIndex, Handle)>;
+
+/// Whether all ends hold the same messages with the same words, and each of them is at every device.
+pub fn agree(world: &mut World, ends: &Ends) -> bool {
+    let said =
+        |messages: &[Message]| messages.iter().map(|it| (it.entry, it.text.clone(), it.edited)).collect::<Vec<_>>();
+    let all: Vec<Vec<Message>> = ends.iter().map(|(node, with)| chat(world, *node, with)).collect();
+    let first = said(&all[0]);
+    all.iter().all(|messages| said(messages) == first && messages.iter().all(is_everywhere))
+}
+
+/// Whether every device that should have it has it, as far as is known here.
+pub fn is_everywhere(message: &Message) -> bool {
+    message.delivery.is_none_or(|it| it.state >= DeliveryState::Delivered && it.delivered == it.devices)
 }

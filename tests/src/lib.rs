@@ -1,5 +1,6 @@
 //! What the tests stand on: seeded worlds of engines, and helpers for real nodes and hostile peers.
 
+pub mod apart;
 pub mod bare;
 pub mod cast;
 pub mod devices;
@@ -12,6 +13,7 @@ pub mod nodes;
 pub mod pretender;
 pub mod program;
 pub mod raw;
+pub mod rosa;
 pub mod sealed;
 pub mod star;
 pub mod talk;

@@ -1,7 +1,12 @@
-//! Seeded worlds: engines, their disks, and a network that delays, breaks, splits and lies, in virtual time.
+//! Seeded worlds: engines, their disks, rendezvous, and a network that delays, breaks, splits and lies, in virtual time.
 //!
 //! Everything that happens follows from the seed. A world carries a [`Work`] out in the runtime's order (commit, network,
 //! replies, events) and can crash between any two of these steps, and between any two actions.
+
+mod net;
+mod servers;
+
+pub use servers::username;
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -12,20 +17,34 @@ use hobnob_engine::{
     Engine, Start,
     command::{Command, Joined, Refusal, Reply},
     event::Event,
-    work::{Action, DialError, DialId, Input, LinkId, Mode, Now, Records, Ticket, TransportId, Work},
+    work::{Input, LinkId, Now, Records, Ticket, TransportId, Work},
 };
-use hobnob_shared::identity::Identity;
+use hobnob_shared::identity::{Identity, SignedBinding};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 
+use self::net::{End, Flight};
 use crate::{
     cast,
     disk::{Disk, Medium},
+    rosa::Rosa,
     sealed::Sealed,
 };
 
 /// A node's place in the world.
 pub type NodeIndex = usize;
+
+/// A rendezvous's place in the world.
+pub type ServerIndex = usize;
+
+/// Who is at the end of a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    /// A node.
+    Node(NodeIndex),
+    /// A rendezvous.
+    Server(ServerIndex),
+}
 
 /// What may go wrong, in chances of one in so many. 0 means never.
 #[derive(Clone, Copy, Debug, Default)]
@@ -42,6 +61,8 @@ pub struct Faults {
     pub fail_dial: u32,
     /// A node crashes at one of the steps of a batch.
     pub crash: u32,
+    /// A rendezvous does.
+    pub crash_server: u32,
     /// The power of a node goes during a commit or soon after it.
     pub power: u32,
     /// Longest delay of a chunk, in ms.
@@ -62,6 +83,8 @@ pub struct Node {
     pub skew_ms: i64,
     /// Asks for messages as a front end does, at every start.
     pub listens: bool,
+    /// Its process stands still: it handles nothing, and its links stay open.
+    pub frozen: bool,
     identity: Box<dyn Fn() -> Identity>,
     started_ms: u64,
     lives: u64,
@@ -74,29 +97,13 @@ impl std::fmt::Debug for Node {
     }
 }
 
-/// One end of a link.
-#[derive(Clone, Copy, Debug)]
-struct End {
-    node: NodeIndex,
-    peer: LinkId,
-    peer_node: NodeIndex,
-    /// Nothing overtakes on one link.
-    last_ms: u64,
-}
-
-/// Something on its way.
-#[derive(Debug)]
-enum Flight {
-    Input { node: NodeIndex, life: u64, input: Input },
-    Dial { node: NodeIndex, life: u64, dial: DialId, addresses: Vec<String>, mode: Mode },
-    Start { node: NodeIndex },
-}
-
 /// The world.
 #[derive(Debug)]
 pub struct World {
     /// Its nodes.
     pub nodes: Vec<Node>,
+    /// Its rendezvous.
+    pub servers: Vec<Rosa>,
     /// What goes wrong from now on.
     pub faults: Faults,
     /// The seed, for messages of failing tests.
@@ -114,7 +121,8 @@ pub struct World {
     links: BTreeMap<LinkId, End>,
     next_link: u64,
     next_ticket: u64,
-    cut: BTreeSet<(NodeIndex, NodeIndex)>,
+    cut: BTreeSet<(Place, Place)>,
+    bindings: BTreeMap<(ServerIndex, NodeIndex), SignedBinding>,
 }
 
 /// 2026-01-01, in ms since the epoch: when every world begins.
@@ -140,6 +148,7 @@ impl World {
     fn on(seed: u64, count: usize, disk: impl Fn() -> Medium) -> Self {
         let mut world = Self {
             nodes: Vec::new(),
+            servers: Vec::new(),
             faults: Faults { delay_ms: 20, ..Faults::default() },
             seed,
             power_cuts: 0,
@@ -153,6 +162,7 @@ impl World {
             next_link: 0,
             next_ticket: 0,
             cut: BTreeSet::new(),
+            bindings: BTreeMap::new(),
         };
         for index in 0..count {
             world.nodes.push(Node {
@@ -162,6 +172,7 @@ impl World {
                 replies: BTreeMap::new(),
                 skew_ms: 0,
                 listens: true,
+                frozen: false,
                 identity: cast::identity(index, seed),
                 started_ms: 0,
                 lives: 0,
@@ -223,9 +234,9 @@ impl World {
         assert!(n.disk.commit(work.records), "seed {}: node {node} cannot keep its start", self.seed);
         let listening = vec![address(node)];
         for action in work.actions {
-            self.act(node, action);
+            self.act(Place::Node(node), action);
         }
-        self.input(node, Input::Listening(listening));
+        self.input(Place::Node(node), Input::Listening(listening));
         if self.nodes[node].listens {
             self.ask(node, Command::Listen { listening: true });
         }
@@ -251,10 +262,7 @@ impl World {
         n.inbox.clear();
         let survivors = self.rng.next_u64();
         self.nodes[node].disk.lose_power(survivors);
-        let ends: Vec<LinkId> = self.links.iter().filter(|(_, end)| end.node == node).map(|(id, _)| *id).collect();
-        for link in ends {
-            self.break_link(link);
-        }
+        self.break_all(Place::Node(node));
     }
 
     /// Puts an older disk under a node that is down.
@@ -263,17 +271,20 @@ impl World {
         self.nodes[node].disk = Medium::Rows(disk);
     }
 
-    /// Nothing passes between the two any more; their links hang, as with a pulled cable.
-    pub fn part(&mut self, one: NodeIndex, other: NodeIndex) {
-        self.cut.insert((one.min(other), one.max(other)));
-    }
-
     /// Everything passes again.
     pub fn heal(&mut self) {
         self.cut.clear();
+        self.calm();
+    }
+
+    /// Nothing goes wrong any more, and everybody is there; who cannot reach whom stays.
+    pub fn calm(&mut self) {
         self.faults = Faults { delay_ms: 20, ..Faults::default() };
         for node in 0..self.nodes.len() {
             self.start(node);
+        }
+        for server in 0..self.servers.len() {
+            self.start_server(server);
         }
     }
 
@@ -281,7 +292,7 @@ impl World {
     pub fn ask(&mut self, node: NodeIndex, command: Command) -> Ticket {
         self.next_ticket += 1;
         let ticket = Ticket(self.next_ticket);
-        self.input(node, Input::Command(ticket, Box::new(command)));
+        self.input(Place::Node(node), Input::Command(ticket, Box::new(command)));
         ticket
     }
 
@@ -326,47 +337,47 @@ impl World {
 
     fn next_moment(&self) -> Option<u64> {
         let flight = self.flights.keys().next().map(|(at, _)| *at);
-        let timers = self.nodes.iter().filter_map(|n| {
+        let timers = self.nodes.iter().filter(|n| !n.frozen).filter_map(|n| {
             if !n.inbox.is_empty() {
                 return Some(self.now_ms);
             }
             n.engine.as_ref()?.next_timeout().map(|mono| mono + n.started_ms)
         });
-        timers.chain(flight).min()
+        let servers = self.servers.iter().filter_map(|server| server.next_ms(self.now_ms, EPOCH_MS));
+        timers.chain(flight).chain(servers).min()
     }
 
-    fn input(&mut self, node: NodeIndex, input: Input) {
-        if self.nodes[node].engine.is_some() {
-            self.nodes[node].inbox.push_back(input);
+    fn input(&mut self, at: Place, input: Input) {
+        match at {
+            Place::Node(node) if self.nodes[node].engine.is_some() => self.nodes[node].inbox.push_back(input),
+            Place::Node(_) => {}
+            Place::Server(server) => self.servers[server].input(input),
         }
     }
 
-    fn later(&mut self, at_ms: u64, flight: Flight) {
-        self.order += 1;
-        self.flights.insert((at_ms, self.order), flight);
-    }
-
-    /// Everything that arrives by now.
-    fn land(&mut self) {
-        while let Some(entry) = self.flights.first_entry() {
-            if entry.key().0 > self.now_ms {
-                return;
-            }
-            match entry.remove() {
-                Flight::Input { node, life, input } if self.nodes[node].lives == life => self.input(node, input),
-                Flight::Input { .. } => {}
-                Flight::Dial { node, life, dial, addresses, mode } if self.nodes[node].lives == life => {
-                    self.connect(node, dial, &addresses, mode);
-                }
-                Flight::Dial { .. } => {}
-                Flight::Start { node } => self.start(node),
-            }
+    fn is_up(&self, at: Place) -> bool {
+        match at {
+            Place::Node(node) => self.nodes[node].engine.is_some(),
+            Place::Server(server) => self.servers[server].is_up(),
         }
     }
 
-    /// Every node with something to do handles one batch, as the runtime does.
+    fn life(&self, at: Place) -> u64 {
+        match at {
+            Place::Node(node) => self.nodes[node].lives,
+            Place::Server(server) => self.servers[server].lives(),
+        }
+    }
+
+    /// Everybody with something to do handles one batch, as the runtime does.
     fn turn(&mut self) {
+        for server in 0..self.servers.len() {
+            self.turn_server(server);
+        }
         for node in 0..self.nodes.len() {
+            if self.nodes[node].frozen {
+                continue;
+            }
             let now = self.clock(node);
             let n = &mut self.nodes[node];
             let Some(engine) = n.engine.as_mut() else { continue };
@@ -374,6 +385,8 @@ impl World {
             if n.inbox.is_empty() && !due {
                 continue;
             }
+            // What comes in the same batch may set a new deadline, for now.
+            let is_alone = n.inbox.is_empty();
             let mut work = Work::default();
             let entered = Instant::now();
             let mut result = Ok(());
@@ -388,7 +401,7 @@ impl World {
             result = result.and_then(|()| engine.flush(now, &*view, &mut work));
             drop(view);
             self.in_engines += entered.elapsed();
-            if due {
+            if due && is_alone {
                 let next = engine.next_timeout();
                 assert!(next.is_none_or(|at| at > now.mono_ms), "seed {}: a handled deadline did not move", self.seed);
             }
@@ -420,7 +433,7 @@ impl World {
             if done as u64 >= sent {
                 break;
             }
-            self.act(node, action);
+            self.act(Place::Node(node), action);
         }
         if crash_at == 2 {
             return self.crash_for_a_while(node);
@@ -438,92 +451,7 @@ impl World {
     fn crash_for_a_while(&mut self, node: NodeIndex) {
         self.crash(node);
         let at = self.now_ms + 1 + self.below(5_000);
-        self.later(at, Flight::Start { node });
-    }
-
-    fn act(&mut self, node: NodeIndex, action: Action) {
-        let life = self.nodes[node].lives;
-        match action {
-            Action::Dial { dial, addresses, mode, .. } => {
-                let at = self.now_ms + 1 + self.below(self.faults.delay_ms + 1);
-                self.later(at, Flight::Dial { node, life, dial, addresses, mode });
-            }
-            Action::Send(link, chunk) => self.carry(link, chunk),
-            Action::Close(link) => self.break_link(link),
-            Action::Pairing(_) => {}
-        }
-    }
-
-    fn connect(&mut self, node: NodeIndex, dial: DialId, addresses: &[String], mode: Mode) {
-        let found = addresses.iter().find_map(|a| (0..self.nodes.len()).find(|n| *a == address(*n)));
-        let reached =
-            found.filter(|peer| *peer != node && self.nodes[*peer].engine.is_some() && !self.is_cut(node, *peer));
-        let Some(peer) = reached else {
-            return self.input(node, Input::DialFailed(dial, DialError::Refused));
-        };
-        if self.chance(self.faults.fail_dial) {
-            return self.input(node, Input::DialFailed(dial, DialError::TimedOut));
-        }
-        let (ours, theirs) = (LinkId(self.next_link), LinkId(self.next_link + 1));
-        self.next_link += 2;
-        let last_ms = self.now_ms;
-        self.links.insert(ours, End { node, peer: theirs, peer_node: peer, last_ms });
-        self.links.insert(theirs, End { node: peer, peer: ours, peer_node: node, last_ms });
-        let (local, remote) = (transport(node), transport(peer));
-        self.input(
-            peer,
-            Input::Accepted {
-                link: theirs,
-                local: remote.clone(),
-                remote: local.clone(),
-                address: format!("/ip4/10.0.0.{node}/tcp/49152"),
-                mode,
-            },
-        );
-        self.input(node, Input::Dialled { dial, link: ours, local, remote, address: address(peer) });
-    }
-
-    fn carry(&mut self, link: LinkId, mut chunk: Vec<u8>) {
-        let Some(end) = self.links.get(&link).copied() else { return };
-        if self.is_cut(end.node, end.peer_node) {
-            return; // Into a pulled cable.
-        }
-        if self.chance(self.faults.break_link) {
-            return self.break_link(link);
-        }
-        if self.chance(self.faults.flip_chunk) && !chunk.is_empty() {
-            let at = self.below(chunk.len() as u64) as usize;
-            chunk[at] ^= 1 << self.below(8);
-        }
-        let mut at = end.last_ms.max(self.now_ms + 1 + self.below(self.faults.delay_ms + 1));
-        if self.chance(self.faults.swap_chunk) {
-            at = self.now_ms + 1; // Overtakes what is in flight.
-        }
-        let twice = self.chance(self.faults.repeat_chunk);
-        if let Some(end) = self.links.get_mut(&link) {
-            end.last_ms = end.last_ms.max(at);
-        }
-        let life = self.nodes[end.peer_node].lives;
-        for _ in 0..1 + u8::from(twice) {
-            let input = Input::Chunk(end.peer, chunk.clone());
-            self.later(at, Flight::Input { node: end.peer_node, life, input });
-        }
-    }
-
-    fn break_link(&mut self, link: LinkId) {
-        let Some(end) = self.links.remove(&link) else { return };
-        let there = self.links.remove(&end.peer);
-        self.input(end.node, Input::Closed(link));
-        if let Some(there) = there {
-            // After what is in flight: a FIN does not overtake.
-            let at = end.last_ms.max(self.now_ms + 1);
-            let life = self.nodes[there.node].lives;
-            self.later(at, Flight::Input { node: there.node, life, input: Input::Closed(end.peer) });
-        }
-    }
-
-    fn is_cut(&self, one: NodeIndex, other: NodeIndex) -> bool {
-        self.cut.contains(&(one.min(other), one.max(other)))
+        self.later(at, Flight::Start { at: Place::Node(node) });
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use hobnob_engine::{
-    command::{Code, Command, DeliveryState, From, Message, Reply, Standing},
+    command::{Code, Command, From, Message, Reply, Standing},
     event::Event,
 };
 use hobnob_shared::{
@@ -12,7 +12,7 @@ use hobnob_shared::{
     text::{Handle, Note},
 };
 use hobnob_tests::{
-    devices::{add_device, chat, devices, join, key, link, name, send, who},
+    devices::{Ends, add_device, agree, chat, devices, is_everywhere, join, key, link, name, send, who},
     talk::befriend,
     world::{Faults, NodeIndex, World},
 };
@@ -38,9 +38,6 @@ fn ids(messages: &[Message]) -> Vec<EntryId> {
     messages.iter().map(|message| message.entry).collect()
 }
 
-/// The ends of one conversation: each device, and how it calls the other side.
-type Ends = Vec<(NodeIndex, Handle)>;
-
 /// Runs until all ends hold the same messages with the same words, and everything is delivered everywhere.
 fn settle(world: &mut World, ends: &Ends) {
     world.heal();
@@ -55,18 +52,6 @@ fn settle(world: &mut World, ends: &Ends) {
             .collect();
         panic!("seed {}: not settled: {all:?}, undelivered {undelivered:?}", world.seed);
     }
-}
-
-fn agree(world: &mut World, ends: &Ends) -> bool {
-    let said =
-        |messages: &[Message]| messages.iter().map(|it| (it.entry, it.text.clone(), it.edited)).collect::<Vec<_>>();
-    let all: Vec<Vec<Message>> = ends.iter().map(|(node, with)| chat(world, *node, with)).collect();
-    let first = said(&all[0]);
-    all.iter().all(|messages| said(messages) == first && messages.iter().all(is_everywhere))
-}
-
-fn is_everywhere(message: &Message) -> bool {
-    message.delivery.is_none_or(|it| it.state >= DeliveryState::Delivered && it.delivered == it.devices)
 }
 
 fn shown_once(world: &World, node: NodeIndex) {

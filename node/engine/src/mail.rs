@@ -18,7 +18,7 @@ use hobnob_shared::{
     id::{AccountId, DeviceId},
     identity::SignedBundle,
     limits::MAX_TICKETS,
-    wire::{Frame, Mailboxes, ServerFrame, SignedTicket, mail::MailContent},
+    wire::{AccountPayload, Frame, Mailboxes, ServerFrame, SignedTicket, mail::MailContent},
 };
 
 use self::{
@@ -109,6 +109,7 @@ impl Parts {
         if self.mail.boxes.moved(&self.rendezvous) || self.mail.is_stale {
             self.plan_boxes(step);
         }
+        self.owe_unparked(step);
         for chat in self.conversations.chats.values().filter(|chat| chat.moved) {
             self.mail.post.plan(chat.number, step.now.mono_ms + PATIENCE_MS);
         }
@@ -121,6 +122,10 @@ impl Parts {
         let fewer = self.mail.boxes.plan(&around!(self), &self.rendezvous, step);
         self.mail.tickets.prune(&around!(self), step);
         self.tell_mailboxes(&fewer, step);
+        // Who is new, and not connected, is told by mail.
+        for chat in self.conversations.chats.keys() {
+            self.mail.post.plan(*chat, step.now.mono_ms + PATIENCE_MS);
+        }
         for server in self.rendezvous.named().copied().collect::<Vec<_>>() {
             self.put_box(server, step);
         }
@@ -284,6 +289,11 @@ impl Parts {
         Some(step.me.keys.sign_bundle(&bundle))
     }
 
+    /// What we tell one friend of our account, and of this device.
+    pub(crate) fn card_for(&self, account: &AccountId, step: &Step<'_>) -> AccountPayload {
+        AccountPayload { bundles: self.bundle_for(account, step).into_iter().collect(), ..self.own.card(step) }
+    }
+
     /// A device of a friend tells where its mail may be left.
     pub(crate) fn on_mailboxes(
         &mut self,
@@ -300,7 +310,7 @@ impl Parts {
         self.learn_mailboxes(&account, &device, &mailboxes.bundle, true, step)
     }
 
-    fn learn_mailboxes(
+    pub(crate) fn learn_mailboxes(
         &mut self,
         account: &AccountId,
         device: &DeviceId,

@@ -483,8 +483,8 @@ fn a_new_prekey_goes_out_every_day_and_the_old_ones_open_what_was_sealed_to_them
     for node in [0, 1] {
         world.stop(node);
     }
-    world.pass(20 * 24 * 3_600_000);
+    world.pass(27 * 24 * 3_600_000);
     world.start(1);
     world.pass(1_000);
-    assert_eq!(rows(&world), 2, "what was replaced twenty days ago is erased, what was in use until now is not");
+    assert_eq!(rows(&world), 2, "what was replaced 27 days ago is erased, what was in use until now is not");
 }

@@ -120,6 +120,8 @@ pub(crate) struct Chat {
     pub(crate) moved: bool,
     /// Logs of which the other side gets a receipt.
     pub(crate) to_receipt: BTreeSet<u32>,
+    /// Logs of which entries found their past that had come before it.
+    pub(crate) unparked: BTreeSet<u32>,
     /// The friend is typing until then.
     pub(crate) typing_until: Option<u64>,
     /// What is taken now comes from another device of ours: no quota holds.
@@ -166,6 +168,7 @@ impl Chat {
             probes: BTreeMap::new(),
             moved: false,
             to_receipt: BTreeSet::new(),
+            unparked: BTreeSet::new(),
             typing_until: None,
             from_ours: false,
             retime_from: None,

@@ -138,7 +138,8 @@ impl Chat {
         let mut arrived = vec![address];
         while let Some(address) = arrived.pop() {
             for waiting in self.parked.waiting_for(&address) {
-                if matches!(self.unpark(&waiting, env)?, Taken::Stored(_)) {
+                if let Taken::Stored(place) = self.unpark(&waiting, env)? {
+                    self.unparked.insert(place.log);
                     arrived.push(waiting);
                 }
             }

@@ -11,13 +11,13 @@ use hobnob_shared::{
     noise::mail,
     rendezvous::Address,
     wire::{
-        AccountPayload, ErrorCode, ServerFrame,
+        ErrorCode, ServerFrame,
         mail::MailContent,
         rendezvous::{Envelope, MailPut},
     },
 };
 
-use super::{Asked, Due, carried::Mark};
+use super::{Asked, Due, PATIENCE_MS, carried::Mark};
 use crate::{
     Parts, around,
     command::{DeliveryState, Queued},
@@ -62,6 +62,7 @@ struct Flight {
     host: String,
     marks: Vec<Mark>,
     has_receipt: bool,
+    has_card: bool,
 }
 
 /// Why nothing goes to a device now.
@@ -119,6 +120,19 @@ impl Post {
 }
 
 impl Parts {
+    /// We have a new prekey: whoever has not heard of one for long is to.
+    pub(crate) fn tell_prekey(&mut self, step: &Step<'_>) {
+        for chat in self.conversations.chats.keys() {
+            self.mail.post.plan(*chat, step.now.mono_ms + PATIENCE_MS);
+        }
+    }
+
+    /// We are somewhere else now: whoever no session reaches is told by mail.
+    pub(crate) fn tell_presence(&mut self, step: &mut Step<'_>) {
+        self.mail.tickets.forget_told(step);
+        self.tell_prekey(step);
+    }
+
     /// Looks at what is due.
     pub(crate) fn post_due(&mut self, step: &mut Step<'_>) -> Result<(), Fault> {
         for chat in self.mail.post.take_due(step.now.mono_ms) {
@@ -141,6 +155,7 @@ impl Parts {
         for (account, device, x25519) in devices.collect::<Vec<_>>() {
             if self.sessions.has_device(&account, &x25519) {
                 self.mail.post.forgive(&device);
+                self.mail.tickets.on_met(&device, step);
                 self.mail.owed.begin(chat, device);
                 self.mail.owed.end(chat, device, step);
             } else {
@@ -221,11 +236,11 @@ impl Parts {
         let is_owed = self.mail.owed.has(to.chat, &to.device);
         let receipts = if is_owed { vec![chat.signed_receipt(&to.device, step)] } else { Vec::new() };
         let (all, _) = chat.uncarried(&to.device, is_anew, MAX_MAIL_PLAIN_BYTES, step)?;
-        if all.is_empty() && !is_owed {
+        let is_untold = self.mail.tickets.is_untold(&to.device, step.now.wall_ms);
+        if all.is_empty() && !is_owed && !is_untold {
             return Ok(None);
         }
-        let account =
-            AccountPayload { bundles: self.bundle_for(&to.account, step).into_iter().collect(), ..self.own.card(step) };
+        let account = self.card_for(&to.account, step);
         let is_friend = to.account != step.me.account;
         let presence = is_friend.then(|| self.presence.ticket_for((to.account, to.device), step));
         let Some(chat) = self.conversations.chats.get(&to.chat) else { return Ok(None) };
@@ -266,13 +281,13 @@ impl Parts {
         envelope: Envelope,
         step: &mut Step<'_>,
     ) {
-        let has_receipt = !content.receipts.is_empty();
+        let (has_receipt, has_card) = (!content.receipts.is_empty(), !content.account.bundles.is_empty());
         if has_receipt {
             self.mail.owed.begin(to.chat, to.device);
         }
         let mailbox = MailboxId::new(ticket.mailbox);
         let host = address.host().to_owned();
-        self.mail.post.flights.insert(to.device, Flight { to, mailbox, host, marks, has_receipt });
+        self.mail.post.flights.insert(to.device, Flight { to, mailbox, host, marks, has_receipt, has_card });
         let lane = self.mail.post.lane(to.device);
         let server: ServerKey = self.rendezvous.meet(address);
         let put = MailPut { mailbox, token: Token::new(ticket.token), envelope };
@@ -304,6 +319,9 @@ impl Parts {
         }
         if flight.has_receipt {
             self.mail.owed.end(to.chat, to.device, step);
+        }
+        if flight.has_card {
+            self.mail.tickets.on_told(&to.device, step);
         }
         let around = around!(self);
         let Conversations { chats, counters, .. } = &mut self.conversations;

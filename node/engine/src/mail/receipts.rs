@@ -103,6 +103,22 @@ impl Chat {
 }
 
 impl Parts {
+    /// Mail that came before its past could not be receipted then. Now that its past is here it is, to every device that
+    /// may have left it.
+    pub(super) fn owe_unparked(&mut self, step: &mut Step<'_>) {
+        for chat in self.conversations.chats.values_mut().filter(|chat| !chat.unparked.is_empty()) {
+            let unparked = std::mem::take(&mut chat.unparked);
+            let logs = unparked.iter().filter_map(|log| chat.log_at(*log));
+            let others = logs.filter(|log| log.row.device != step.me.device);
+            let accounts = others.map(|log| if log.row.mine { step.me.account } else { chat.row.account });
+            for account in accounts.collect::<BTreeSet<_>>() {
+                for device in self.mail.tickets.devices(&account) {
+                    self.mail.owed.add(chat.number, device, step);
+                }
+            }
+        }
+    }
+
     /// Takes receipts that came by mail. Each must be of a device of the friend whose conversation it is about, or of ours.
     pub(super) fn on_mailed_receipts(
         &mut self,

@@ -22,6 +22,10 @@ use crate::{
     view::{Fault, Order},
 };
 
+/// A device that no session reaches is told our mailboxes and prekey again after this long: they must know one whose
+/// secret half we still have, and have nothing else to know it from.
+const TELL_AGAIN_MS: u64 = 7 * 24 * 3_600_000;
+
 /// Device of a friend → where its mail goes.
 #[derive(Debug)]
 struct Rows;
@@ -42,6 +46,9 @@ pub(super) struct TicketRow {
     prekeys: Vec<Prekey>,
     /// The mailbox that our mail is in.
     used: Option<MailboxId>,
+    /// When it was last told our own mailboxes, prekey and presence, in ms since the epoch.
+    #[serde(default)]
+    told_ms: Option<u64>,
 }
 
 /// All of them.
@@ -85,11 +92,14 @@ impl Tickets {
     ) -> Learned {
         let Ok(bundle) = signed.verify(device) else { return Learned::Nothing };
         let known = self.rows.get(device);
-        if known.is_some_and(|row| bundle.seq < row.seq || bundle.seq == row.seq && !is_live) {
+        // Over a session an older number is a clock that was set back.
+        if !is_live && known.is_some_and(|row| bundle.seq <= row.seq) {
             return Learned::Nothing;
         }
         let is_same = known.is_some_and(|row| row.tickets == bundle.tickets && row.prekeys == bundle.prekeys);
         let used = known.and_then(|row| row.used);
+        // A session begins with both sides telling it.
+        let told_ms = if is_live { Some(step.now.wall_ms) } else { known.and_then(|row| row.told_ms) };
         let kept = used.filter(|used| bundle.tickets.iter().any(|ticket| ticket.mailbox == *used.as_bytes()));
         let row = TicketRow {
             account: *account,
@@ -97,6 +107,7 @@ impl Tickets {
             tickets: bundle.tickets,
             prekeys: bundle.prekeys,
             used: kept,
+            told_ms,
         };
         step.put::<Rows>(device, &row);
         self.rows.insert(*device, row);
@@ -170,6 +181,35 @@ impl Tickets {
     pub(super) fn devices(&self, account: &AccountId) -> Vec<DeviceId> {
         let theirs = self.rows.iter().filter(|(_, row)| row.account == *account && !row.tickets.is_empty());
         theirs.map(|(device, _)| *device).collect()
+    }
+
+    /// Whether this device is to be told our mailboxes and prekey, if it can be.
+    pub(super) fn is_untold(&self, device: &DeviceId, now_ms: u64) -> bool {
+        let is_old = |at: u64| now_ms.abs_diff(at) >= TELL_AGAIN_MS;
+        self.rows.get(device).is_some_and(|row| row.told_ms.is_none_or(is_old))
+    }
+
+    /// All devices are to be told anew.
+    pub(super) fn forget_told(&mut self, step: &mut Step<'_>) {
+        for (device, row) in &mut self.rows {
+            row.told_ms = None;
+            step.put::<Rows>(device, row);
+        }
+    }
+
+    /// A session with it is up, over which it hears of whatever is new.
+    pub(super) fn on_met(&mut self, device: &DeviceId, step: &mut Step<'_>) {
+        if self.is_untold(device, step.now.wall_ms) {
+            self.on_told(device, step);
+        }
+    }
+
+    /// It was told.
+    pub(super) fn on_told(&mut self, device: &DeviceId, step: &mut Step<'_>) {
+        if let Some(row) = self.rows.get_mut(device) {
+            row.told_ms = Some(step.now.wall_ms);
+            step.put::<Rows>(device, row);
+        }
     }
 
     /// Our mail is in this mailbox.

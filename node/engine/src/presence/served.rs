@@ -107,6 +107,7 @@ impl Parts {
         for link in self.sessions.all_up().map(|(link, ..)| link).collect::<Vec<_>>() {
             self.hand_ticket(link, step);
         }
+        self.tell_presence(step);
     }
 }
 

@@ -71,11 +71,8 @@ impl Prekeys {
 
     /// Makes a new one when the newest is a day old, and erases what is of no more use. `true`: there is a new one.
     pub(crate) fn renew(&mut self, step: &mut Step<'_>) -> Result<bool, Fault> {
-        if self.due_ms.is_some_and(|due| step.now.mono_ms < due) {
-            return Ok(false);
-        }
         let now = step.now.wall_ms;
-        // A clock that went back by more than a day counts as well: nobody knows how old it is then.
+        // A clock that was set by more than a day counts as well, at once: others may take the old one for expired.
         let age = self.current.as_ref().map_or(u64::MAX, |(row, _)| now.abs_diff(row.created_ms));
         if age < PREKEY_ROTATE_MS {
             self.due_ms = Some(step.now.mono_ms + PREKEY_ROTATE_MS - age);

@@ -17,7 +17,11 @@ impl Parts {
             return Ok(());
         }
         self.note_changes(step);
-        if self.rendezvous.prekeys.renew(step)? || !self.own.has_prekey() {
+        let is_new = self.rendezvous.prekeys.renew(step)?;
+        if is_new {
+            self.tell_prekey(step);
+        }
+        if is_new || !self.own.has_prekey() {
             let prekey = self.rendezvous.prekeys.current().cloned();
             if self.own.set_prekey(prekey, step) {
                 self.tell_everybody(&[self.own.bundle()], step);

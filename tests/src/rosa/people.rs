@@ -1,0 +1,118 @@
+//! Who has a name with her: registered over OPAQUE, as cheaply as Argon2id can.
+
+use hobnob_rendezvous::registry::{Caller, Input, SessionId, Source, Work};
+use hobnob_shared::{
+    identity::{
+        AccountKey, Binding, SignedBinding,
+        keystore::{Params, Password},
+    },
+    opaque::{ClientRegistration, Parties},
+    text::Username,
+    vault::{Rest, VaultContent, VaultKey},
+    wire::{
+        AccountPayload,
+        rendezvous::{Name, Proof, RegisterFinish, RegisterStart, ServerFrame},
+    },
+};
+use rand_core::Rng as _;
+use zeroize::Zeroizing;
+
+use super::{Process, Rosa, keys};
+
+/// What a guess costs here: what a password is worth is tested elsewhere.
+const COST: Params = Params { memory_kib: 64, passes: 1, lanes: 1 };
+
+/// No session of the network has this number.
+const DIRECT: SessionId = SessionId(u64::MAX);
+
+/// What all vaults of a world are sealed with.
+pub(crate) const VAULT_KEY: [u8; 32] = [5; 32];
+
+pub(crate) fn vault_key() -> VaultKey {
+    VaultKey::from_bytes(&Zeroizing::new(VAULT_KEY))
+}
+
+impl Rosa {
+    /// Registers an account under a name, with a vault that holds nothing but its key.
+    pub(crate) fn register(
+        &mut self,
+        name: &Username,
+        account: AccountKey,
+        payload: AccountPayload,
+        true_ms: u64,
+    ) -> SignedBinding {
+        let password = Password::new(Zeroizing::new("secret".to_owned()));
+        let server = keys(self.seed).device;
+        let now_ms = self.wall(true_ms);
+        let source = Source::of("192.0.2.1".parse().expect("an address"));
+        self.tell(Input::Opened { session: DIRECT, caller: Caller::Guest, source, binding: [0; 32] }, now_ms);
+        let (state, request) = ClientRegistration::start(&password, &mut self.rng).expect("a registration");
+        let start = RegisterStart { name: name.clone(), request };
+        let ServerFrame::RegisterGo(go) = self.ask(ServerFrame::RegisterStart(start), now_ms) else {
+            panic!("no registration")
+        };
+        let text = self.address.key_text();
+        let parties = Parties { name, server: &text, session: &[0; 32] };
+        let (upload, _) = state.finish(&password, &go.response, &parties, COST, &mut self.rng).expect("its answer");
+        let ServerFrame::Status(status) = self.ask(ServerFrame::StatusGet, now_ms) else { panic!("no status") };
+        let claim = account.sign_claim(&Binding {
+            name: name.clone(),
+            server: *server.id().as_bytes(),
+            account: account.id(),
+            seq: go.seq,
+            time_ms: go.time_ms,
+        });
+        let content = VaultContent {
+            account,
+            record: None,
+            certificates: Vec::new(),
+            devices: Vec::new(),
+            contacts: Vec::new(),
+            settings: Vec::new(),
+            rest: Rest::default(),
+        };
+        let finish = RegisterFinish {
+            name: name.clone(),
+            upload,
+            account: payload,
+            proof: Proof::Pow { challenge: status.challenge, nonce: self.rng.next_u64() },
+            vault: vault_key().seal(&content, name, 1, &mut self.rng).expect("a small vault"),
+            vault_seq: 1,
+            claim,
+        };
+        let answer = self.ask(ServerFrame::RegisterFinish(Box::new(finish)), now_ms);
+        self.tell(Input::Closed(DIRECT), now_ms);
+        match answer {
+            ServerFrame::Registered(registered) => registered.binding,
+            other => panic!("registering was answered {other:?}"),
+        }
+    }
+
+    /// From now on she says that this name is that account's, and signs it, as often as she did before and once more.
+    pub(crate) fn impersonate(&mut self, name: &Username, account: &AccountKey, payload: AccountPayload, seq: u64) {
+        let server = keys(self.seed).device;
+        let binding = Binding {
+            name: name.clone(),
+            server: *server.id().as_bytes(),
+            account: account.id(),
+            seq,
+            time_ms: 1_767_225_600_000,
+        };
+        let binding = account.sign_claim(&binding).grant(&server);
+        self.liar.names.insert(name.clone(), Name { binding, account: payload });
+    }
+
+    fn tell(&mut self, input: Input, now_ms: u64) -> Vec<ServerFrame> {
+        let Process { registry, .. } = self.process.as_mut().expect("she is up");
+        let mut work = Work::default();
+        registry.handle(input, now_ms, &self.rows, &mut work);
+        self.rows.apply(&work.records);
+        work.answers.into_iter().map(|answer| answer.frame).collect()
+    }
+
+    fn ask(&mut self, frame: ServerFrame, now_ms: u64) -> ServerFrame {
+        let mut answers = self.tell(Input::Frame { session: DIRECT, id: 1, frame }, now_ms);
+        assert_eq!(answers.len(), 1, "a request has one answer");
+        answers.remove(0)
+    }
+}

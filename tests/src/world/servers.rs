@@ -1,0 +1,121 @@
+//! The rendezvous of a world: who is registered where, what crashes, and what is set back.
+
+use hobnob_engine::command::{Command, Reply};
+use hobnob_rendezvous::registry::view::MemoryView;
+use hobnob_shared::{Token, text::Username};
+
+use super::{EPOCH_MS, NodeIndex, Place, ServerIndex, World, net::Flight};
+use crate::{
+    cast,
+    rosa::{Rosa, VAULT_KEY},
+};
+
+impl World {
+    /// One more rendezvous.
+    pub fn add_server(&mut self) -> ServerIndex {
+        let server = self.servers.len();
+        self.servers.push(Rosa::new(self.seed, server));
+        self.start_server(server);
+        server
+    }
+
+    /// Starts one that is down, with what it committed.
+    pub fn start_server(&mut self, server: ServerIndex) {
+        self.servers[server].start();
+    }
+
+    /// Ends one at once: links with it break, and what it did not commit is gone.
+    pub fn crash_server(&mut self, server: ServerIndex) {
+        if self.servers[server].stop() {
+            self.break_all(Place::Server(server));
+        }
+    }
+
+    /// One is restored from a backup.
+    pub fn roll_back(&mut self, server: ServerIndex, rows: MemoryView) {
+        self.crash_server(server);
+        self.servers[server].rows = rows;
+        self.start_server(server);
+    }
+
+    /// Registers a node's account at a rendezvous, under the name that everybody calls it by.
+    pub fn register(&mut self, node: NodeIndex, server: ServerIndex) {
+        let name = username(node);
+        self.use_server(node, server);
+        let Ok(Reply::MyAccount(payload)) = self.answer(node, Command::MyAccount) else {
+            panic!("seed {}: node {node} has no account", self.seed)
+        };
+        let (account, _) = cast::keys(node, self.seed);
+        let true_ms = EPOCH_MS + self.now_ms;
+        let binding = self.servers[server].register(&name, account, *payload, true_ms);
+        self.bindings.insert((server, node), binding);
+        self.log_in(node, server, node);
+    }
+
+    /// A node's front end has logged in as the account of `person`, which is its own.
+    pub fn log_in(&mut self, node: NodeIndex, server: ServerIndex, person: NodeIndex) {
+        self.use_server(node, server);
+        let binding = Box::new(self.bindings[&(server, person)].clone());
+        let command = Command::Registered {
+            server: Box::new(self.servers[server].address.clone()),
+            name: username(person),
+            binding,
+            vault_key: Token::new(VAULT_KEY),
+            vault_seq: 1,
+        };
+        let answer = self.answer(node, command);
+        assert!(answer.is_ok(), "seed {}: {answer:?}", self.seed);
+    }
+
+    /// From now on a rendezvous shows the account of `impostor` under the name of `person`.
+    pub fn impersonate(&mut self, server: ServerIndex, person: NodeIndex, impostor: NodeIndex, seq: u64) {
+        let Ok(Reply::MyAccount(payload)) = self.answer(impostor, Command::MyAccount) else {
+            panic!("seed {}: node {impostor} has no account", self.seed)
+        };
+        let (account, _) = cast::keys(impostor, self.seed);
+        self.servers[server].impersonate(&username(person), &account, *payload, seq);
+    }
+
+    fn use_server(&mut self, node: NodeIndex, server: ServerIndex) {
+        let address = Box::new(self.servers[server].address.clone());
+        let answer = self.answer(node, Command::SetRendezvous { address, used: true });
+        assert!(answer.is_ok(), "seed {}: {answer:?}", self.seed);
+    }
+
+    /// Commit, then answers; with a crash between any two steps where the world's luck has one.
+    pub(super) fn turn_server(&mut self, server: ServerIndex) {
+        let Some(turn) = self.servers[server].turn(self.now_ms, EPOCH_MS) else { return };
+        let crash_at = if self.chance(self.faults.crash_server) { self.below(3) } else { u64::MAX };
+        if crash_at == 0 {
+            return self.crash_server_for_a_while(server);
+        }
+        self.servers[server].commit(&turn.records);
+        let sent = match crash_at {
+            1 => 0,
+            2 => self.below(turn.said.len() as u64 + 1),
+            _ => u64::MAX,
+        };
+        for (done, said) in (0..).zip(turn.said) {
+            if done >= sent {
+                break;
+            }
+            for action in self.servers[server].say(said) {
+                self.act(Place::Server(server), action);
+            }
+        }
+        if crash_at != u64::MAX {
+            self.crash_server_for_a_while(server);
+        }
+    }
+
+    fn crash_server_for_a_while(&mut self, server: ServerIndex) {
+        self.crash_server(server);
+        let at_ms = self.now_ms + 1 + self.below(20_000);
+        self.later(at_ms, Flight::Start { at: Place::Server(server) });
+    }
+}
+
+/// The name of person `index` at every rendezvous.
+pub fn username(index: NodeIndex) -> Username {
+    Username::parse(cast::nick(index).as_str()).expect("a name")
+}

@@ -1,0 +1,173 @@
+//! Worlds in which friends see each other through a rendezvous only. A failing one prints its seed; `WORLD_SEED=n` runs
+//! that one alone.
+
+use hobnob_engine::command::{Command, Presence};
+use hobnob_shared::text::Note;
+use hobnob_tests::{
+    apart::{People, presence},
+    devices::name,
+    talk::befriend,
+    world::{Faults, NodeIndex, World},
+};
+
+const ALICE: NodeIndex = 0;
+const BOB: NodeIndex = 1;
+const CAROL: NodeIndex = 2;
+
+/// Somebody of whom nothing is heard is offline to friends after this long, in ms.
+const DEAD_MS: u64 = 45_000;
+
+fn seeds(count: u64) -> std::ops::Range<u64> {
+    match std::env::var("WORLD_SEED").ok().and_then(|seed| seed.parse().ok()) {
+        Some(seed) => seed..seed + 1,
+        None => 0..count,
+    }
+}
+
+/// Friends with names at a rendezvous, who reach each other no more.
+fn apart(seed: u64, devices: &[usize]) -> (World, People) {
+    let (mut world, people) = People::gather(seed, devices);
+    people.separate(&mut world);
+    // Longer than it takes to see that the other is not reached any more.
+    world.run_for(70_000);
+    (world, people)
+}
+
+fn show(world: &mut World, node: NodeIndex, state: Presence, text: &str) {
+    let text = Some(Note::parse(text).unwrap());
+    assert!(world.answer(node, Command::SetPresence { presence: Some(state), text }).is_ok());
+}
+
+#[test]
+fn every_change_is_seen_by_friends_in_seconds_and_invisible_is_offline() {
+    for seed in seeds(14) {
+        let (mut world, people) = apart(seed, &[1, 1, 1]);
+        for round in 0..12 {
+            let node = world.below(3) as usize;
+            let states = [Presence::Online, Presence::Away, Presence::Busy, Presence::Invisible];
+            let state = states[world.below(4) as usize];
+            let text = format!("round {round}");
+            show(&mut world, node, state, &text);
+            let pause = 2_000 + world.below(200_000);
+            world.run_for(pause);
+            let expected =
+                if state == Presence::Invisible { (Presence::Offline, String::new()) } else { (state, text.clone()) };
+            for other in people.all().into_iter().filter(|other| *other != node) {
+                let seen = presence(&mut world, other, &name(node));
+                assert_eq!(seen, expected, "seed {seed}: round {round}, {node} at {other}");
+            }
+        }
+    }
+}
+
+#[test]
+fn whoever_freezes_or_dies_is_offline_within_45_seconds_and_comes_back() {
+    for seed in seeds(14) {
+        let (mut world, people) = apart(seed, [&[1, 1][..], &[1, 2]][seed as usize % 2]);
+        assert_eq!(presence(&mut world, ALICE, &name(BOB)).0, Presence::Online, "seed {seed}");
+        let pause = world.below(120_000);
+        world.run_for(pause);
+        for node in &people.0[BOB] {
+            if seed % 4 < 2 { world.nodes[*node].frozen = true } else { world.crash(*node) }
+        }
+        // And what a note takes on its way.
+        world.run_for(DEAD_MS + 100);
+        assert_eq!(presence(&mut world, ALICE, &name(BOB)).0, Presence::Offline, "seed {seed}");
+        for node in &people.0[BOB] {
+            world.nodes[*node].frozen = false;
+            world.start(*node);
+        }
+        let is_back = |world: &mut World| presence(world, ALICE, &name(BOB)).0 == Presence::Online;
+        assert!(world.run_until(60_000, is_back), "seed {seed}: not seen again");
+    }
+}
+
+#[test]
+fn a_rendezvous_that_crashes_is_not_seen_as_everybody_leaving_for_good() {
+    for seed in seeds(14) {
+        let (mut world, people) = apart(seed, &[1, 1, 1]);
+        world.faults = Faults { crash_server: 60, break_link: 120, delay_ms: 100, ..Faults::default() };
+        world.run_for(600_000);
+        world.calm();
+        world.run_for(120_000);
+        for node in people.all() {
+            for other in people.all().into_iter().filter(|other| *other != node) {
+                assert_eq!(
+                    presence(&mut world, node, &name(other)).0,
+                    Presence::Online,
+                    "seed {seed}: {other} at {node}"
+                );
+            }
+        }
+        // It is gone for good: nobody shows what they cannot know.
+        world.crash_server(0);
+        world.run_for(150_000);
+        assert_eq!(presence(&mut world, ALICE, &name(BOB)).0, Presence::Offline, "seed {seed}");
+    }
+}
+
+#[test]
+fn only_friends_see_and_whoever_is_removed_or_blocked_sees_nothing_after() {
+    for seed in seeds(14) {
+        let mut world = World::new(seed, 3);
+        let server = world.add_server();
+        befriend(&mut world, ALICE, BOB);
+        befriend(&mut world, BOB, CAROL);
+        (0..3).for_each(|node| world.register(node, server));
+        world.run_for(10_000);
+        for (one, other) in [(ALICE, BOB), (BOB, CAROL), (ALICE, CAROL)] {
+            world.part(one, other);
+        }
+        world.run_for(70_000);
+        show(&mut world, BOB, Presence::Busy, "work");
+        world.run_for(2_000);
+        for node in [ALICE, CAROL] {
+            assert_eq!(presence(&mut world, node, &name(BOB)), (Presence::Busy, "work".into()), "seed {seed}");
+        }
+        assert_eq!(presence(&mut world, CAROL, &name(ALICE)).0, Presence::Offline, "seed {seed}: no friend");
+        let chat = name(ALICE);
+        let command = if seed % 2 == 0 { Command::Remove { chat } } else { Command::Block { chat } };
+        assert!(world.answer(BOB, command).is_ok(), "seed {seed}");
+        world.run_for(DEAD_MS);
+        assert_eq!(presence(&mut world, ALICE, &name(BOB)).0, Presence::Offline, "seed {seed}");
+        // Those who stayed friends still see, once they are told where by mail; those who did not never do.
+        let sees = |world: &mut World| presence(world, CAROL, &name(BOB)).0 == Presence::Busy;
+        assert!(world.run_until(60_000, sees), "seed {seed}");
+        for state in [Presence::Away, Presence::Online, Presence::Busy] {
+            show(&mut world, BOB, state, "secret");
+            world.run_for(100_000);
+            assert_eq!(presence(&mut world, CAROL, &name(BOB)), (state, "secret".into()), "seed {seed}");
+            assert_eq!(presence(&mut world, ALICE, &name(BOB)), (Presence::Offline, String::new()), "seed {seed}");
+        }
+    }
+}
+
+#[test]
+fn a_clock_ten_years_off_shows_nobody_who_is_not_there() {
+    const TEN_YEARS_MS: i64 = 315_360_000_000;
+    for seed in seeds(12) {
+        let (mut world, people) = People::gather(seed, &[1, 1, 1]);
+        let skew = [TEN_YEARS_MS, -TEN_YEARS_MS][seed as usize % 2];
+        if seed % 4 < 2 {
+            world.nodes[BOB].skew_ms = skew
+        } else {
+            world.servers[0].skew_ms = skew
+        }
+        people.separate(&mut world);
+        for node in people.all() {
+            world.crash(node);
+        }
+        people.all().into_iter().for_each(|node| world.start(node));
+        world.run_for(200_000);
+        if seed % 4 < 2 {
+            assert_eq!(presence(&mut world, ALICE, &name(CAROL)).0, Presence::Online, "seed {seed}: both are right");
+        }
+        for node in [BOB, CAROL] {
+            world.nodes[node].frozen = true;
+        }
+        world.run_for(DEAD_MS + 100);
+        for node in [BOB, CAROL] {
+            assert_eq!(presence(&mut world, ALICE, &name(node)).0, Presence::Offline, "seed {seed}");
+        }
+    }
+}
