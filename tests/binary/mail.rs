@@ -43,7 +43,7 @@ fn mail_waits_for_a_friend_who_is_away_and_its_receipt_for_the_sender() {
     }
     for queued in alice.ask("/outbox")["queued"].as_array().unwrap() {
         assert_eq!(queued["state"], "stored");
-        assert!(queued["why"].as_str().unwrap().contains("carrier"), "{queued}");
+        assert!(queued["why"].as_str().unwrap().contains("at a rendezvous"), "{queued}");
     }
     // Nothing waits here: what a carrier has is on its way.
     assert_eq!(alice.end().0, 0);
@@ -75,7 +75,7 @@ fn each_of_two_machines_has_its_own_mail_and_says_so() {
     phone.ask(&line("login", "bob", &phone_home));
     phone.wait("friend.added", |line| line["chat"] == "@alice");
     alice.wait("friend.new_device", |_| true);
-    house.wait_mailboxes(3);
+    house.wait_mailboxes(5);
     let hello = laptop.ask("@alice hello")["entry"].clone();
     laptop.wait_state(&hello, &["delivered"]);
     phone.wait("message.sent", |line| line["text"] == "hello");
@@ -117,7 +117,7 @@ fn at_a_terminal_it_is_said_what_a_carrier_has() {
     terminal.wait("the rendezvous is reached");
     terminal.type_line("@bob are you there?");
     // This terminal can show no marks, so it has words.
-    terminal.insist("/history @bob", "are you there? (stored at a carrier)");
+    terminal.insist("/history @bob", "are you there? (kept at a rendezvous)");
     assert_eq!(terminal.quits(), 0);
     let mut alice = start(&alice_home, &house);
     wait_up(&mut alice);

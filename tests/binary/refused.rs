@@ -53,7 +53,7 @@ fn a_device_that_is_revoked_while_it_is_away_hears_of_it_from_the_rendezvous() {
     phone.ask(&line("login", "bob", &phone_home));
     phone.wait("friend.added", |line| line["chat"] == "@alice");
     alice.wait("friend.new_device", |_| true);
-    house.wait_mailboxes(3);
+    house.wait_mailboxes(5);
     let devices = laptop.ask("/devices")["devices"].clone();
     let is_phone = |device: &&Value| device["current"] == false;
     let name = devices.as_array().unwrap().iter().find(is_phone).unwrap()["name"].as_str().unwrap().to_owned();

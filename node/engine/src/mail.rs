@@ -208,6 +208,13 @@ impl Parts {
         Ok(())
     }
 
+    fn owe_device(&mut self, account: &AccountId, device: DeviceId, step: &mut Step<'_>) {
+        let is_ours = *account == step.me.account;
+        for chat in self.conversations.chats.values().filter(|chat| is_ours || chat.row.account == *account) {
+            self.mail.owed.add(chat.number, device, step);
+        }
+    }
+
     /// The person does not want to wait: what a device lacks goes by mail unless a session is there.
     pub(crate) fn mail_now(&mut self, account: &AccountId, step: &Step<'_>) {
         self.mail_anew(account, step);
@@ -319,8 +326,11 @@ impl Parts {
         step: &mut Step<'_>,
     ) -> Result<(), Fault> {
         let learned = self.mail.tickets.learn(account, device, bundle, is_live, step);
-        if learned == Learned::Moved {
-            self.forget_carried(account, *device, step)?;
+        match learned {
+            Learned::Moved => self.forget_carried(account, *device, step)?,
+            // It may have missed what other devices of its account were told.
+            Learned::First => self.owe_device(account, *device, step),
+            Learned::News | Learned::Nothing => {}
         }
         if learned != Learned::Nothing {
             self.mail.post.forgive(device);

@@ -233,11 +233,11 @@ impl Parts {
         step: &mut Step<'_>,
     ) -> Result<Option<(MailContent, Vec<Mark>)>, Fault> {
         let Some(chat) = self.conversations.chats.get(&to.chat) else { return Ok(None) };
-        let is_owed = self.mail.owed.has(to.chat, &to.device);
+        let is_untold = self.mail.tickets.is_untold(&to.device, step.now.wall_ms);
+        let is_owed = self.mail.owed.has(to.chat, &to.device) || is_untold;
         let receipts = if is_owed { vec![chat.signed_receipt(&to.device, step)] } else { Vec::new() };
         let (all, _) = chat.uncarried(&to.device, is_anew, MAX_MAIL_PLAIN_BYTES, step)?;
-        let is_untold = self.mail.tickets.is_untold(&to.device, step.now.wall_ms);
-        if all.is_empty() && !is_owed && !is_untold {
+        if all.is_empty() && !is_owed {
             return Ok(None);
         }
         let account = self.card_for(&to.account, step);

@@ -66,6 +66,8 @@ pub(super) enum Learned {
     Nothing,
     /// Other mailboxes, or other keys.
     News,
+    /// Mailboxes of a device of which none was known.
+    First,
     /// The mailbox that our mail is in is none of theirs any more.
     Moved,
 }
@@ -97,6 +99,7 @@ impl Tickets {
             return Learned::Nothing;
         }
         let is_same = known.is_some_and(|row| row.tickets == bundle.tickets && row.prekeys == bundle.prekeys);
+        let is_first = known.is_none();
         let used = known.and_then(|row| row.used);
         // A session begins with both sides telling it.
         let told_ms = if is_live { Some(step.now.wall_ms) } else { known.and_then(|row| row.told_ms) };
@@ -112,6 +115,7 @@ impl Tickets {
         step.put::<Rows>(device, &row);
         self.rows.insert(*device, row);
         match (used == kept, is_same) {
+            _ if is_first => Learned::First,
             (false, _) => Learned::Moved,
             (true, false) => Learned::News,
             (true, true) => Learned::Nothing,
