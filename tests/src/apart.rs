@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use hobnob_engine::command::{Command, From, Presence, Queued, Reply, RequestKind};
+use hobnob_engine::command::{Command, From, Message, Presence, Queued, Reply, RequestKind};
 use hobnob_shared::text::{Handle, Note};
 
 use crate::{
-    devices::{Ends, add_device, agree, chat, is_everywhere, name},
+    devices::{Ends, add_device, agree_about, chat, is_everywhere, name},
     talk::{Sent, act, are_friends, befriend, friends, shown_once},
     world::{NodeIndex, ServerIndex, World, username},
 };
@@ -91,12 +91,13 @@ impl People {
         }
     }
 
-    /// Ends all faults, and waits until every conversation is the same at all of its ends and known to be.
+    /// Ends all faults, and waits until every conversation is the same at all of its ends, and whoever wrote something
+    /// knows that it is. A writer's other devices hear of that in a session, or in the word that goes by mail every week.
     pub fn settle(&self, world: &mut World, limit_ms: u64) {
         world.calm();
         for (one, other) in self.pairs() {
             let ends = self.ends(one, other);
-            if !world.run_until(limit_ms, |world| agree(world, &ends)) {
+            if !world.run_until(limit_ms, |world| agree_about(world, &ends, wrote)) {
                 let all: Vec<_> = ends
                     .iter()
                     .map(|(node, with)| {
@@ -223,4 +224,9 @@ fn unread(world: &mut World, node: NodeIndex) -> u64 {
         Ok(Reply::Chats(chats)) => chats.iter().map(|chat| chat.unread).sum(),
         other => panic!("seed {}: /chats said {other:?}", world.seed),
     }
+}
+
+/// Whether this node wrote it. Edited ones do not say.
+fn wrote(node: NodeIndex, message: &Message) -> bool {
+    message.text.split_once(':').is_some_and(|(author, _)| author.parse() == Ok(node))
 }

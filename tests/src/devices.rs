@@ -87,11 +87,19 @@ pub type Ends = Vec<(NodeIndex, Handle)>;
 
 /// Whether all ends hold the same messages with the same words, and each of them is at every device.
 pub fn agree(world: &mut World, ends: &Ends) -> bool {
+    agree_about(world, ends, |_, _| true)
+}
+
+/// The same, looking only at how far those messages got that are meant.
+pub fn agree_about(world: &mut World, ends: &Ends, is_meant: impl Fn(NodeIndex, &Message) -> bool) -> bool {
     let said =
         |messages: &[Message]| messages.iter().map(|it| (it.entry, it.text.clone(), it.edited)).collect::<Vec<_>>();
     let all: Vec<Vec<Message>> = ends.iter().map(|(node, with)| chat(world, *node, with)).collect();
     let first = said(&all[0]);
-    all.iter().all(|messages| said(messages) == first && messages.iter().all(is_everywhere))
+    let nodes = ends.iter().map(|(node, _)| *node);
+    all.iter().zip(nodes).all(|(messages, node)| {
+        said(messages) == first && messages.iter().filter(|it| is_meant(node, it)).all(is_everywhere)
+    })
 }
 
 /// Whether every device that should have it has it, as far as is known here.

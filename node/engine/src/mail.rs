@@ -110,6 +110,7 @@ impl Parts {
             self.plan_boxes(step);
         }
         self.owe_unparked(step);
+        self.take_early(step)?;
         for chat in self.conversations.chats.values().filter(|chat| chat.moved) {
             self.mail.post.plan(chat.number, step.now.mono_ms + PATIENCE_MS);
         }

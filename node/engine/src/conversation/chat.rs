@@ -122,6 +122,9 @@ pub(crate) struct Chat {
     pub(crate) to_receipt: BTreeSet<u32>,
     /// Logs of which entries found their past that had come before it.
     pub(crate) unparked: BTreeSet<u32>,
+    /// Receipts of friends' devices, by device and log, for what another device of ours wrote and this one does not have
+    /// yet. Forgotten at the end of the process: they come again.
+    pub(crate) early: BTreeMap<(DeviceId, LogId), FrontierItem>,
     /// The friend is typing until then.
     pub(crate) typing_until: Option<u64>,
     /// What is taken now comes from another device of ours: no quota holds.
@@ -169,6 +172,7 @@ impl Chat {
             moved: false,
             to_receipt: BTreeSet::new(),
             unparked: BTreeSet::new(),
+            early: BTreeMap::new(),
             typing_until: None,
             from_ours: false,
             retime_from: None,

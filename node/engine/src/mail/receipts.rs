@@ -27,6 +27,8 @@ use crate::{
 /// Most heads that one receipt names. A conversation has a log for each device, and one more for each restored
 /// database; 64 items take 4 KiB.
 const MAX_ITEMS: usize = 64;
+/// Most receipts of a conversation that wait for what they are about: a few friends' devices, and as many logs.
+const MAX_EARLY: usize = 256;
 
 /// (Conversation, device) of which mail came that was not receipted.
 #[derive(Debug)]
@@ -92,10 +94,30 @@ impl Chat {
 
     fn on_receipt(&mut self, receipt: &Receipt, env: &mut Env<'_, '_>) -> Result<(), Fault> {
         for item in &receipt.items {
-            let Some(number) = self.log_number(&item.log).filter(|number| self.is_mine(*number)) else { continue };
-            let Some(log) = self.log_at(number) else { continue };
-            if let Some(found) = log.find(self.number, number, item.seq, &item.head, env.step)? {
-                self.on_stored(receipt.device, number, found.branch, item.seq, env)?;
+            if !self.on_item(receipt.device, item, env)?
+                && self.writer_of(&item.log).is_some_and(|writer| writer.mine)
+                && self.early.len() < MAX_EARLY
+            {
+                self.early.insert((receipt.device, item.log), *item);
+            }
+        }
+        Ok(())
+    }
+
+    /// `false`: the entry is not here.
+    fn on_item(&mut self, device: DeviceId, item: &FrontierItem, env: &mut Env<'_, '_>) -> Result<bool, Fault> {
+        let Some(number) = self.log_number(&item.log).filter(|number| self.is_mine(*number)) else { return Ok(false) };
+        let Some(log) = self.log_at(number) else { return Ok(false) };
+        let Some(found) = log.find(self.number, number, item.seq, &item.head, env.step)? else { return Ok(false) };
+        self.on_stored(device, number, found.branch, item.seq, env)?;
+        Ok(true)
+    }
+
+    /// Something came: it may be what was receipted before.
+    fn take_early(&mut self, env: &mut Env<'_, '_>) -> Result<(), Fault> {
+        for ((device, _), item) in std::mem::take(&mut self.early) {
+            if !self.on_item(device, &item, env)? {
+                self.early.insert((device, item.log), item);
             }
         }
         Ok(())
@@ -103,6 +125,16 @@ impl Chat {
 }
 
 impl Parts {
+    /// What came in this batch may have been receipted before it came.
+    pub(super) fn take_early(&mut self, step: &mut Step<'_>) -> Result<(), Fault> {
+        let around = around!(self);
+        let Conversations { chats, counters, .. } = &mut self.conversations;
+        for chat in chats.values_mut().filter(|chat| chat.moved && !chat.early.is_empty()) {
+            chat.take_early(&mut Env { counters: &mut *counters, around: &around, step: &mut *step })?;
+        }
+        Ok(())
+    }
+
     /// Mail that came before its past could not be receipted then. Now that its past is here it is, to every device that
     /// may have left it.
     pub(super) fn owe_unparked(&mut self, step: &mut Step<'_>) {
