@@ -74,6 +74,15 @@ impl People {
         }
     }
 
+    /// Nobody's devices reach each other any more either.
+    pub fn isolate(&self, world: &mut World) {
+        for devices in &self.0 {
+            for (index, one) in devices.iter().enumerate() {
+                devices.iter().skip(index + 1).for_each(|other| world.part(*one, *other));
+            }
+        }
+    }
+
     /// The ends of the conversation of two people.
     pub fn ends(&self, one: NodeIndex, other: NodeIndex) -> Ends {
         let of = |mine: NodeIndex, theirs: NodeIndex| self.0[mine].iter().map(move |node| (*node, name(theirs)));

@@ -66,6 +66,21 @@ fn crashes_of_nodes_and_of_the_rendezvous_between_any_two_steps_lose_no_mail() {
 }
 
 #[test]
+fn devices_of_one_person_that_never_meet_have_the_same() {
+    for seed in seeds(14) {
+        let (mut world, people) = People::gather(seed, household(seed));
+        people.separate(&mut world);
+        people.isolate(&mut world);
+        world.faults = Faults { break_link: 80, delay_ms: 80, ..Faults::default() };
+        let mut sent = Sent::default();
+        live(&mut world, &people, 40, &mut sent);
+        people.settle(&mut world, SETTLE_MS);
+        people.check(&mut world, &sent);
+        people.read_everywhere(&mut world);
+    }
+}
+
+#[test]
 fn friends_who_meet_now_and_then_hear_everything_once() {
     for seed in seeds(14) {
         let (mut world, people) = People::gather(seed, household(seed));
