@@ -3,6 +3,7 @@
 use std::{
     env, fs,
     io::{BufRead as _, BufReader},
+    ops::ControlFlow,
     path::{Path, PathBuf},
     process::{Child, ChildStdout, Command, ExitCode, Stdio},
     time::{Duration, Instant},
@@ -153,6 +154,20 @@ impl House {
     /// How many envelopes wait there.
     pub(crate) fn envelopes(&self) -> usize {
         self.rows(TableId::Mail)
+    }
+
+    /// How many of them are for devices of this account.
+    pub(crate) fn envelopes_for(&self, account: &Value) -> usize {
+        let owner = HEXLOWER.decode(account.as_str().unwrap().as_bytes()).unwrap();
+        self.look(|store| {
+            let mut count = 0;
+            let mut visit = |key: &[u8], _: &[u8]| {
+                count += usize::from(key.starts_with(&owner));
+                ControlFlow::Continue(())
+            };
+            store.view().unwrap().scan(TableId::MailOf, &[], None, &mut visit).unwrap();
+            count
+        })
     }
 
     /// The sealed vault of this account.

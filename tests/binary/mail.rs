@@ -81,31 +81,35 @@ fn each_of_two_machines_has_its_own_mail_and_says_so() {
     phone.wait("message.sent", |line| line["text"] == "hello");
     hear(&mut alice, &mut phone);
     hear(&mut alice, &mut laptop);
+    let account = |node: &mut Running| node.ask("/whoami")["account"].clone();
+    let (of_alice, of_bob) = (account(&mut alice), account(&mut laptop));
     assert_eq!((laptop.end().0, phone.end().0), (0, 0));
+    // What the two machines leave for each other waits there as well.
+    let before = house.envelopes_for(&of_bob);
 
     let mut last = Value::Null;
     for text in TEXTS {
         last = leave(&mut alice, "@bob", text);
     }
-    house.wait_envelopes(2 * TEXTS.len());
+    house.wait("mail", |house| house.envelopes_for(&of_bob), |now| *now >= before + 2 * TEXTS.len());
     let copies = alice.ask("/outbox")["queued"].as_array().unwrap().len();
     assert_eq!(copies, TEXTS.len());
     assert_eq!(alice.end().0, 0);
 
     let mut laptop = start(&laptop_home, &house);
     receive_all(&mut laptop, &TEXTS);
-    house.wait_envelopes(TEXTS.len() + 1);
+    house.wait("receipts", |house| house.envelopes_for(&of_alice), |now| *now == 1);
     ends_quietly(laptop);
     let mut phone = start(&phone_home, &house);
     receive_all(&mut phone, &TEXTS);
-    house.wait_envelopes(2);
+    house.wait("receipts", |house| house.envelopes_for(&of_alice), |now| *now == 2);
     ends_quietly(phone);
 
     let mut alice = start(&alice_home, &house);
     alice.wait("message.state", |line| line["entry"] == last && line["devices"] == "2/2");
     let states = states(&mut alice, "@bob");
     assert_eq!(states, vec![("delivered".to_owned(), "2/2".to_owned()); TEXTS.len()]);
-    house.wait_envelopes(0);
+    house.wait("receipts", |house| house.envelopes_for(&of_alice), |now| *now == 0);
     ends_quietly(alice);
 }
 
