@@ -134,7 +134,8 @@ pub(super) fn refused_registration(refusal: Refusal, name: &Username, host: &str
             Code::Conflict,
             format!(
                 "{name} is taken at {host}, or this account has another name there; nothing was changed. If it is yours, \
-                     /login {name}"
+                 /login {name}; with a forgotten password, /register {name} on a device that is still logged in, or take \
+                 another name"
             ),
         ),
         Some(ErrorCode::Denied) => said(
@@ -153,7 +154,7 @@ pub(super) fn wrong_login(host: &str) -> Refusal {
     let message = format!(
         "the name or the password is wrong at {host}; nothing was changed. Both are taken exactly as typed. A forgotten \
          password: /register NAME on a device of the account sets another one, and hobnob init --recover restores the \
-         account from its 24 words"
+         account from its 24 words, for another name"
     );
     Refusal::new(Code::Login, message)
 }

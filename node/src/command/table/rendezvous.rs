@@ -16,7 +16,7 @@ pub(super) const ROWS: &[Spec] = &[
         more: "The rendezvous never learns the password, and it never sees what you write or who your friends are. Again \
                for the name that you have, it gives it a new password. NAME is 3 to 32 of a-z, 0-9 and _; where several \
                rendezvous are in use, NAME@HOST says which. The words that are shown at the end restore the account when \
-               the password is forgotten.",
+               no device is left; the name stays with its password then.",
         examples: &[
             ("/register alice", "asks for a password, or makes one"),
             ("/register alice --password-file pw.txt", "takes it from the first line of a file"),
