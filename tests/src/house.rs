@@ -1,15 +1,20 @@
 //! A rendezvous in this process, in a folder that is removed at the end.
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 use hobnob_rendezvous::{
     keys::ServerKeys,
-    registry::Policy,
+    registry::{Policy, view::TableId},
     server::{Limits, Server, Setup, start},
     store::{FILE, Store},
 };
 use hobnob_shared::{rendezvous::Address, wire::rendezvous::Registration};
 use tempfile::TempDir;
+
+use crate::nodes::DEADLINE;
+
+/// Between two looks at what is kept.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// Rosa's house, in a folder that goes with it.
 #[derive(Debug)]
@@ -28,6 +33,23 @@ impl House {
         let server = serve(dir.path(), "/ip4/127.0.0.1/tcp/0").await;
         let address = address(&server);
         Self { dir, server, address }
+    }
+
+    /// Waits until it keeps so many mailboxes.
+    pub async fn wait_mailboxes(&self, count: u64) {
+        let copies = tempfile::tempdir().expect("ours to set up");
+        let kept = async {
+            for number in 0.. {
+                let copy = copies.path().join(number.to_string());
+                self.server.control().back_up(copy.clone()).await.expect("a copy");
+                let sizes = Store::open_file(&copy).expect("a whole copy").sizes().expect("a whole copy");
+                if sizes.rows.contains(&(TableId::Boxes, count)) {
+                    return;
+                }
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+        };
+        tokio::time::timeout(DEADLINE, kept).await.expect("mailboxes are made");
     }
 
     /// The server stops, and another one on the same folder and port takes its place.

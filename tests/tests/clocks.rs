@@ -43,6 +43,16 @@ async fn outbox(person: &Person) -> Vec<Queued> {
     queued
 }
 
+/// They hear each other twice: what a rendezvous answered before is told by then.
+async fn meet(alice: &mut Person, bob: &mut Person) {
+    for words in ["while we meet", "and still"] {
+        alice.say(bob, words).await.unwrap();
+        bob.hears(words).await;
+        bob.say(alice, words).await.unwrap();
+        alice.hears(words).await;
+    }
+}
+
 /// Goes away, and is there again when the other has done this.
 async fn away<T>(person: Person, skew_ms: i64, meanwhile: impl Future<Output = T>) -> (Person, T) {
     let (handle, dir) = (person.handle.clone(), person.dir);
@@ -60,8 +70,8 @@ async fn a_clock_that_is_ahead_takes_mail_keys_for_expired_and_the_message_waits
     assert!(told.contains("days apart") && told.contains("set the clock of this machine"), "{told}");
     let mut bob = person("bob", &house, 0).await;
     befriend(&mut alice, &mut bob).await;
-    alice.say(&bob, "while we meet").await.unwrap();
-    bob.hears("while we meet").await;
+    house.wait_mailboxes(2).await;
+    meet(&mut alice, &mut bob).await;
     let bobs = bob.handle.clone();
     let ((mut bob, why), alice) = {
         let waiting = async {
@@ -93,10 +103,8 @@ async fn a_clock_that_is_behind_is_told_of_and_mail_goes_all_the_same() {
     assert!(told.contains("days apart"), "{told}");
     let mut bob = person("bob", &house, 0).await;
     befriend(&mut bob, &mut alice).await;
-    alice.say(&bob, "while we meet").await.unwrap();
-    bob.hears("while we meet").await;
-    bob.say(&alice, "and back").await.unwrap();
-    alice.hears("and back").await;
+    house.wait_mailboxes(2).await;
+    meet(&mut alice, &mut bob).await;
     let bobs = bob.handle.clone();
     let waiting = async {
         let text = hobnob_shared::text::MessageText::parse("while you are away").unwrap();
