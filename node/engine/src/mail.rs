@@ -8,6 +8,7 @@
 mod boxes;
 mod carried;
 mod fetch;
+mod held;
 mod post;
 mod receipts;
 mod tickets;

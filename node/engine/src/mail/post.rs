@@ -11,7 +11,7 @@ use hobnob_shared::{
     noise::mail,
     rendezvous::Address,
     wire::{
-        ErrorCode, ServerFrame,
+        ServerFrame,
         mail::MailContent,
         rendezvous::{Envelope, MailPut},
     },
@@ -20,7 +20,6 @@ use hobnob_shared::{
 use super::{Asked, Due, PATIENCE_MS, carried::Mark};
 use crate::{
     Parts, around,
-    command::{DeliveryState, Queued},
     conversation::{Conversations, chat::Env},
     rendezvous::{Failed, Lane, Purpose, ServerKey},
     step::Step,
@@ -37,8 +36,6 @@ const CROWDED_MS: u64 = 1_000;
 const FIRST_WAIT_MS: u64 = 5_000;
 /// The longest.
 const MAX_WAIT_MS: u64 = 600_000;
-/// A full mailbox is tried again after this long: its owner may have been there.
-const FULL_WAIT_MS: u64 = 3_600_000;
 /// What a carrier keeps is looked at this often, to leave it again when its time there is over.
 const SWEEP_MS: u64 = 6 * 3_600_000;
 /// Room in an envelope for what is around the entries: padding's length, the head of their list.
@@ -50,35 +47,35 @@ pub(super) struct Post {
     /// When each conversation is to be looked at.
     due: Due<u32>,
     flights: BTreeMap<DeviceId, Flight>,
-    waits: BTreeMap<DeviceId, Wait>,
+    pub(super) waits: BTreeMap<DeviceId, Wait>,
     lanes: BTreeMap<DeviceId, u64>,
 }
 
 /// One envelope on its way to a carrier.
 #[derive(Debug)]
-struct Flight {
-    to: Away,
-    mailbox: MailboxId,
-    host: String,
-    marks: Vec<Mark>,
-    has_receipt: bool,
-    has_card: bool,
+pub(super) struct Flight {
+    pub(super) to: Away,
+    pub(super) mailbox: MailboxId,
+    pub(super) host: String,
+    pub(super) marks: Vec<Mark>,
+    pub(super) has_receipt: bool,
+    pub(super) has_card: bool,
 }
 
 /// Why nothing goes to a device now.
 #[derive(Debug)]
-struct Wait {
+pub(super) struct Wait {
     failures: u32,
     until_ms: u64,
-    why: String,
+    pub(super) why: String,
 }
 
 /// A device of a friend, or of ours, that no session reaches.
 #[derive(Clone, Copy, Debug)]
-struct Away {
-    chat: u32,
-    account: AccountId,
-    device: DeviceId,
+pub(super) struct Away {
+    pub(super) chat: u32,
+    pub(super) account: AccountId,
+    pub(super) device: DeviceId,
 }
 
 impl Post {
@@ -110,7 +107,7 @@ impl Post {
         Lane::Errand(*self.lanes.entry(device).or_insert(next))
     }
 
-    fn wait(&mut self, device: DeviceId, wait_ms: Option<u64>, why: String, now_ms: u64) -> u64 {
+    pub(super) fn wait(&mut self, device: DeviceId, wait_ms: Option<u64>, why: String, now_ms: u64) -> u64 {
         let failures = self.waits.get(&device).map_or(0, |wait| wait.failures);
         let grown = FIRST_WAIT_MS.saturating_mul(1 << failures.min(16)).min(MAX_WAIT_MS);
         let until_ms = now_ms + wait_ms.unwrap_or(grown).max(1);
@@ -335,79 +332,5 @@ impl Parts {
             }
         }
         self.post(to.chat, step)
-    }
-
-    fn on_not_kept(
-        &mut self,
-        to: Away,
-        flight: &Flight,
-        answer: &Result<ServerFrame, Failed>,
-        step: &mut Step<'_>,
-    ) -> Result<(), Fault> {
-        if flight.has_receipt {
-            self.mail.owed.undo(to.chat, to.device);
-        }
-        let host = &flight.host;
-        let (wait_ms, why) = match answer {
-            Err(Failed::Refused(ErrorCode::NotFound)) => {
-                self.mail.tickets.drop_mailbox(&to.device, &flight.mailbox, step);
-                self.forget_carried(&to.account, to.device, step)?;
-                (Some(1), format!("their mailbox at {host} is gone; it goes out when they connect"))
-            }
-            Err(Failed::Refused(ErrorCode::Quota)) => {
-                (Some(FULL_WAIT_MS), format!("their mailbox at {host} is full until they have been there"))
-            }
-            Err(Failed::Refused(ErrorCode::RateLimited { retry_ms })) => {
-                (Some((*retry_ms).clamp(1, FULL_WAIT_MS)), format!("{host} takes mail for them more slowly"))
-            }
-            Err(Failed::Refused(ErrorCode::Expired)) => {
-                (Some(FULL_WAIT_MS), format!("what {host} would keep for them has expired"))
-            }
-            Err(Failed::Refused(code)) => {
-                (None, format!("{host} does not take mail for them (code {})", code.number()))
-            }
-            Err(Failed::Unreached(_) | Failed::Silent) => {
-                (self.elsewhere(to.device, flight), format!("{host}, which keeps their mail, is not reached"))
-            }
-            Err(Failed::Unsupported(_)) => (
-                self.elsewhere(to.device, flight),
-                format!("{host}, which keeps their mail, speaks another version than we do"),
-            ),
-            Err(Failed::Untrusted(_)) => (
-                self.elsewhere(to.device, flight),
-                format!("whoever answers at {host} is not the rendezvous that they named"),
-            ),
-            Ok(_) => (None, format!("{host} answers nonsense")),
-        };
-        self.hold(to, wait_ms, why, step);
-        Ok(())
-    }
-
-    /// Without a wait where another carrier may be reached.
-    fn elsewhere(&mut self, device: DeviceId, flight: &Flight) -> Option<u64> {
-        self.mail.tickets.on_unreached(&device, flight.mailbox).then_some(1)
-    }
-
-    fn hold(&mut self, to: Away, wait_ms: Option<u64>, why: String, step: &Step<'_>) {
-        let until_ms = self.mail.post.wait(to.device, wait_ms, why, step.now.mono_ms);
-        self.mail.post.plan(to.chat, until_ms);
-    }
-
-    /// What a carrier does, or does not do, for a message in the outbox.
-    pub(crate) fn say_why_it_waits(&self, queued: &mut Queued) {
-        let handle = &queued.message.chat;
-        let Ok(account) = self.people.find(handle) else { return };
-        if !self.people.syncs(&account) || !self.sessions.of(&account).is_empty() {
-            return;
-        }
-        let state = queued.message.delivery.map(|delivery| delivery.state);
-        let mut whys = self.people.devices(&account).iter().filter_map(|device| self.mail.post.waits.get(&device.id));
-        match whys.next() {
-            _ if state == Some(DeliveryState::Stored) => {
-                queued.why = format!("kept for {handle} at a rendezvous until they are there");
-            }
-            Some(wait) => queued.why = format!("{handle} is not reachable, and {}", wait.why),
-            None => {}
-        }
     }
 }
