@@ -264,7 +264,7 @@ impl Parts {
     }
 
     /// Takes what was signed by or for an account. `true` when there was news in it.
-    fn learn_account(
+    pub(crate) fn learn_account(
         &mut self,
         account: &AccountId,
         payload: &AccountPayload,

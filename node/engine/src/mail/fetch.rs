@@ -14,14 +14,12 @@ use hobnob_shared::{
 
 use super::{Asked, PATIENCE_MS};
 use crate::{
-    Parts,
-    account::Chain,
-    around,
+    Parts, around,
     conversation::{Conversations, chat::Env},
     friend::FriendRow,
     log::ingest::Taken,
     rendezvous::{Failed, Lane, Purpose, ServerKey, prekeys},
-    step::{News, Signal, Step},
+    step::Step,
     view::Fault,
 };
 
@@ -161,21 +159,9 @@ impl Parts {
         presence: Option<SignedTicket>,
         step: &mut Step<'_>,
     ) -> Result<(), Fault> {
-        let (chain, added) = self.people.learn(account, step, |known| {
-            let chain = known.learn_records(account, &payload.records);
-            let added = payload.certificates.iter().filter_map(|it| known.learn_certificate(account, it)).count();
-            (chain == Chain::Grown || chain == Chain::Forked || added > 0, (chain, added))
-        });
-        if chain == Chain::Forked
-            && self.people.change(account, step, |row| !std::mem::replace(&mut row.alarm, true)) == Some(true)
-        {
-            step.signal(Signal::Estranged(*account));
-            step.signal(Signal::News(*account, News::KeyChanged));
-        }
-        if chain == Chain::Grown || added > 0 {
-            step.signal(Signal::Devices(*account));
-            step.signal(Signal::News(*account, News::Changed));
-        }
+        // What is told to us alone is no part of what is known of the account.
+        let public = AccountPayload { bundles: Vec::new(), ..payload.clone() };
+        self.learn_account(account, &public, None, step);
         self.settle(step)?;
         self.learn_places(account, &payload.bundles, presence, step)
     }

@@ -175,6 +175,14 @@ impl Rendezvous {
         }
     }
 
+    /// A session that was steady ended: the next attempt is as after a start. One that ends at once, since the rendezvous
+    /// wants nothing of this device, is tried more and more seldom.
+    pub(super) fn on_steady(&mut self, server: &ServerKey) {
+        if let Some(it) = self.tries.get_mut(server) {
+            it.failures = 0;
+        }
+    }
+
     /// Another attempt after a while.
     pub(super) fn try_later(&mut self, server: &ServerKey, why: &Failed, step: &mut Step<'_>) {
         if let Some(it) = self.tries.get_mut(server) {
@@ -188,7 +196,7 @@ impl Rendezvous {
     /// Our account's session is up.
     pub(super) fn on_reached(&mut self, server: &ServerKey, step: &mut Step<'_>) {
         if let Some(it) = self.tries.get_mut(server) {
-            (it.failures, it.due_ms, it.last_error) = (0, None, None);
+            (it.due_ms, it.last_error) = (None, None);
         }
         let ours = self.sessions.values_mut().filter(|it| it.server == *server && it.lane == Lane::Account);
         ours.for_each(|session| session.is_ready = true);

@@ -118,16 +118,21 @@ impl Parts {
         if self.people.is_inbox_full(&account) && !self.people.friend(&account).is_some_and(FriendRow::is_wanted) {
             return Ok(false);
         }
+        let is_wanted = self.people.friend(&account).is_some_and(FriendRow::is_wanted);
+        if is_wanted {
+            self.learn_account(&account, &opened.content.account, None, step);
+            if !self.people.lists(&account, &letter.device) {
+                return Ok(true);
+            }
+            self.people.they_accept(&account, step);
+            step.signal(Signal::Devices(account));
+            return self.on_accepted(&letter, &opened.content.account, opened.content.presence, step).map(|()| true);
+        }
         let chain = learn(&mut self.people, &account, &opened.content.account, step);
         if matches!(chain, Chain::Bad | Chain::Forked) || !self.people.lists(&account, &letter.device) {
             tracing::debug!("a friend request is not of the account that it names");
             self.people.forget(&account, step);
             return Ok(true);
-        }
-        if self.people.friend(&account).is_some_and(FriendRow::is_wanted) {
-            self.people.they_accept(&account, step);
-            step.signal(Signal::Devices(account));
-            return self.on_accepted(&letter, &opened.content.account, opened.content.presence, step).map(|()| true);
         }
         if let Some((name, server)) = letter.name.clone() {
             step.put::<Rows>(&account, &KnockRow { name, server, told_ms: 0 });

@@ -10,7 +10,8 @@ impl Failed {
     #[expect(clippy::wildcard_enum_match_arm, reason = "the others say the same to a person")]
     pub(super) fn closed(code: ErrorCode) -> Self {
         match code {
-            ErrorCode::Denied => Self::Unreached("it does not know this device of ours; log in there again".to_owned()),
+            ErrorCode::Denied => Self::Unreached("it does not take this device for one of ours: it was revoked, or the rendezvous has lost what it had; there, \
+                 /register takes the name again".to_owned()),
             ErrorCode::Busy | ErrorCode::RateLimited { .. } => Self::Unreached("it is busy".to_owned()),
             ErrorCode::Ok => Self::Unreached("it has closed the session".to_owned()),
             code => Self::Unreached(format!("it has closed the session (code {})", code.number())),

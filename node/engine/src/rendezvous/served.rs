@@ -212,9 +212,13 @@ impl Parts {
         }
         self.rendezvous.compare_name(server, &known, &mut self.people, step)?;
         self.rendezvous.keep_name(server, &known, step);
+        let before = self.own.devices().to_vec();
         match self.own.adopt(&answer.account, step) {
             Adopted::Nothing => {}
-            Adopted::Moved => step.signal(Signal::Devices(step.me.account)),
+            Adopted::Moved => {
+                self.tell_devices(&before, step);
+                step.signal(Signal::Devices(step.me.account));
+            }
             Adopted::Revoked => self.on_revoked(step),
             Adopted::Unable => {
                 let message = format!(
@@ -224,6 +228,7 @@ impl Parts {
                 step.event(Event::Warning { chat: None, message });
             }
             Adopted::WentOn => {
+                self.tell_devices(&before, step);
                 step.signal(Signal::Devices(step.me.account));
                 self.tell_everybody(&self.own.payloads(None), step);
             }

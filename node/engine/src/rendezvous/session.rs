@@ -72,7 +72,15 @@ pub(super) enum Arrived {
     Frames(Vec<Vec<u8>>),
 }
 
+/// A session that was there for so long was let in.
+const STEADY_MS: u64 = 30_000;
+
 impl Session {
+    /// Whether the rendezvous has let it in, and not only to be refused.
+    pub(super) fn is_steady(&self, now_ms: u64) -> bool {
+        self.is_ready && now_ms.saturating_sub(self.opened_ms) >= STEADY_MS
+    }
+
     /// The first message of the handshake goes out.
     pub(super) fn begin(
         server: ServerKey,

@@ -204,6 +204,9 @@ impl Rendezvous {
     fn lost(&mut self, session: Session, why: Option<Failed>, step: &mut Step<'_>) {
         let (server, lane) = (session.server, session.lane);
         let is_up = session.is_up;
+        if lane == Lane::Account && session.is_steady(step.now.mono_ms) {
+            self.on_steady(&server);
+        }
         let why = why.unwrap_or_else(|| session.why_lost());
         for call in session.into_asked() {
             self.fail(call, why.clone(), step);

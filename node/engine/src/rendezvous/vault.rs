@@ -178,9 +178,13 @@ impl Parts {
     fn adopt_record(&mut self, server: &ServerKey, content: &VaultContent, step: &mut Step<'_>) {
         let records = content.record.clone().into_iter().collect();
         let payload = AccountPayload { records, certificates: content.certificates.clone(), bundles: Vec::new() };
+        let before = self.own.devices().to_vec();
         match self.own.adopt(&payload, step) {
             Adopted::Nothing => {}
-            Adopted::Moved => step.signal(Signal::Devices(step.me.account)),
+            Adopted::Moved => {
+                self.tell_devices(&before, step);
+                step.signal(Signal::Devices(step.me.account));
+            }
             Adopted::Revoked => self.on_revoked(step),
             Adopted::Unable => {
                 let host = self.rendezvous.host(server);
@@ -191,6 +195,7 @@ impl Parts {
                 step.event(Event::Warning { chat: None, message });
             }
             Adopted::WentOn => {
+                self.tell_devices(&before, step);
                 step.signal(Signal::Devices(step.me.account));
                 self.tell_everybody(&self.own.payloads(None), step);
             }
