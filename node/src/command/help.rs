@@ -67,14 +67,16 @@ In the prompt: the chat, `●3` unread messages elsewhere, `…1` messages of yo
         title: "how people become friends",
         text: "\
 Friendship takes two: one makes a link (`/invite-link`), the other uses it (`/add`), the first accepts (`/accept`).
-Or both type `/nearby on` on one network. Or a common friend brings you together (`/introduce`).
-`/requests` shows who waits. Nobody else can reach you: a stranger without an invite is refused before a word is exchanged.",
+Or both type `/nearby on` on one network. Or a common friend brings you together (`/introduce`). Or you have names at one
+rendezvous (`/register`): then `/add bob` asks him, also while he is away.
+`/requests` shows who waits. A stranger without an invite is refused before a word is exchanged; who knows your name can only ask.",
     },
     Topic {
         name: "security",
         title: "what is protected, and what you must do",
         text: "\
-Everything between two nodes is encrypted end to end, and everything on disk too. No server is involved.
+Everything between two nodes is encrypted end to end, and everything on disk too. No server is needed; a
+rendezvous, if you use one, cannot read what it carries.
 To be sure that no one stands between you: `/verify @bob`, compare the words or the number by phone or face to face, `/verify @bob yes`.
 The password protects the keys on this disk; an empty one leaves them to whoever has the disk. `/recovery` shows the words that
 restore your account: paper is a good place for them.",

@@ -122,7 +122,7 @@ fn moved_line(one: &Moved, numbers: &str, look: &Look) -> String {
     };
     match (one.delivery.state, look.plain) {
         (DeliveryState::Queued, _) => format!("{mark}{numbers} waits for {name}"),
-        (DeliveryState::Stored, _) => format!("{mark}{numbers} is kept for {name} at a rendezvous"),
+        (DeliveryState::Stored, _) => format!("{mark}{numbers} kept for {name} at a rendezvous"),
         (DeliveryState::Delivered, false) => format!("{mark}{name} has {numbers}{devices}"),
         (DeliveryState::Delivered, true) => format!("delivered to {name}: {numbers}{devices}"),
         (DeliveryState::Read, false) => format!("{mark}{name} has read {numbers}"),
