@@ -134,6 +134,31 @@ fn every_mistake_has_its_exit_code_and_says_what_to_do() {
 }
 
 #[test]
+fn what_was_copied_with_everybodys_rights_is_made_private() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(Rosa::start(dir.path()));
+    let places = [("data", 0o755, 0o700), ("data/keys", 0o644, 0o600), ("data/opaque", 0o640, 0o600)];
+    let places = places.into_iter().chain([("data/server.db", 0o666, 0o600)]).collect::<Vec<_>>();
+    let expose = || {
+        for (path, mode, _) in &places {
+            fs::set_permissions(dir.path().join(path), fs::Permissions::from_mode(*mode)).unwrap();
+        }
+    };
+    let assert_private = || {
+        for (path, _, wanted) in &places {
+            let mode = fs::metadata(dir.path().join(path)).unwrap().permissions().mode() & 0o777;
+            assert_eq!(mode, *wanted, "{path}");
+        }
+    };
+    expose();
+    assert_eq!(said(&call(dir.path(), &["--json", "check"]))["ok"], true);
+    assert_private();
+    expose();
+    let _rosa = Rosa::start(dir.path());
+    assert_private();
+}
+
+#[test]
 fn a_lost_secret_is_said_and_never_made_anew() {
     let dir = tempfile::tempdir().unwrap();
     assert_eq!(said(&call(dir.path(), &["--json", "check"]))["new"], true);

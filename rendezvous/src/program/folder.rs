@@ -1,0 +1,75 @@
+//! The data folder: ours alone, for as long as it is open.
+
+use std::{
+    fs, io,
+    os::unix::fs::{MetadataExt as _, PermissionsExt as _},
+    path::{Path, PathBuf},
+};
+
+use super::Failure;
+use crate::{
+    keys::{KEYS_FILE, OPAQUE_FILE, ServerKeys},
+    store::{DataLock, FILE, Store},
+};
+
+/// All of it.
+pub(super) struct Folder {
+    pub(super) store: Store,
+    pub(super) keys: ServerKeys,
+    pub(super) lock: DataLock,
+}
+
+/// The folder was not opened.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum FolderError {
+    /// Others may read what must be secret, and that could not be changed.
+    #[error(
+        "others can read {}, and it cannot be made private; make it so as its owner: chmod {mode:o} {}",
+        path.display(),
+        path.display()
+    )]
+    Exposed {
+        path: PathBuf,
+        mode: u32,
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl Folder {
+    /// Opens the server in `dir`; begins one where there is none.
+    pub(super) fn open(dir: &Path) -> Result<Self, Failure> {
+        let lock = DataLock::take(dir)?;
+        make_private(dir)?;
+        let is_new = !dir.join(FILE).exists();
+        let mut store = Store::open(dir)?;
+        let keys = ServerKeys::open(dir, &mut store, is_new)?;
+        Ok(Self { store, keys, lock })
+    }
+}
+
+/// Takes everybody else's rights to what is in the folder, which may have been copied here with any, and to the folder.
+///
+/// A shared folder (sticky, as `/tmp`, or of another user, as a container's volume can be) is left as it is.
+fn make_private(dir: &Path) -> Result<(), FolderError> {
+    const STICKY: u32 = 0o1000;
+    for name in [KEYS_FILE, OPAQUE_FILE, FILE] {
+        take_rights(&dir.join(name), 0o600)?;
+    }
+    let exposed = |source| FolderError::Exposed { path: dir.to_owned(), mode: 0o700, source };
+    let meta = fs::metadata(dir).map_err(exposed)?;
+    let is_ours = meta.uid() == rustix::process::geteuid().as_raw();
+    if is_ours && meta.permissions().mode() & STICKY == 0 { take_rights(dir, 0o700) } else { Ok(()) }
+}
+
+/// Leaves the rights of `mode` at most. What is not there exposes nothing.
+fn take_rights(path: &Path, mode: u32) -> Result<(), FolderError> {
+    let taken = match fs::metadata(path) {
+        Ok(meta) if meta.permissions().mode() & 0o077 != 0 => {
+            fs::set_permissions(path, fs::Permissions::from_mode(meta.permissions().mode() & mode))
+        }
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        Ok(_) | Err(_) => Ok(()),
+    };
+    taken.map_err(|source| FolderError::Exposed { path: path.to_owned(), mode, source })
+}
