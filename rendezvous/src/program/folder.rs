@@ -22,6 +22,12 @@ pub(super) struct Folder {
 /// The folder was not opened.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum FolderError {
+    /// Only serving begins a server.
+    #[error("there is no server in {}; say with --data-dir where it is, or begin one with serve", .0.display())]
+    NoServer(PathBuf),
+    /// It may be somebody else's.
+    #[error("the data folder {} cannot be read; ask as the user whose server it is", .0.display())]
+    Unreadable(PathBuf, #[source] io::Error),
     /// Others may read what must be secret, and that could not be changed.
     #[error(
         "others can read {}, and it cannot be made private; make it so as its owner: chmod {mode:o} {}",
@@ -41,11 +47,21 @@ impl Folder {
     pub(super) fn open(dir: &Path) -> Result<Self, Failure> {
         let lock = DataLock::take(dir)?;
         make_private(dir)?;
-        let is_new = !dir.join(FILE).exists();
+        let is_new = !holds_server(dir)?;
         let mut store = Store::open(dir)?;
         let keys = ServerKeys::open(dir, &mut store, is_new)?;
         Ok(Self { store, keys, lock })
     }
+
+    /// Opens the server in `dir`; where there is none, nothing is made.
+    pub(super) fn open_existing(dir: &Path) -> Result<Self, Failure> {
+        if holds_server(dir)? { Self::open(dir) } else { Err(FolderError::NoServer(dir.to_owned()).into()) }
+    }
+}
+
+/// Whether there is a server in `dir`.
+pub(super) fn holds_server(dir: &Path) -> Result<bool, FolderError> {
+    dir.join(FILE).try_exists().map_err(|error| FolderError::Unreadable(dir.to_owned(), error))
 }
 
 /// Takes everybody else's rights to what is in the folder, which may have been copied here with any, and to the folder.

@@ -55,6 +55,7 @@ async fn the_operator_asks_while_it_runs_and_when_it_does_not() {
     let dir = tempfile::tempdir().unwrap();
     let config = "registration = \"invite\"\n[limits]\nburst_frames = 1000\n";
     fs::write(dir.path().join("config.toml"), config).unwrap();
+    drop(Rosa::start(dir.path()));
     let offline = said(&call(dir.path(), &["--json", "invite"]))["code"].as_str().unwrap().to_owned();
     let rosa = Rosa::start(dir.path());
     let at = rosa.address();
@@ -156,6 +157,26 @@ fn what_was_copied_with_everybodys_rights_is_made_private() {
     expose();
     let _rosa = Rosa::start(dir.path());
     assert_private();
+}
+
+#[test]
+fn who_asks_in_the_wrong_folder_is_told_so_and_makes_no_server_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = dir.path().join("data").display().to_string();
+    let backup = dir.path().join("backup.db");
+    let acts: [&[&str]; 3] = [&["stats"], &["invite"], &["backup", backup.to_str().unwrap()]];
+    let assert_told = |words: &[&str]| {
+        let output = call(dir.path(), words);
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{text}");
+        assert!(text.contains(&format!("there is no server in {place}")), "{text}");
+    };
+    acts.into_iter().for_each(assert_told);
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0, "nothing is made");
+    // Nor in a folder of something else.
+    fs::create_dir(&place).unwrap();
+    acts.into_iter().for_each(assert_told);
+    assert_eq!(fs::read_dir(&place).unwrap().count(), 0, "nothing is made");
 }
 
 #[test]
