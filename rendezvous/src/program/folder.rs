@@ -25,6 +25,13 @@ pub(super) enum FolderError {
     /// Only serving begins a server.
     #[error("there is no server in {}; say with --data-dir where it is, or begin one with serve", .0.display())]
     NoServer(PathBuf),
+    /// Beginning with an empty database would give every name to whoever comes first.
+    #[error(
+        "the database {FILE} is missing in {}, beside the keys of a server: put it back, or a backup in its place; to \
+         begin anew, without anybody's name, move the files {KEYS_FILE} and {OPAQUE_FILE} away",
+        .0.display()
+    )]
+    NoDatabase(PathBuf),
     /// It may be somebody else's.
     #[error("the data folder {} cannot be read; ask as the user whose server it is", .0.display())]
     Unreadable(PathBuf, #[source] io::Error),
@@ -59,9 +66,14 @@ impl Folder {
     }
 }
 
-/// Whether there is a server in `dir`.
+/// Whether there is a server in `dir`. A database alone is one, for it may be a backup; keys alone are what is left of one.
 pub(super) fn holds_server(dir: &Path) -> Result<bool, FolderError> {
-    dir.join(FILE).try_exists().map_err(|error| FolderError::Unreadable(dir.to_owned(), error))
+    let holds =
+        |name: &str| dir.join(name).try_exists().map_err(|error| FolderError::Unreadable(dir.to_owned(), error));
+    if holds(FILE)? {
+        return Ok(true);
+    }
+    if holds(KEYS_FILE)? || holds(OPAQUE_FILE)? { Err(FolderError::NoDatabase(dir.to_owned())) } else { Ok(false) }
 }
 
 /// Takes everybody else's rights to what is in the folder, which may have been copied here with any, and to the folder.

@@ -180,6 +180,36 @@ fn who_asks_in_the_wrong_folder_is_told_so_and_makes_no_server_there() {
 }
 
 #[test]
+fn a_lost_database_is_said_and_never_made_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    let rosa = Rosa::start(dir.path());
+    let key = *rosa.address().x25519();
+    let backup = dir.path().join("backup.db");
+    said(&call(dir.path(), &["--json", "backup", backup.to_str().unwrap()]));
+    drop(rosa);
+    let data = dir.path().join("data");
+    fs::remove_file(data.join("server.db")).unwrap();
+    let acts: [&[&str]; 4] =
+        [&["--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0"], &["check"], &["stats"], &["invite"]];
+    for words in acts {
+        let output = call(dir.path(), words);
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{words:?}: {text}");
+        for part in ["server.db is missing", data.to_str().unwrap(), "backup", "keys and opaque away"] {
+            assert!(text.contains(part), "{words:?}: {text}");
+        }
+        assert!(!data.join("server.db").exists(), "{words:?}");
+    }
+    // What it says to do: a backup in its place, or beginning anew.
+    fs::copy(&backup, data.join("server.db")).unwrap();
+    assert_eq!(*Rosa::start(dir.path()).address().x25519(), key);
+    for name in ["server.db", "keys", "opaque"] {
+        fs::rename(data.join(name), dir.path().join(name)).unwrap();
+    }
+    assert_ne!(*Rosa::start(dir.path()).address().x25519(), key);
+}
+
+#[test]
 fn a_lost_secret_is_said_and_never_made_anew() {
     let dir = tempfile::tempdir().unwrap();
     assert_eq!(said(&call(dir.path(), &["--json", "check"]))["new"], true);
