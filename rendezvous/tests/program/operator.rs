@@ -180,6 +180,28 @@ fn who_asks_in_the_wrong_folder_is_told_so_and_makes_no_server_there() {
 }
 
 #[test]
+fn a_backup_that_cannot_be_written_is_named_with_its_fault() {
+    let dir = tempfile::tempdir().unwrap();
+    let rosa = Rosa::start(dir.path());
+    let (nowhere, folder) = (dir.path().join("nowhere/backup.db"), dir.path().join("folder"));
+    fs::create_dir(&folder).unwrap();
+    let assert_told = || {
+        for (path, fault) in [(&nowhere, "No such file"), (&folder, "is a directory")] {
+            let place = path.to_str().unwrap();
+            let output = call(dir.path(), &["backup", place]);
+            let text = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(1), "{text}");
+            assert!(text.contains(&format!("the backup {place}: ")) && text.contains(fault), "{text}");
+        }
+        assert!(!dir.path().join("folder.unfinished").exists(), "nothing of it is left");
+    };
+    // Of the server that runs, and of the folder that nobody serves.
+    assert_told();
+    drop(rosa);
+    assert_told();
+}
+
+#[test]
 fn a_lost_database_is_said_and_never_made_anew() {
     let dir = tempfile::tempdir().unwrap();
     let rosa = Rosa::start(dir.path());
