@@ -1,18 +1,23 @@
 //! What ends the program before its time, and with which exit code.
 
+use super::folder::FolderError;
 use crate::{
     config::ConfigError,
     keys::KeysError,
     registry::view::Fault,
     server::StartError,
-    store::{LockError, OpenError},
+    store::{BackupError, LockError, OpenError},
 };
 
 /// Why the program ends.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
     #[error(transparent)]
+    Backup(#[from] BackupError),
+    #[error(transparent)]
     Config(#[from] ConfigError),
+    #[error(transparent)]
+    Folder(#[from] FolderError),
     #[error(transparent)]
     Keys(#[from] KeysError),
     #[error(transparent)]
@@ -38,7 +43,13 @@ impl Failure {
     /// As the help lists them.
     pub(super) fn exit_code(&self) -> u8 {
         match self {
-            Self::Config(_) | Self::Keys(_) | Self::Refused(_) | Self::Store(_) | Self::Fault(_) => 1,
+            Self::Backup(_)
+            | Self::Config(_)
+            | Self::Folder(_)
+            | Self::Keys(_)
+            | Self::Refused(_)
+            | Self::Store(_)
+            | Self::Fault(_) => 1,
             Self::Io(..) => 2,
             Self::Start(_) | Self::Metrics(..) => 3,
             Self::Lock(LockError::InUse(_)) => 8,

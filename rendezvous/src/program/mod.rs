@@ -2,6 +2,7 @@
 
 mod control;
 mod failure;
+mod folder;
 mod http;
 mod offline;
 mod output;

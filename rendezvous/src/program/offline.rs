@@ -11,29 +11,15 @@ use serde_json::json;
 use super::{
     Failure, Output,
     control::{Ask, Stats, Told, ask},
+    folder::{Folder, holds_server},
 };
 use crate::{
     clock::Clock,
     config::Config,
-    keys::{ServerKeys, random},
+    keys::random,
     registry::{code_records, stored},
-    store::{DataLock, FILE, Store, write_backup},
+    store::write_backup,
 };
-
-/// A data folder that nobody serves.
-struct Offline {
-    store: Store,
-    keys: ServerKeys,
-    _lock: DataLock,
-}
-
-fn open(config: &Config) -> Result<Offline, Failure> {
-    let lock = DataLock::take(&config.data_dir)?;
-    let is_new = !config.data_dir.join(FILE).exists();
-    let mut store = Store::open(&config.data_dir)?;
-    let keys = ServerKeys::open(&config.data_dir, &mut store, is_new)?;
-    Ok(Offline { store, keys, _lock: lock })
-}
 
 fn ask_running(config: &Config, what: &Ask) -> Result<Option<Told>, Failure> {
     match ask(&config.data_dir, what).map_err(|error| Failure::Io("the server that runs does not answer", error))? {
@@ -51,11 +37,11 @@ pub(super) fn check(config: &Config, output: &Output) -> Result<(), Failure> {
         );
         return Ok(());
     }
-    if !config.data_dir.join(FILE).exists() {
+    if !holds_server(&config.data_dir)? {
         output.say("check", json!({ "ok": true, "new": true }), "the settings are right; the data folder is new");
         return Ok(());
     }
-    let mut offline = open(config)?;
+    let mut offline = Folder::open_existing(&config.data_dir)?;
     offline.store.check()?;
     output.say("check", json!({ "ok": true }), "settings, keys and database are whole");
     Ok(())
@@ -65,7 +51,7 @@ pub(super) fn stats(config: &Config, output: &Output) -> Result<(), Failure> {
     let stats = match ask_running(config, &Ask::Stats)? {
         Some(Told::Stats(stats)) => stats,
         _ => {
-            let mut offline = open(config)?;
+            let mut offline = Folder::open_existing(&config.data_dir)?;
             let totals = stored(&offline.store.view()?)?;
             Stats { names: totals.names, bytes: totals.bytes, ..Stats::default() }
         }
@@ -86,7 +72,7 @@ pub(super) fn stats(config: &Config, output: &Output) -> Result<(), Failure> {
 pub(super) fn back_up(config: &Config, file: &Path, output: &Output) -> Result<(), Failure> {
     let file = absolute(file).map_err(|error| Failure::Io("the path cannot be resolved", error))?;
     if ask_running(config, &Ask::Backup(file.clone()))?.is_none() {
-        let mut offline = open(config)?;
+        let mut offline = Folder::open_existing(&config.data_dir)?;
         write_backup(&offline.store.view()?, &offline.keys.secrets(), &file)?;
     }
     let text = format!("wrote {}; it holds the keys, so keep it as safe as the server", file.display());
@@ -101,7 +87,7 @@ pub(super) fn invite(config: &Config, output: &Output) -> Result<(), Failure> {
             let mut rng = random().map_err(|error| Failure::Io("no randomness", error))?;
             let code = RegistrationCode::generate(&mut rng);
             let records = code_records(&code, Clock::start().now_ms());
-            let stored = open(config)?.store.commit(&records);
+            let stored = Folder::open_existing(&config.data_dir)?.store.commit(&records);
             stored.map_err(|error| Failure::Io("the code cannot be stored", io::Error::other(error)))?;
             code.to_string()
         }

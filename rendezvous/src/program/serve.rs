@@ -8,21 +8,18 @@ use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
-use super::{Failure, Output, control, http};
+use super::{Failure, Output, control, folder::Folder, http};
 use crate::{
     config::{Config, Flags},
     keys::ServerKeys,
     server::{Server, Setup, start},
-    store::{DataLock, FILE, Store},
+    store::Store,
 };
 
 pub(super) fn serve(flags: &Flags, config: Config, output: &Output) -> Result<(), Failure> {
     start_logging(config.log);
     raise_file_limit(config.limits.connections);
-    let _lock = DataLock::take(&config.data_dir)?;
-    let is_new = !config.data_dir.join(FILE).exists();
-    let mut store = Store::open(&config.data_dir)?;
-    let keys = ServerKeys::open(&config.data_dir, &mut store, is_new)?;
+    let Folder { store, keys, lock: _lock } = Folder::open(&config.data_dir)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::Io("the runtime cannot be started", error))?;
     runtime.block_on(run(flags, config, keys, store, output))

@@ -15,8 +15,8 @@ pub struct Limits {
     pub new_connections_per_source: usize,
     /// Connections of one transport identity.
     pub connections_per_peer: usize,
-    /// Handshakes of sessions that run at once; each holds a core for a millisecond.
-    pub handshakes: usize,
+    /// Handshakes of sessions in progress from one source: one for each of its connections.
+    pub handshakes_per_source: usize,
     /// Frames that one session may send at once.
     pub burst_frames: u32,
     /// Frames a second that one session may send after that.
@@ -33,7 +33,7 @@ impl Default for Limits {
             connections_per_source: 128,
             new_connections_per_source: 200,
             connections_per_peer: 4,
-            handshakes: 128,
+            handshakes_per_source: 128,
             burst_frames: 200,
             frames_per_second: 50,
             memory_bytes: 2 * 1024 * 1024 * 1024,

@@ -7,6 +7,7 @@ mod hub;
 mod limits;
 mod muxer;
 mod outbox;
+mod places;
 mod pulse;
 mod quiet;
 mod reading;
@@ -122,7 +123,7 @@ fn context(
         keys,
         transport: peer.to_bytes(),
         hub: hub.clone(),
-        handshakes: tokio::sync::Semaphore::new(limits.get().handshakes),
+        places: places::Places::new(limits.clone()),
         limits: limits.clone(),
         next: 1.into(),
         instance: random()?.next_u64(),

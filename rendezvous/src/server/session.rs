@@ -25,7 +25,7 @@ use hobnob_shared::{
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng as _;
 use tokio::{
-    sync::{Semaphore, mpsc},
+    sync::mpsc,
     time::{Instant, sleep, timeout},
 };
 
@@ -34,6 +34,7 @@ use super::{
     hub::Message,
     limits::Shared,
     outbox::{End, Outbox},
+    places::Places,
     pulse::Pulse,
     reading::{Reading, put},
 };
@@ -57,7 +58,7 @@ pub(crate) struct Context {
     pub(crate) transport: Vec<u8>,
     pub(crate) hub: mpsc::Sender<Message>,
     pub(crate) limits: Shared,
-    pub(crate) handshakes: Semaphore,
+    pub(crate) places: Places,
     pub(crate) next: AtomicU64,
     pub(crate) instance: u64,
     pub(crate) clock: Clock,
@@ -86,6 +87,8 @@ enum Ended {
     Overflow,
     #[error("closed")]
     Closed,
+    #[error("too many handshakes of its source are in progress")]
+    Crowded,
 }
 
 /// A stream of a session that is not up yet.
@@ -120,7 +123,11 @@ pub(crate) fn run<S: AsyncRead + AsyncWrite + Unpin>(opening: Opening<S>) -> imp
 /// From the first byte to where the hub knows of the session.
 async fn open<S: AsyncRead + AsyncWrite + Unpin>(opening: Opening<S>) -> Result<Box<Live<S>>, Ended> {
     let Opening { mut stream, peer, source, context } = opening;
-    match shake_hands_soon(&mut stream, peer, &context).await {
+    let shaken = match context.places.take(source) {
+        Some(_place) => shake_hands_soon(&mut stream, peer, &context).await,
+        None => Err(Ended::Crowded),
+    };
+    match shaken {
         Ok((session, caller)) => begin(stream, session, caller, source, context).await,
         Err(ended) => {
             context.metrics.failed_handshakes.add(1);
@@ -151,8 +158,8 @@ async fn shake_hands<S: AsyncRead + AsyncWrite + Unpin>(
         return Err(Ended::Preamble);
     }
     let first = read_handshake(stream).await?;
-    // Whoever waits here has said something, so this bounds computing, not talking.
-    let _place = context.handshakes.acquire().await.map_err(|_| Ended::Closed)?;
+    // No computing is interrupted by waiting, so there is never more of it at once than the runtime has threads, and
+    // whoever stalls between two messages holds nothing that others need.
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).map_err(io::Error::other)?;
     let mut rng = ChaCha20Rng::from_seed(seed);
@@ -242,7 +249,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Live<S> {
             Ended::Noise(noise::NoiseError::FrameLength(_)) => ErrorCode::TooLarge,
             Ended::Noise(noise::NoiseError::Frame(_)) => ErrorCode::Malformed,
             Ended::Closed => ErrorCode::Ok,
-            Ended::Noise(_) | Ended::Broken(_) | Ended::TooSlow | Ended::Preamble | Ended::Overflow => return,
+            Ended::Noise(_)
+            | Ended::Broken(_)
+            | Ended::TooSlow
+            | Ended::Preamble
+            | Ended::Overflow
+            | Ended::Crowded => return,
         };
         let close: Arc<[u8]> = ServerFrame::Close(Close { code }).encode(0).into();
         let closing = async {
@@ -332,3 +344,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Live<S> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

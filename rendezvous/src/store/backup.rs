@@ -1,7 +1,10 @@
 //! A backup: one file that holds the rows and the server's secrets. Put in an empty data folder as the database, it makes
 //! the same server again.
 
-use std::path::Path;
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
 
 use redb::{Database, ReadableTable as _, backends::FileBackend};
 use zeroize::Zeroizing;
@@ -25,13 +28,62 @@ pub struct Secrets {
     pub bytes: Zeroizing<Vec<u8>>,
 }
 
+/// A backup was not written. The file that was there before is still there.
+#[derive(Debug, thiserror::Error)]
+pub enum BackupError {
+    /// The operating system said no to the file.
+    #[error("cannot write the backup {}: {reason}; name a file in a folder that the server may write to", path.display())]
+    Path {
+        /// Where it was to be.
+        path: PathBuf,
+        /// Why.
+        reason: io::Error,
+    },
+    /// No space is left where it was to be.
+    #[error("cannot write the backup {}: the disk is full; free some space, or name a file on another", .0.display())]
+    Full(PathBuf),
+    /// The rows could not be copied.
+    #[error("cannot write the backup {}: {reason}", path.display())]
+    Rows {
+        /// Where it was to be.
+        path: PathBuf,
+        /// Why.
+        reason: OpenError,
+    },
+}
+
+impl BackupError {
+    fn new(path: &Path, why: OpenError) -> Self {
+        let path = path.to_owned();
+        match why {
+            OpenError::Full => Self::Full(path),
+            OpenError::Io(reason) => Self::Path { path, reason },
+            reason @ (OpenError::Damaged(_) | OpenError::Newer { .. } | OpenError::InUse) => {
+                Self::Rows { path, reason }
+            }
+        }
+    }
+}
+
 /// Writes a backup of what `snapshot` shows. The file has its name only when it is complete; one that is there is
 /// replaced.
-pub fn write_backup(snapshot: &Snapshot, secrets: &[Secrets], path: &Path) -> Result<(), OpenError> {
+pub fn write_backup(snapshot: &Snapshot, secrets: &[Secrets], path: &Path) -> Result<(), BackupError> {
+    if path.is_dir() {
+        return Err(BackupError::new(path, OpenError::Io(io::ErrorKind::IsADirectory.into())));
+    }
     let unfinished = path.with_extension("unfinished");
     let mut options = private();
     options.read(true).write(true).create(true).truncate(true);
-    let file = options.open(&unfinished).map_err(OpenError::Io)?;
+    let file = options.open(&unfinished).map_err(|error| BackupError::new(path, OpenError::Io(error)))?;
+    let written = fill(file, snapshot, secrets).and_then(|()| finish(&unfinished, path).map_err(OpenError::Io));
+    written.map_err(|why| {
+        // Half of it may hold the secrets already.
+        let _ = fs::remove_file(&unfinished);
+        BackupError::new(path, why)
+    })
+}
+
+fn fill(file: fs::File, snapshot: &Snapshot, secrets: &[Secrets]) -> Result<(), OpenError> {
     guarded(|| {
         let database = Database::builder()
             .set_cache_size(CACHE_BYTES)
@@ -43,7 +95,7 @@ pub fn write_backup(snapshot: &Snapshot, secrets: &[Secrets], path: &Path) -> Re
         })?;
         TableId::ALL.into_iter().try_for_each(|id| copy(snapshot, &database, id))
     })?;
-    finish(&unfinished, path).map_err(OpenError::Io)
+    Ok(())
 }
 
 /// Copies one table in parts of a bounded size.

@@ -18,7 +18,7 @@ use redb::{
     Database, Durability, ReadableDatabase as _, ReadableTableMetadata as _, WriteTransaction, backends::FileBackend,
 };
 
-pub use backup::{Secrets, write_backup};
+pub use backup::{BackupError, Secrets, write_backup};
 pub use error::{CommitError, OpenError};
 pub use lock::{DataLock, LockError};
 pub use snapshot::Snapshot;

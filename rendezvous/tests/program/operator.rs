@@ -55,6 +55,7 @@ async fn the_operator_asks_while_it_runs_and_when_it_does_not() {
     let dir = tempfile::tempdir().unwrap();
     let config = "registration = \"invite\"\n[limits]\nburst_frames = 1000\n";
     fs::write(dir.path().join("config.toml"), config).unwrap();
+    drop(Rosa::start(dir.path()));
     let offline = said(&call(dir.path(), &["--json", "invite"]))["code"].as_str().unwrap().to_owned();
     let rosa = Rosa::start(dir.path());
     let at = rosa.address();
@@ -131,6 +132,103 @@ fn every_mistake_has_its_exit_code_and_says_what_to_do() {
     fs::write(&database, vec![7; 20_000]).unwrap();
     let (code, text) = fails(other.path(), &["check"]);
     assert!(code == 1 && text.contains("damaged") && text.contains("backup"), "{code}: {text}");
+}
+
+#[test]
+fn what_was_copied_with_everybodys_rights_is_made_private() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(Rosa::start(dir.path()));
+    let places = [("data", 0o755, 0o700), ("data/keys", 0o644, 0o600), ("data/opaque", 0o640, 0o600)];
+    let places = places.into_iter().chain([("data/server.db", 0o666, 0o600)]).collect::<Vec<_>>();
+    let expose = || {
+        for (path, mode, _) in &places {
+            fs::set_permissions(dir.path().join(path), fs::Permissions::from_mode(*mode)).unwrap();
+        }
+    };
+    let assert_private = || {
+        for (path, _, wanted) in &places {
+            let mode = fs::metadata(dir.path().join(path)).unwrap().permissions().mode() & 0o777;
+            assert_eq!(mode, *wanted, "{path}");
+        }
+    };
+    expose();
+    assert_eq!(said(&call(dir.path(), &["--json", "check"]))["ok"], true);
+    assert_private();
+    expose();
+    let _rosa = Rosa::start(dir.path());
+    assert_private();
+}
+
+#[test]
+fn who_asks_in_the_wrong_folder_is_told_so_and_makes_no_server_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = dir.path().join("data").display().to_string();
+    let backup = dir.path().join("backup.db");
+    let acts: [&[&str]; 3] = [&["stats"], &["invite"], &["backup", backup.to_str().unwrap()]];
+    let assert_told = |words: &[&str]| {
+        let output = call(dir.path(), words);
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{text}");
+        assert!(text.contains(&format!("there is no server in {place}")), "{text}");
+    };
+    acts.into_iter().for_each(assert_told);
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0, "nothing is made");
+    // Nor in a folder of something else.
+    fs::create_dir(&place).unwrap();
+    acts.into_iter().for_each(assert_told);
+    assert_eq!(fs::read_dir(&place).unwrap().count(), 0, "nothing is made");
+}
+
+#[test]
+fn a_backup_that_cannot_be_written_is_named_with_its_fault() {
+    let dir = tempfile::tempdir().unwrap();
+    let rosa = Rosa::start(dir.path());
+    let (nowhere, folder) = (dir.path().join("nowhere/backup.db"), dir.path().join("folder"));
+    fs::create_dir(&folder).unwrap();
+    let assert_told = || {
+        for (path, fault) in [(&nowhere, "No such file"), (&folder, "is a directory")] {
+            let place = path.to_str().unwrap();
+            let output = call(dir.path(), &["backup", place]);
+            let text = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(1), "{text}");
+            assert!(text.contains(&format!("the backup {place}: ")) && text.contains(fault), "{text}");
+        }
+        assert!(!dir.path().join("folder.unfinished").exists(), "nothing of it is left");
+    };
+    // Of the server that runs, and of the folder that nobody serves.
+    assert_told();
+    drop(rosa);
+    assert_told();
+}
+
+#[test]
+fn a_lost_database_is_said_and_never_made_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    let rosa = Rosa::start(dir.path());
+    let key = *rosa.address().x25519();
+    let backup = dir.path().join("backup.db");
+    said(&call(dir.path(), &["--json", "backup", backup.to_str().unwrap()]));
+    drop(rosa);
+    let data = dir.path().join("data");
+    fs::remove_file(data.join("server.db")).unwrap();
+    let acts: [&[&str]; 4] =
+        [&["--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0"], &["check"], &["stats"], &["invite"]];
+    for words in acts {
+        let output = call(dir.path(), words);
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{words:?}: {text}");
+        for part in ["server.db is missing", data.to_str().unwrap(), "backup", "keys and opaque away"] {
+            assert!(text.contains(part), "{words:?}: {text}");
+        }
+        assert!(!data.join("server.db").exists(), "{words:?}");
+    }
+    // What it says to do: a backup in its place, or beginning anew.
+    fs::copy(&backup, data.join("server.db")).unwrap();
+    assert_eq!(*Rosa::start(dir.path()).address().x25519(), key);
+    for name in ["server.db", "keys", "opaque"] {
+        fs::rename(data.join(name), dir.path().join(name)).unwrap();
+    }
+    assert_ne!(*Rosa::start(dir.path()).address().x25519(), key);
 }
 
 #[test]
