@@ -43,7 +43,7 @@ fn what_came_after_the_backup_is_told_and_comes_back() {
     assert_eq!(house.envelopes(), 1);
     // Carol has no name there any more, is told so, and can take it again.
     carol.wait("rendezvous.changed", |line| {
-        line["last_error"].as_str().is_some_and(|why| why.contains("log in there again"))
+        line["last_error"].as_str().is_some_and(|why| why.contains("takes the name again"))
     });
     alice.refused("/find carol", "not_found");
     carol.ask(&line("register", "carol", &carol_home));

@@ -172,6 +172,24 @@ fn a_request_is_refused_in_words_with_what_was_said() {
 }
 
 #[test]
+fn a_rendezvous_that_lets_us_in_only_to_hang_up_is_asked_more_and_more_seldom() {
+    let mut world = two();
+    world.rosa().disowns = true;
+    world.stop(0);
+    world.start(0);
+    world.pass(600_000);
+    let often = world.rosa().asked(151);
+    world.pass(600_000);
+    let later = world.rosa().asked(151) - often;
+    assert!((3..40).contains(&often) && later < often, "{often}, then {later}");
+    world.rosa().disowns = false;
+    world.pass(600_000);
+    world.rosa().seen.clear();
+    world.pass(60_000);
+    assert_eq!(world.rosa().asked(151), 0, "it is there, and stays");
+}
+
+#[test]
 fn what_waits_for_an_answer_is_told_when_the_link_breaks() {
     let mut world = World::with_rosa(&["Alice"]);
     register(&mut world, 0, "alice");

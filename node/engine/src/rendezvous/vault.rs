@@ -37,7 +37,7 @@ use crate::{
 };
 
 /// The vault is written when nothing in it has changed for so long.
-const SETTLE_MS: u64 = 5_000;
+const SETTLE_MS: u64 = 30_000;
 /// And after so long even if something changes all the time.
 const AT_MOST_MS: u64 = 300_000;
 /// After a failure it is tried again so much later.

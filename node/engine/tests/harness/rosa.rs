@@ -46,6 +46,8 @@ pub(crate) struct Rosa {
     pub(crate) status: Status,
     /// What she answers to all requests but the first of a session, if not what she should.
     pub(crate) refuses: Option<ErrorCode>,
+    /// She knows none of the devices: she says what she is, and hangs up when she is told of an account.
+    pub(crate) disowns: bool,
     pub(crate) links: BTreeMap<LinkId, Link>,
     /// Whose each name is.
     pub(crate) names: BTreeMap<Username, (AccountId, SignedBinding)>,
@@ -111,6 +113,7 @@ impl Rosa {
             is_silent: false,
             status,
             refuses: None,
+            disowns: false,
             links: BTreeMap::new(),
             names: BTreeMap::new(),
             accounts: BTreeMap::new(),
@@ -159,6 +162,9 @@ impl Rosa {
             Stage::Open(mut session) => {
                 for frame in session.open(bytes).ok()? {
                     let (id, frame) = ServerFrame::decode(&frame).unwrap();
+                    if self.disowns && matches!(frame, ServerFrame::AccountPut(_)) {
+                        return None;
+                    }
                     if let Some((id, answer)) = self.serve(link, id, frame) {
                         session.seal(&answer.encode(id), &mut out).unwrap();
                     }
