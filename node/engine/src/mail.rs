@@ -1,6 +1,6 @@
-//! Mail for those who are away: what a friend's device, or another one of ours, lacks while no session is there goes, sealed to its prekey, to a
-//! mailbox that it told us of; and what lies in ours is fetched, opened and taken like anything that comes over a
-//! session.
+//! Mail for those who are away: what a friend's device, or another one of ours, lacks while no session is there goes,
+//! sealed to its prekey, to a mailbox that it told us of; and what lies in ours is fetched, opened and taken like
+//! anything that comes over a session.
 //!
 //! Only what is signed inside an envelope counts, so mail that is lost, repeated, reordered or forged does no harm. Mail
 //! is taken out of a mailbox only after the commit of what was in it.
@@ -118,7 +118,7 @@ impl Parts {
         Ok(())
     }
 
-    /// Every friend gets a mailbox wherever we have a name, and nobody else keeps one.
+    /// Every friend, and our other devices, get a mailbox wherever we have a name; nobody else keeps one.
     pub(crate) fn plan_boxes(&mut self, step: &mut Step<'_>) {
         self.mail.is_stale = false;
         let fewer = self.mail.boxes.plan(&around!(self), &self.rendezvous, step);
