@@ -73,6 +73,13 @@ pub const MAX_LINK_BYTES: usize = 16 * 1024;
 /// Most account records in one frame: more than that a friend was not away for.
 pub const MAX_RECORDS: usize = 64;
 
+/// Most records before the newest one that a rendezvous, a vault or a letter keeps of an account: as many changes may a
+/// friend miss who meets none of the devices that knew the old record. A login makes one, 16 devices fill an account.
+pub const MAX_PAST_RECORDS: usize = 16;
+
+/// Most bytes of them: 40 usual ones, and small beside [`MAX_VAULT_BYTES`].
+pub const MAX_PAST_BYTES: usize = 16 * 1024;
+
 /// Most revoked devices that a record lists.
 pub const MAX_REVOKED: usize = 128;
 

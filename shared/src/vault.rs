@@ -20,8 +20,8 @@ use crate::{
     id::AccountId,
     identity::{AccountKey, SignedCertificate, SignedRecord},
     limits::{
-        MAX_ADDRESS_BYTES, MAX_ADDRESSES, MAX_CONTACTS, MAX_DEVICES, MAX_SETTING_KEY_BYTES, MAX_SETTINGS,
-        MAX_VAULT_BYTES, VAULT_STEP_BYTES,
+        MAX_ADDRESS_BYTES, MAX_ADDRESSES, MAX_CONTACTS, MAX_DEVICES, MAX_PAST_RECORDS, MAX_SETTING_KEY_BYTES,
+        MAX_SETTINGS, MAX_VAULT_BYTES, VAULT_STEP_BYTES,
     },
     opaque::ExportKey,
     rendezvous::NameAt,
@@ -44,6 +44,8 @@ pub struct VaultContent {
     pub account: AccountKey,
     /// The newest record of the account that its owner knows.
     pub record: Option<SignedRecord>,
+    /// The records before it, as [`crate::identity::past`] has them.
+    pub past: Vec<SignedRecord>,
     /// The certificates of its devices.
     pub certificates: Vec<SignedCertificate>,
     /// Where the account's other devices are.
@@ -125,6 +127,13 @@ struct ContentMap {
     key: ByteArray<32>,
     #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
     record: Option<SignedRecord>,
+    #[serde(
+        rename = "h",
+        default,
+        deserialize_with = "bounded::list::<_, _, MAX_PAST_RECORDS>",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    past: Vec<SignedRecord>,
     #[serde(rename = "c", deserialize_with = "bounded::list::<_, _, MAX_DEVICES>")]
     certificates: Vec<SignedCertificate>,
     #[serde(rename = "d", deserialize_with = "bounded::list::<_, _, MAX_DEVICES>")]
@@ -184,11 +193,26 @@ impl VaultKey {
 }
 
 impl VaultContent {
+    /// One that holds nothing but the account's key.
+    pub fn new(account: AccountKey) -> Self {
+        Self {
+            account,
+            record: None,
+            past: Vec::new(),
+            certificates: Vec::new(),
+            devices: Vec::new(),
+            contacts: Vec::new(),
+            settings: Vec::new(),
+            rest: Rest::default(),
+        }
+    }
+
     fn encode(&self) -> Zeroizing<Vec<u8>> {
         let setting = |(name, value): &(String, Vec<u8>)| (Short(name.clone()), ByteBuf::from(value.clone()));
         codec::encode_secret(&ContentMap {
             key: ByteArray::new(*self.account.to_bytes()),
             record: self.record.clone(),
+            past: self.past.clone(),
             certificates: self.certificates.clone(),
             devices: self.devices.clone(),
             contacts: self.contacts.clone(),
@@ -202,6 +226,7 @@ impl VaultContent {
         Ok(Self {
             account: AccountKey::from_bytes(Zeroizing::new(map.key.into_array())),
             record: map.record,
+            past: map.past,
             certificates: map.certificates,
             devices: map.devices,
             contacts: map.contacts,

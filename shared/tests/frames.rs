@@ -11,7 +11,8 @@ use hobnob_shared::{
         MAX_BATCH_ENTRIES, MAX_DEVICES, MAX_DIGESTS, MAX_FEATURE_BYTES, MAX_FEATURES, MAX_FRAME_BYTES,
         MAX_FRONTIER_ITEMS, MAX_RECORDS, MAX_REVOKED, MAX_WANT_RANGES,
     },
-    text::Note,
+    rendezvous::NameAt,
+    text::{Note, Username},
     wire::{
         AccountPayload, ChatDigest, Close, Digest, Digests, Entries, ErrorCode, Failure, Frame, Frontier, FrontierItem,
         Hello, Introduce, Knock, Mailboxes, Presence, PresenceAt, PresenceState, Read, ReadItem, SignedEntry, Typing,
@@ -64,7 +65,11 @@ fn all() -> Vec<Frame> {
         Frame::SasCommit { commit: [1; 32] },
         Frame::SasNonce { nonce: [2; 16] },
         Frame::SasReveal { nonce: [3; 16] },
-        Frame::Mailboxes(Mailboxes { bundle: account().bundles[0].clone() }),
+        Frame::Mailboxes(Mailboxes { bundle: account().bundles[0].clone(), name: None }),
+        Frame::Mailboxes(Mailboxes {
+            bundle: account().bundles[0].clone(),
+            name: Some(NameAt { name: Username::parse("alice").unwrap(), server: [9; 32] }),
+        }),
         Frame::PresenceAt(PresenceAt { ticket: signed_ticket() }),
     ]
 }

@@ -180,7 +180,11 @@ fn frames() -> Vec<(&'static str, Frame)> {
         ("sas-commit", Frame::SasCommit { commit: sas_commit(&[2; 16]) }),
         ("sas-nonce", Frame::SasNonce { nonce: [3; 16] }),
         ("sas-reveal", Frame::SasReveal { nonce: [2; 16] }),
-        ("mailboxes", Frame::Mailboxes(Mailboxes { bundle: account().bundles[0].clone() })),
+        ("mailboxes", Frame::Mailboxes(Mailboxes { bundle: account().bundles[0].clone(), name: None })),
+        (
+            "mailboxes-named",
+            Frame::Mailboxes(Mailboxes { bundle: account().bundles[0].clone(), name: Some(name_at()) }),
+        ),
         ("presence-at", Frame::PresenceAt(PresenceAt { ticket: signed_ticket() })),
     ]
 }

@@ -14,6 +14,7 @@
 )]
 
 mod account;
+mod bare;
 mod capture;
 mod conversation;
 mod crash;

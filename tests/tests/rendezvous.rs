@@ -12,7 +12,7 @@ use hobnob_shared::{
     opaque::{ClientLogin, ClientRegistration, Parties},
     pow::{Puzzle, Search},
     text::{Note, Username},
-    vault::{Rest, VaultContent, VaultKey},
+    vault::{VaultContent, VaultKey},
     wire::{
         ServerFrame,
         rendezvous::{LoginFinish, LoginStart, Proof, RegisterFinish, RegisterStart, Registration},
@@ -72,15 +72,7 @@ async fn register(node: &Node, house: &House, text: &str, seed: u64) {
     let Search::Found(nonce) = puzzle.search(seed, 1_000_000) else { panic!("no work found") };
     let Ok(Reply::MyAccount(payload)) = node.ask(Command::MyAccount).await else { panic!("no account") };
     let key = VaultKey::derive(&export);
-    let content = VaultContent {
-        account,
-        record: None,
-        certificates: Vec::new(),
-        devices: Vec::new(),
-        contacts: Vec::new(),
-        settings: Vec::new(),
-        rest: Rest::default(),
-    };
+    let content = VaultContent::new(account);
     let vault = key.seal(&content, &name, 1, &mut rng).unwrap();
     let proof = Proof::Pow { challenge: status.challenge, nonce };
     let finish = RegisterFinish { name: name.clone(), upload, account: *payload, proof, vault, vault_seq: 1, claim };

@@ -4,8 +4,8 @@
 
 use hobnob_shared::{
     id::{AccountId, DeviceId},
-    identity::{Bundle, Prekey, SignedBundle, SignedCertificate, SignedRecord},
-    limits::{MAX_ADDRESSES, MAX_DEVICES, MAX_RECORDS, MAX_REVOKED},
+    identity::{Bundle, Prekey, SignedBundle, SignedCertificate, SignedRecord, past},
+    limits::{MAX_ADDRESSES, MAX_DEVICES, MAX_PAST_BYTES, MAX_PAST_RECORDS, MAX_RECORDS, MAX_REVOKED},
     text::{Nickname, Note},
     wire::AccountPayload,
 };
@@ -96,6 +96,14 @@ pub(crate) enum Chain {
 }
 
 impl AccountRow {
+    /// An account of which nothing is known but these records, oldest first.
+    pub(crate) fn begin(records: &[SignedRecord]) -> Option<(AccountId, Self)> {
+        let account = records.last()?.verify().ok()?.account;
+        let mut row = Self::default();
+        row.learn_records(&account, records);
+        Some((account, row))
+    }
+
     /// Takes records of `account`, oldest first. Stops at the first that does not fit.
     pub(crate) fn learn_records(&mut self, account: &AccountId, records: &[SignedRecord]) -> Chain {
         let mut result = Chain::Same;
@@ -152,6 +160,30 @@ impl AccountRow {
             self.chain.remove(0);
         }
         Chain::Grown
+    }
+
+    /// Records that lead up to our first: an earlier device's, which this one never had.
+    pub(crate) fn learn_past(&mut self, records: &[SignedRecord]) -> bool {
+        let Some(first) = self.chain.first() else { return false };
+        let mut before = past(first, records);
+        before.drain(..(before.len() + self.chain.len()).saturating_sub(MAX_CHAIN).min(before.len()));
+        let is_longer = !before.is_empty();
+        self.chain.splice(..0, before);
+        is_longer
+    }
+
+    /// The newest records, oldest first, so many as others are to keep. See [`past`].
+    pub(crate) fn recent(&self) -> Vec<SignedRecord> {
+        let Some((newest, before)) = self.chain.split_last() else { return Vec::new() };
+        let mut room = MAX_PAST_BYTES;
+        let fits = |signed: &&SignedRecord| {
+            room.checked_sub(signed.bytes.len()).is_some_and(|left| {
+                room = left;
+                true
+            })
+        };
+        let kept = before.iter().rev().take(MAX_PAST_RECORDS).take_while(fits).count();
+        before.iter().skip(before.len() - kept).chain([newest]).cloned().collect()
     }
 
     /// After the person has compared keys: the history that came last counts.
@@ -405,20 +437,43 @@ mod tests {
 
     use super::*;
 
+    fn record(key: &AccountKey, seq: u64, prev: Option<[u8; 32]>) -> SignedRecord {
+        let profile = Profile { nick: Nickname::parse("Alice").unwrap(), bio: Note::parse("").unwrap() };
+        let (account, devices, revoked) = (key.id(), vec![[seq as u8; 32]], Vec::new());
+        key.sign_record(&AccountRecord { seq, prev, account, devices, revoked, profile })
+    }
+
+    #[test]
+    fn what_leads_up_to_a_chain_that_began_late_is_put_before_it() {
+        let key = AccountKey::generate(&mut rand_chacha::ChaCha20Rng::from_seed([1; 32]));
+        let mut all = vec![record(&key, 1, None)];
+        for seq in 2..=40 {
+            all.push(record(&key, seq, Some(all.last().unwrap().hash())));
+        }
+        let (_, mut late) = AccountRow::begin(&all[38..]).unwrap();
+        assert!(!late.learn_past(&all[..36]), "there is a gap");
+        assert!(late.learn_past(&all[30..]) && !late.learn_past(&all[30..]));
+        assert_eq!(late.known(), Some((40, all[39].hash())));
+        let mut friend = AccountRow::default();
+        assert_eq!(friend.learn_records(&key.id(), &all[..32]), Chain::Grown);
+        assert_eq!(
+            friend.learn_records(&key.id(), &late.payloads(friend.known()).pop().unwrap().records),
+            Chain::Grown
+        );
+        assert_eq!(friend.known(), late.known());
+        // Others keep the latest ones only.
+        assert_eq!(friend.recent(), all[39 - MAX_PAST_RECORDS..]);
+    }
+
     #[test]
     fn a_chain_that_begins_late_counts_the_record_that_it_follows_as_held() {
         let key = AccountKey::generate(&mut rand_chacha::ChaCha20Rng::from_seed([1; 32]));
-        let record = |seq, prev| {
-            let profile = Profile { nick: Nickname::parse("Alice").unwrap(), bio: Note::parse("").unwrap() };
-            let (account, devices, revoked) = (key.id(), vec![[seq as u8; 32]], Vec::new());
-            key.sign_record(&AccountRecord { seq, prev, account, devices, revoked, profile })
-        };
-        let first = record(1, None);
-        let second = record(2, Some(first.hash()));
+        let first = record(&key, 1, None);
+        let second = record(&key, 2, Some(first.hash()));
         let mut late = AccountRow::default();
         assert_eq!(late.learn_records(&key.id(), std::slice::from_ref(&second)), Chain::Grown);
         assert!(late.holds(&second.hash()) && late.holds(&first.hash()));
-        assert!(!late.holds(&record(1, Some([9; 32])).hash()));
+        assert!(!late.holds(&record(&key, 1, Some([9; 32])).hash()));
 
         // Whoever knows the first record is shown the second, and takes it.
         let mut friend = AccountRow::default();

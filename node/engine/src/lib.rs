@@ -216,6 +216,17 @@ impl Engine {
         Ok(())
     }
 
+    /// The process is to end in good order: what was put off, so that many changes go together, goes now. See
+    /// [`Self::is_wound_up`].
+    pub fn wind_up(&mut self, now: Now) {
+        self.parts.rendezvous.hurry_vaults(now.mono_ms);
+    }
+
+    /// Whether nothing is left that could be done at a rendezvous until then, in `mono_ms`.
+    pub fn is_wound_up(&self, until_ms: u64) -> bool {
+        !self.parts.rendezvous.has_pending_vault(until_ms)
+    }
+
     /// The last batch, when the process ends in good order: whoever sees us through a rendezvous is told now, and need
     /// not wait until it notices.
     pub fn leave(&mut self, now: Now, view: &dyn View, work: &mut Work) -> Result<(), Fault> {

@@ -284,7 +284,8 @@ impl Parts {
         if self.sessions.get(link).is_some_and(|session| session.syncing)
             && let Some(bundle) = self.bundle_for(account, step)
         {
-            step.send(link, Frame::Mailboxes(Mailboxes { bundle }));
+            let name = self.name_of(&step.me.account, step);
+            step.send(link, Frame::Mailboxes(Mailboxes { bundle, name }));
         }
     }
 
@@ -298,9 +299,11 @@ impl Parts {
         Some(step.me.keys.sign_bundle(&bundle))
     }
 
-    /// What we tell one friend of our account, and of this device.
+    /// What we tell one friend of our account, and of this device. With records from before: who only gets our mail may
+    /// have missed some.
     pub(crate) fn card_for(&self, account: &AccountId, step: &Step<'_>) -> AccountPayload {
-        AccountPayload { bundles: self.bundle_for(account, step).into_iter().collect(), ..self.own.card(step) }
+        let bundles = self.bundle_for(account, step).into_iter().collect();
+        AccountPayload { records: self.own.row().recent(), bundles, ..self.own.card(step) }
     }
 
     /// A device of a friend tells where its mail may be left.
@@ -315,6 +318,9 @@ impl Parts {
         };
         if !around!(self).syncs(&account, &device) {
             return Ok(());
+        }
+        if let Some(name) = &mailboxes.name {
+            self.learn_name(&account, name, step);
         }
         self.learn_mailboxes(&account, &device, &mailboxes.bundle, true, step)
     }

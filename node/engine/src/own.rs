@@ -271,11 +271,6 @@ impl Own {
         self.row.introduction()
     }
 
-    /// The newest record of our account.
-    pub(crate) fn newest_record(&self) -> Option<&SignedRecord> {
-        self.row.newest_record()
-    }
-
     /// Whether our bundle names a prekey.
     pub(crate) fn has_prekey(&self) -> bool {
         self.prekey.is_some()
@@ -292,10 +287,11 @@ impl Own {
         self.sign_bundle(step)
     }
 
-    /// What a rendezvous may show everybody: the newest record, all certificates, this device's bundle.
+    /// What a rendezvous keeps: the newest records, of which it shows everybody the last, all certificates, this device's
+    /// bundle.
     pub(crate) fn public(&self, step: &Step<'_>) -> AccountPayload {
         let certificates = self.row.devices.iter().map(|device| device.certificate.clone()).collect();
-        AccountPayload { certificates, ..self.card(step) }
+        AccountPayload { certificates, records: self.row.recent(), ..self.card(step) }
     }
 
     /// The same with this device's certificate only: what fits a friend request.
@@ -347,6 +343,7 @@ impl Own {
         if chain != Chain::Grown || !self.goes_before(&theirs) {
             return self.learn_devices(payload, step);
         }
+        theirs.learn_past(&payload.records);
         for certificate in payload.certificates.iter().chain([&step.me.certificate]) {
             theirs.learn_certificate(&account, certificate);
         }
@@ -391,18 +388,23 @@ impl Own {
         their_seq > seq || their_seq == seq && (is_restored || their_hash < hash)
     }
 
-    /// Nothing new in the records: certificates and bundles of our devices may be.
+    /// No newer record: older ones may be, which we never had, and certificates and bundles of our devices.
     fn learn_devices(&mut self, payload: &AccountPayload, step: &mut Step<'_>) -> Adopted {
+        let has_past = self.row.learn_past(&payload.records);
         let (devices, former) = (self.row.devices.len(), self.row.former.len());
         for certificate in &payload.certificates {
             self.row.learn_certificate(&step.me.account, certificate);
         }
         let moved = payload.bundles.iter().filter(|bundle| self.row.learn_bundle(bundle)).count() > 0;
-        if moved || (devices, former) != (self.row.devices.len(), self.row.former.len()) {
+        let is_moved = moved || (devices, former) != (self.row.devices.len(), self.row.former.len());
+        if has_past || is_moved {
             step.put::<Accounts>(&step.me.account, &self.row);
-            return Adopted::Moved;
         }
-        Adopted::Nothing
+        match (has_past, is_moved) {
+            (true, _) => Adopted::WentOn,
+            (false, true) => Adopted::Moved,
+            (false, false) => Adopted::Nothing,
+        }
     }
 }
 
@@ -430,6 +432,6 @@ pub(crate) enum Adopted {
     Unable,
     /// It says that this device does not count any more.
     Revoked,
-    /// We went on from it; this device is listed.
+    /// We went on from it, or can show now what ours goes on from; this device is listed.
     WentOn,
 }

@@ -2,7 +2,7 @@
 
 use hobnob_engine::Home;
 use hobnob_shared::{
-    identity::{AccountKey, AccountRecord, SignedCertificate, SignedRecord, keystore, verifying_key},
+    identity::{AccountKey, AccountRecord, SignedCertificate, SignedRecord, keystore, past, verifying_key},
     limits::MAX_DEVICES,
     opaque::{ClientLogin, Parties},
     rendezvous::Address,
@@ -155,6 +155,7 @@ impl Opened {
         if content.account.id() != id || !is_bound {
             return Err(untrusted("says that the name is another account's than the vault does"));
         }
+        let all: Vec<_> = account.records.iter().chain(&content.past).chain(&content.record).collect();
         let known = |signed: &SignedRecord| signed.verify().ok().filter(|record| record.account == id);
         let there = account.records.last().and_then(|signed| known(signed).map(|record| (record, signed.clone())));
         let here = content.record.as_ref().and_then(|signed| known(signed).map(|record| (record, signed.clone())));
@@ -162,6 +163,8 @@ impl Opened {
         if account.records.last().is_none_or(|last| *last != newest) {
             tracing::warn!("a rendezvous holds an older record of the account than the vault");
         }
+        let mut records = past(&newest, all);
+        records.push(newest.clone());
         let mut certificates = account.certificates;
         certificates.extend(content.certificates.iter().cloned());
         let home = Home {
@@ -171,6 +174,7 @@ impl Opened {
             binding,
             vault_key: hobnob_shared::Token::new(*key.to_bytes()),
             vault_seq: vault.seq,
+            records,
         };
         Ok(Self { content, home, newest, certificates })
     }
@@ -209,11 +213,11 @@ async fn become_device(
     password: Option<Password>,
 ) -> Result<(), Refusal> {
     refuse_used(node).await?;
-    let (key, newest, records) = (opened.content.account.to_bytes(), opened.newest.clone(), opened.home.records());
+    let (key, newest, rows) = (opened.content.account.to_bytes(), opened.newest.clone(), opened.home.rows());
     let successor = node
         .with_keyring(move |keyring| {
             let key = AccountKey::from_bytes(key);
-            let successor = Successor::prepare(keyring, password.as_ref(), (key, &newest), &records)?;
+            let successor = Successor::prepare(keyring, password.as_ref(), (key, &newest), &rows)?;
             successor.write_down()?;
             Ok(successor)
         })
@@ -233,7 +237,8 @@ async fn become_device(
 async fn publish(talk: &mut Talk<'_>, opened: &Opened, successor: &Successor) -> Result<(), Refusal> {
     let record = successor.record().clone();
     let certificates = opened.certificates_of(&record, &successor.identity().certificate);
-    let put = AccountPayload { records: vec![record], certificates, bundles: Vec::new() };
+    let records = opened.home.records.iter().cloned().chain([record]).collect();
+    let put = AccountPayload { records, certificates, bundles: Vec::new() };
     match talk.ask(ServerFrame::AccountPut(put)).await {
         Ok(ServerFrame::Done) => Ok(()),
         Ok(_) => Err(talk.odd()),
@@ -271,7 +276,6 @@ mod tests {
     use hobnob_shared::{
         identity::{AccountKey, Binding, DeviceKeys, Profile, SignedBinding},
         text::{Nickname, Note},
-        vault::Rest,
         wire::rendezvous::{Registration, Vault},
     };
     use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng as _};
@@ -331,15 +335,8 @@ mod tests {
 
         /// What an honest rendezvous tells: its own record has one number, the vault's another.
         fn logged(&mut self, there: u64, here: u64) -> LoggedIn {
-            let content = VaultContent {
-                account: AccountKey::from_bytes(self.alice.to_bytes()),
-                record: Some(self.record(here)),
-                certificates: Vec::new(),
-                devices: Vec::new(),
-                contacts: Vec::new(),
-                settings: Vec::new(),
-                rest: Rest::default(),
-            };
+            let record = Some(self.record(here));
+            let content = VaultContent { record, ..VaultContent::new(AccountKey::from_bytes(self.alice.to_bytes())) };
             let vault = self.key.seal(&content, &self.name, 3, &mut self.rng).unwrap();
             LoggedIn {
                 id: self.alice.id(),

@@ -1,7 +1,7 @@
 //! Registering a name, and giving it a new password.
 
 use hobnob_shared::{
-    identity::{AccountKey, Binding, SignedBinding, verifying_key},
+    identity::{AccountKey, Binding, SignedBinding, past, verifying_key},
     opaque::{ClientRegistration, Parties, message::RegistrationUpload},
     pow::Puzzle,
     rendezvous::{Address, RegistrationCode},
@@ -174,14 +174,13 @@ impl Draft {
     /// The vault with what a bare machine needs first; the engine keeps it up to date from then on.
     async fn seal(&self, node: &Node, key: &VaultKey, seq: u64) -> Result<SealedVault, Refusal> {
         let AccountPayload { mut records, certificates, .. } = my_account(node).await?;
+        let record = records.pop();
         let content = VaultContent {
-            account: AccountKey::from_bytes(self.key.to_bytes()),
-            record: records.pop(),
+            past: record.as_ref().map(|newest| past(newest, &records)).unwrap_or_default(),
+            record,
             certificates,
-            devices: Vec::new(),
             contacts: contacts(node).await?,
-            settings: Vec::new(),
-            rest: hobnob_shared::vault::Rest::default(),
+            ..VaultContent::new(AccountKey::from_bytes(self.key.to_bytes()))
         };
         let sealed = key.seal(&content, &self.name, seq, &mut crate::profile::rng()?);
         sealed.map_err(|why| Refusal::new(Code::Limited, why.to_string()))

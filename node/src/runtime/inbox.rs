@@ -42,6 +42,8 @@ pub(super) struct Inbox {
     pub(super) calls: mpsc::Receiver<Call>,
     pub(super) net: NetEvents,
     pub(super) stop: watch::Receiver<bool>,
+    /// The end was asked for, and is not waited for any more.
+    pub(super) is_stopping: bool,
 }
 
 /// What waking up was about.
@@ -105,7 +107,7 @@ impl Inbox {
     async fn first(&mut self) -> First {
         tokio::select! {
             biased;
-            _ = self.stop.wait_for(|stop| *stop) => First::Stop,
+            _ = self.stop.wait_for(|stop| *stop), if !self.is_stopping => First::Stop,
             Some(call) = self.calls.recv() => First::Arrival(Arrival::Call(Box::new(call))),
             event = self.net.recv() => event.map_or(First::Stranded, |event| First::Arrival(Arrival::Net(event))),
         }

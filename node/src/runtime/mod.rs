@@ -290,6 +290,26 @@ impl Runtime {
         }
     }
 
+    /// Gives what was put off for a while the time that it takes at most, while nobody asks for anything any more.
+    fn wind_up(&mut self) {
+        let now = self.clock.now();
+        let until_ms = now.mono_ms + WIND_UP_MS;
+        let Some(engine) = &mut self.engine else { return };
+        engine.wind_up(now);
+        self.inbox.is_stopping = true;
+        let mut arrivals = Vec::new();
+        while self.engine.as_ref().is_some_and(|engine| !engine.is_wound_up(until_ms)) {
+            let clock = self.clock;
+            let deadline = self.deadline().map_or(until_ms, |deadline| deadline.min(until_ms));
+            let woken = self.inbox.gather(move || clock.until(deadline), &mut arrivals);
+            self.turn(&mut arrivals);
+            if woken != Woken::Work || clock.now().mono_ms >= until_ms {
+                tracing::debug!("stopped before all was written at a rendezvous");
+                return;
+            }
+        }
+    }
+
     /// The engine's last words. A disk that refuses them now does not hold anybody up.
     fn say_goodbye(&mut self) {
         let mut work = Work::default();
@@ -313,12 +333,17 @@ impl Runtime {
         }
         self.desk.refuse_all(&stopping);
         if *woken == Woken::Stop {
+            self.wind_up();
             self.say_goodbye();
             self.inbox.close(self.wire.net(), self.clock);
         }
         tracing::info!("stopped");
     }
 }
+
+/// So long the end of the process waits for a rendezvous: several round trips around the world, and no longer than
+/// people wait without asking why.
+const WIND_UP_MS: u64 = 2_000;
 
 /// A day: longer than any deadline, and `park_timeout` takes it everywhere.
 const FOREVER: std::time::Duration = std::time::Duration::from_secs(86_400);

@@ -41,7 +41,7 @@ pub(crate) async fn start(options: StartOptions) -> Result<Node, StartError> {
     let node = Node::new(calls, &events, ended, stop, (keyring, login_cost));
     let mut runtime = Runtime {
         clock: Clock::start(skew_ms),
-        inbox: Inbox { calls: call_receiver, net: net_events, stop: stop_receiver },
+        inbox: Inbox { calls: call_receiver, net: net_events, stop: stop_receiver, is_stopping: false },
         engine: None,
         who,
         rendezvous,

@@ -2,8 +2,8 @@
 
 use hobnob_shared::{
     id::{AccountId, DeviceId},
-    identity::{AccountRecord, SignedBundle, SignedCertificate, SignedRecord},
-    limits::{MAX_DEVICES, MAX_PUBLIC_BUNDLE_BYTES},
+    identity::{AccountRecord, SignedBundle, SignedCertificate, SignedRecord, past},
+    limits::{MAX_DEVICES, MAX_PAST_RECORDS, MAX_PUBLIC_BUNDLE_BYTES},
     text::Username,
     wire::{AccountPayload, ErrorCode},
 };
@@ -43,6 +43,7 @@ pub(crate) struct AccountRow {
 
 table!(Accounts: AccountId => AccountRow);
 table!(Bundles: (AccountId, DeviceId) => SignedBundle);
+table!(Past: (AccountId, u64) => SignedRecord);
 table!(LastSeen: (u32, AccountId) => ());
 
 impl AccountRow {
@@ -51,8 +52,8 @@ impl AccountRow {
         self.devices.iter().any(|hash| **hash == *certificate_hash) && !self.revoked.contains(device)
     }
 
-    /// Record and certificates.
-    pub(crate) fn payload(&self) -> AccountPayload {
+    /// Record and certificates: what everybody may see.
+    fn payload(&self) -> AccountPayload {
         let (records, certificates) = (vec![self.record.clone()], self.certificates.clone());
         AccountPayload { records, certificates, bundles: Vec::new() }
     }
@@ -69,6 +70,14 @@ pub(crate) fn public(step: &Step<'_>, account: &AccountId, row: &AccountRow) -> 
     Ok(AccountPayload { bundles: bundles.into_iter().map(|(_, bundle)| bundle).collect(), ..row.payload() })
 }
 
+/// What a device that was never here needs to go on from: as in [`AccountRow::payload`], with the records before.
+pub(crate) fn whole(step: &Step<'_>, account: &AccountId, row: &AccountRow) -> Served<AccountPayload> {
+    let mut payload = row.payload();
+    let before = past_of(step, account)?;
+    payload.records.splice(..0, before.into_iter().map(|(_, record)| record));
+    Ok(payload)
+}
+
 /// A newly registered account. The payload must hold a record of it.
 pub(crate) fn register(
     step: &mut Step<'_>,
@@ -81,7 +90,7 @@ pub(crate) fn register(
     let seen_day = day(step.now_ms);
     let row = AccountRow {
         name,
-        record: signed,
+        record: signed.clone(),
         seq: 0,
         devices: Vec::new(),
         revoked: Vec::new(),
@@ -90,7 +99,7 @@ pub(crate) fn register(
     };
     charge(step, policy, account, 2 * ROW_BYTES)?;
     step.put::<LastSeen>(&(seen_day, *account), &());
-    apply(step, policy, account, row, Some((payload.records.last().cloned(), record)), payload)
+    apply(step, policy, account, row, Some((signed, record)), payload)
 }
 
 /// Takes what an account says of itself anew. What is older than what is there changes nothing.
@@ -104,8 +113,7 @@ pub(crate) fn update(step: &mut Step<'_>, policy: &Policy, account: &AccountId, 
             }
             None
         }
-        Some((signed, record)) => Some((Some(signed), record)),
-        None => None,
+        newer => newer,
     };
     apply(step, policy, account, row, newer, payload)
 }
@@ -139,6 +147,9 @@ pub(crate) fn release(step: &mut Step<'_>, account: &AccountId) -> Served<()> {
     let row = get(step, account)?.ok_or(ErrorCode::Denied)?;
     for certificate in row.certificates.iter().filter_map(|signed| signed.verify().ok()) {
         remove_device(step, account, &certificate.device)?;
+    }
+    for (key, record) in past_of(step, account)? {
+        remove_past(step, account, &key, &record)?;
     }
     knock::delete_all(step, account)?;
     vault::remove(step, account)?;
@@ -178,11 +189,13 @@ fn apply(
     policy: &Policy,
     account: &AccountId,
     mut row: AccountRow,
-    newer: Option<(Option<SignedRecord>, AccountRecord)>,
+    newer: Option<(SignedRecord, AccountRecord)>,
     payload: AccountPayload,
 ) -> Served<()> {
     if let Some((signed, record)) = newer {
-        row.record = signed.unwrap_or(row.record);
+        let before = std::mem::replace(&mut row.record, signed);
+        let known: Vec<_> = payload.records.iter().chain([&before]).cloned().collect();
+        keep_past(step, policy, account, (&row.record, record.seq), known)?;
         row.seq = record.seq;
         row.devices = record.devices.iter().copied().map(ByteArray::new).collect();
         row.revoked = record.revoked.iter().map(|(device, _)| *device).collect();
@@ -235,6 +248,41 @@ fn put_bundle(
     }
     charge(step, policy, account, signed.bytes.len() as u64 + ROW_BYTES)?;
     step.put::<Bundles>(&(*account, device), &signed);
+    Ok(())
+}
+
+type PastKey = (AccountId, u64);
+
+/// The records before the newest one, oldest first.
+fn past_of(step: &Step<'_>, account: &AccountId) -> Served<Vec<(PastKey, SignedRecord)>> {
+    Ok(step.under::<Past>(account, MAX_PAST_RECORDS)?)
+}
+
+/// Keeps what leads up to the newest record, as far as there is room.
+fn keep_past(
+    step: &mut Step<'_>,
+    policy: &Policy,
+    account: &AccountId,
+    (newest, seq): (&SignedRecord, u64),
+    mut known: Vec<SignedRecord>,
+) -> Served<()> {
+    for (key, record) in past_of(step, account)? {
+        remove_past(step, account, &key, &record)?;
+        known.push(record);
+    }
+    for (number, record) in (0..seq).rev().zip(past(newest, &known).into_iter().rev()) {
+        if charge(step, policy, account, record.bytes.len() as u64 + ROW_BYTES).is_err() {
+            // The newest record counts, whatever is left of an account's room.
+            break;
+        }
+        step.put::<Past>(&(*account, number), &record);
+    }
+    Ok(())
+}
+
+fn remove_past(step: &mut Step<'_>, account: &AccountId, key: &PastKey, record: &SignedRecord) -> Served<()> {
+    refund(step, account, record.bytes.len() as u64 + ROW_BYTES)?;
+    step.remove::<Past>(key);
     Ok(())
 }
 

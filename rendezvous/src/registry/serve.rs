@@ -153,10 +153,11 @@ impl Registry {
         let row = account::get(step, &account)?.ok_or(ErrorCode::Denied)?;
         account::touch(step, &account, &row);
         let vault = vault::fetch(step, &account)?;
+        let known = account::whole(step, &account, &row)?;
         if let Some(session) = self.sessions.get_mut(id) {
             session.logged_in = Some(account);
         }
-        Ok(ServerFrame::LoggedIn(Box::new(LoggedIn { id: account, binding, vault, account: row.payload() })))
+        Ok(ServerFrame::LoggedIn(Box::new(LoggedIn { id: account, binding, vault, account: known })))
     }
 
     fn change_password(&mut self, id: SessionId, step: &mut Step<'_>, change: PasswordChange) -> Served<()> {

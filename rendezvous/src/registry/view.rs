@@ -40,11 +40,13 @@ pub enum TableId {
     Codes = 16,
     /// Device → envelopes that wait for it.
     Waiting = 17,
+    /// (Account, number) → a record before its newest one.
+    Past = 18,
 }
 
 impl TableId {
     /// Every table, in the order of its number.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Counters,
         Self::Accounts,
         Self::Bundles,
@@ -62,6 +64,7 @@ impl TableId {
         Self::LastSeen,
         Self::Codes,
         Self::Waiting,
+        Self::Past,
     ];
 }
 

@@ -146,6 +146,29 @@ mod tests {
     use crate::registry::view::{Records, View as _};
 
     #[test]
+    fn a_database_of_the_first_format_gets_the_table_that_it_lacks() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut store = Store::open(dir.path()).unwrap();
+        let records = Records::from([((TableId::Names, b"alice".to_vec()), Some(b"hers".to_vec()))]);
+        store.commit(&records).unwrap();
+        drop(store);
+        let database = redb::Database::open(dir.path().join(super::super::FILE)).unwrap();
+        let transaction = database.begin_write().unwrap();
+        assert!(transaction.delete_table(schema::definition(TableId::Past)).unwrap());
+        schema::set(&transaction, "format", &1_u32.to_le_bytes()).unwrap();
+        transaction.commit().unwrap();
+        drop(database);
+        let mut store = Store::open(dir.path()).unwrap();
+        let view = store.view().unwrap();
+        assert_eq!(view.get(TableId::Past, b"nobody").unwrap(), None);
+        assert_eq!(view.get(TableId::Names, b"alice").unwrap(), Some(b"hers".to_vec()));
+        drop(view);
+        drop(store);
+        let database = redb::Database::open(dir.path().join(super::super::FILE)).unwrap();
+        assert_eq!(schema::format(&database).unwrap(), schema::CURRENT);
+    }
+
+    #[test]
     fn a_backup_put_in_an_empty_folder_is_the_same_server() {
         let dir = tempfile::tempdir().unwrap();
         let mut store = Store::open(dir.path()).unwrap();

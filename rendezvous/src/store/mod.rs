@@ -67,6 +67,9 @@ impl Store {
         if format > schema::CURRENT {
             return Err(OpenError::Newer { found: format, known: schema::CURRENT });
         }
+        if format < schema::CURRENT {
+            write(&database, schema::create)?;
+        }
         Ok(Self { path: path.to_owned(), database: Some(database) })
     }
 

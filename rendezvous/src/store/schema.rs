@@ -6,7 +6,8 @@ use super::error::{Trouble, of};
 use crate::registry::view::TableId;
 
 /// The format that this program writes. A table whose layout changes gets a new name, and a step that moves its rows.
-pub(crate) const CURRENT: u32 = 1;
+/// 2 has [`TableId::Past`].
+pub(crate) const CURRENT: u32 = 2;
 
 /// What is known of the database itself.
 pub(crate) const META: TableDefinition<'static, &'static str, &'static [u8]> = TableDefinition::new("meta");
@@ -35,10 +36,11 @@ pub(crate) const fn definition(id: TableId) -> Definition {
         TableId::LastSeen => "15.1",
         TableId::Codes => "16.1",
         TableId::Waiting => "17.1",
+        TableId::Past => "18.1",
     })
 }
 
-/// Makes the tables of a new database.
+/// Makes the tables of a new database, and those that one of an older format lacks.
 pub(crate) fn create(transaction: &WriteTransaction) -> Result<(), Trouble> {
     for id in TableId::ALL {
         transaction.open_table(definition(id)).map_err(of)?;

@@ -92,6 +92,13 @@ impl Person {
         })
     }
 
+    /// The record that follows `before`, or the first one. All of them name this device only.
+    pub fn next_record(&self, before: Option<&SignedRecord>) -> SignedRecord {
+        let seq = before.map_or(1, |before| before.verify().unwrap().seq + 1);
+        let first = self.record(seq, &[&self.device]).verify().unwrap();
+        self.account.sign_record(&AccountRecord { prev: before.map(SignedRecord::hash), ..first })
+    }
+
     pub fn payload(&self, seq: u64, devices: &[&DeviceKeys]) -> AccountPayload {
         AccountPayload {
             records: vec![self.record(seq, devices)],

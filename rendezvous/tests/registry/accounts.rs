@@ -1,15 +1,16 @@
-use hobnob_rendezvous::registry::{Caller, view::TableId};
+use hobnob_rendezvous::registry::{Caller, Policy, view::TableId};
 use hobnob_shared::{
     id::MailboxId,
-    identity::{Bundle, DeviceKeys, Ticket},
+    identity::{Bundle, DeviceKeys, SignedRecord, Ticket},
+    limits::MAX_PAST_RECORDS,
     wire::{
-        ErrorCode,
-        rendezvous::{BoxPut, DepositToken, SealedVault, ServerFrame, VaultPut},
+        AccountPayload, ErrorCode,
+        rendezvous::{BoxPut, DepositToken, NameGet, NameSet, SealedVault, ServerFrame, VaultPut},
     },
 };
 
 use crate::{
-    cast::{Person, rng},
+    cast::{Person, easy, rng},
     world::World,
 };
 
@@ -132,6 +133,65 @@ fn a_device_that_only_the_newer_record_lists_may_show_that_record_and_nothing_el
     // Revoked, the record that once listed it is an old one.
     world.done(laptop, put(3, &[&alice.device]));
     assert_eq!(world.refused(session, put(2, &[&alice.device, &phone])), ErrorCode::Denied);
+}
+
+/// A chain of so many records of Alice, from the one with which she registered.
+fn chain(alice: &Person, records: usize) -> Vec<SignedRecord> {
+    let mut chain: Vec<SignedRecord> = vec![alice.record(1, &[&alice.device])];
+    while chain.len() < records {
+        chain.push(alice.next_record(chain.last()));
+    }
+    chain
+}
+
+fn put(records: &[SignedRecord]) -> ServerFrame {
+    ServerFrame::AccountPut(AccountPayload { records: records.to_vec(), ..AccountPayload::default() })
+}
+
+fn told_at_login(world: &mut World, alice: &mut Person) -> Vec<SignedRecord> {
+    let (session, told) = world.whole_login(alice, "secret", "192.0.2.1").unwrap();
+    world.close(session);
+    told.account.records
+}
+
+#[test]
+fn a_bare_machine_is_told_the_records_before_and_everybody_else_the_newest() {
+    let mut world = World::new();
+    let mut alice = Person::new("alice", 1);
+    let session = world.join(&mut alice);
+    let chain = chain(&alice, MAX_PAST_RECORDS + 4);
+    // One at a time, and several at once as from a node that was away.
+    world.done(session, put(&chain[1..2]));
+    world.done(session, put(&chain[2..5]));
+    assert_eq!(told_at_login(&mut world, &mut alice), chain[..5]);
+    let look_up = ServerFrame::NameGet(NameGet { name: alice.name.clone() });
+    let guest = world.open(Caller::Guest);
+    let ServerFrame::Name(found) = world.ask(guest, look_up) else { panic!("not found") };
+    assert_eq!(found.account.records, chain[4..5]);
+    // No more than that many.
+    chain[5..].iter().for_each(|record| world.done(session, put(std::slice::from_ref(record))));
+    assert_eq!(told_at_login(&mut world, &mut alice), chain[3..]);
+    // What does not lead up to the newest one is nobody's past.
+    let stranger = alice.record(60, &[&alice.device]);
+    let newest = alice.next_record(Some(&stranger));
+    world.done(session, put(&[chain[6].clone(), newest.clone()]));
+    assert_eq!(told_at_login(&mut world, &mut alice), [newest]);
+    assert_eq!(world.view.count(TableId::Past), 0);
+}
+
+#[test]
+fn an_account_without_room_still_gets_its_newest_record() {
+    let mut world = World::with(Policy { account_bytes: 6_000, ..easy() });
+    let mut alice = Person::new("alice", 1);
+    let session = world.join(&mut alice);
+    let chain = chain(&alice, 12);
+    chain[1..].iter().for_each(|record| world.done(session, put(std::slice::from_ref(record))));
+    let told = told_at_login(&mut world, &mut alice);
+    assert!(told.len() < 12 && !told.is_empty());
+    assert!(chain.ends_with(&told));
+    // Given up, it takes no room any more.
+    world.done(session, ServerFrame::NameSet(NameSet::Release));
+    assert_eq!((world.view.count(TableId::Past), world.view.count(TableId::Usage)), (0, 0));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use hobnob_rendezvous::{
 };
 use hobnob_shared::wire::{
     ErrorCode,
-    rendezvous::{Proof, RegisterFinish, ServerFrame},
+    rendezvous::{LoggedIn, Proof, RegisterFinish, ServerFrame},
 };
 
 use crate::cast::{NOON_MS, Person, easy, rosa};
@@ -124,6 +124,16 @@ impl World {
 
     /// Logs in on a new session from `ip`; says whether that went well.
     pub fn log_in(&mut self, person: &mut Person, secret: &str, ip: &str) -> Result<SessionId, ErrorCode> {
+        self.whole_login(person, secret, ip).map(|(session, _)| session)
+    }
+
+    /// The same, with all that a bare machine is told.
+    pub fn whole_login(
+        &mut self,
+        person: &mut Person,
+        secret: &str,
+        ip: &str,
+    ) -> Result<(SessionId, LoggedIn), ErrorCode> {
         let session = self.open_from(Caller::Guest, ip);
         let (state, start) = person.begin_login(secret);
         let go = match self.ask(session, ServerFrame::LoginStart(start)) {
@@ -135,7 +145,7 @@ impl World {
         let finish = person.finish_login(state, &go, secret, &x25519, &binding(session));
         let Ok((finish, _)) = finish else { return Err(ErrorCode::Denied) };
         match self.ask(session, ServerFrame::LoginFinish(finish)) {
-            ServerFrame::LoggedIn(_) => Ok(session),
+            ServerFrame::LoggedIn(told) => Ok((session, *told)),
             ServerFrame::Error(failure) => Err(failure.code),
             answer => panic!("{answer:?}"),
         }

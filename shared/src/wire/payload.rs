@@ -10,6 +10,7 @@ use crate::{
         MAX_BATCH_ENTRIES, MAX_DEVICES, MAX_DIGESTS, MAX_FEATURE_BYTES, MAX_FEATURES, MAX_FRONTIER_ITEMS, MAX_RECORDS,
         MAX_REVOKED, MAX_WANT_RANGES,
     },
+    rendezvous::NameAt,
     text::{Nickname, Note},
     wire::{ErrorCode, SignedEntry, SignedTicket},
 };
@@ -155,6 +156,10 @@ pub struct Mailboxes {
     /// The device's bundle with the mailboxes for this friend. It must not be passed on.
     #[serde(rename = "b")]
     pub bundle: SignedBundle,
+    /// Under which name the account can be asked: a machine of the friend's that knows no mailbox, as after a login, asks
+    /// there.
+    #[serde(rename = "n", default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<NameAt>,
 }
 
 /// How somebody shows themselves.

@@ -84,6 +84,7 @@ pub fn vault_content() -> VaultContent {
     let reach = |x25519: [u8; 32], place: &str| Reach { x25519, addresses: vec![place.to_owned()] };
     VaultContent {
         record: Some(alice.account.sign_record(&alice.record())),
+        past: Vec::new(),
         certificates: vec![alice.signed_certificate()],
         devices: vec![reach(alice.device.x25519_public(), "/ip4/192.168.1.2/tcp/4001")],
         contacts: vec![Contact {

@@ -8,7 +8,7 @@ use hobnob_shared::{
     },
     opaque::{ClientRegistration, Parties},
     text::Username,
-    vault::{Rest, VaultContent, VaultKey},
+    vault::{VaultContent, VaultKey},
     wire::{
         AccountPayload,
         rendezvous::{Name, Proof, RegisterFinish, RegisterStart, ServerFrame},
@@ -62,15 +62,7 @@ impl Rosa {
             seq: go.seq,
             time_ms: go.time_ms,
         });
-        let content = VaultContent {
-            account,
-            record: None,
-            certificates: Vec::new(),
-            devices: Vec::new(),
-            contacts: Vec::new(),
-            settings: Vec::new(),
-            rest: Rest::default(),
-        };
+        let content = VaultContent::new(account);
         let finish = RegisterFinish {
             name: name.clone(),
             upload,

@@ -224,13 +224,25 @@ impl Parts {
     }
 
     /// Under which name, and where, an account can be asked; ours too.
-    fn name_of(&self, account: &AccountId, step: &Step<'_>) -> Option<NameAt> {
+    pub(crate) fn name_of(&self, account: &AccountId, step: &Step<'_>) -> Option<NameAt> {
         if *account != step.me.account {
             return self.people.friend(account)?.name.clone();
         }
         let server = *self.rendezvous.named().next()?;
         let (name, _) = self.rendezvous.own_name(&server)?;
         Some(NameAt { name, server })
+    }
+
+    /// A friend tells under which name they can be asked. The one that we know counts while we can ask there.
+    pub(crate) fn learn_name(&mut self, account: &AccountId, told: &NameAt, step: &mut Step<'_>) {
+        if *account == step.me.account {
+            return;
+        }
+        let held = self.people.friend(account).and_then(|row| row.name.as_ref());
+        let can_ask = |at: &NameAt| self.rendezvous.own_name(&at.server).is_some();
+        if held.is_none_or(|held| held != told && (held.server == told.server || !can_ask(held))) {
+            self.people.change(account, step, |row| row.name = Some(told.clone()));
+        }
     }
 
     /// The person accepted somebody who asked by name: there they are told.

@@ -2,11 +2,17 @@
 
 use std::{collections::BTreeMap, ops::ControlFlow};
 
-use hobnob_shared::{Token, identity::SignedBinding, rendezvous::Address, text::Username};
+use hobnob_shared::{
+    Token,
+    identity::{SignedBinding, SignedRecord},
+    rendezvous::Address,
+    text::Username,
+};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteArray;
 
 use crate::{
+    account::{AccountRow, Accounts},
     command::{Code, Refusal},
     row::{RowKey, RowValue, Table},
     step::Step,
@@ -69,17 +75,24 @@ pub struct Home {
     pub vault_key: Token<32>,
     /// The number of the vault that was opened.
     pub vault_seq: u64,
+    /// The account's records before the one that lists the device, oldest first: how friends are shown that it goes on
+    /// from what they know.
+    pub records: Vec<SignedRecord>,
 }
 
 impl Home {
     /// What is to be stored before the device starts for the first time: it finds its account's friends by itself then,
     /// whatever happens to the process that logged in.
-    pub fn records(&self) -> Records {
-        let Self { server, signing_key, name, binding, vault_key, vault_seq } = self.clone();
+    pub fn rows(&self) -> Records {
+        let Self { server, signing_key, name, binding, vault_key, vault_seq, records } = self.clone();
         let key = *server.x25519();
         let account = Some(OwnName { name, binding, vault_key, vault_seq, is_merged: false });
         let row = ServerRow { address: server, signing_key: Some(ByteArray::new(signing_key)), account };
-        Records::from([((Rows::ID, RowKey::to_bytes(&key)), Some(RowValue::to_bytes(&row)))])
+        let mut rows = Records::from([((Rows::ID, RowKey::to_bytes(&key)), Some(RowValue::to_bytes(&row)))]);
+        if let Some((account, held)) = AccountRow::begin(&records) {
+            rows.insert((Accounts::ID, RowKey::to_bytes(&account)), Some(RowValue::to_bytes(&held)));
+        }
+        rows
     }
 }
 

@@ -9,6 +9,7 @@ use hobnob_shared::{
     codec,
     hash::hash,
     id::AccountId,
+    identity::past,
     limits::{MAX_ADDRESSES, MAX_DEVICES},
     text::Note,
     vault::{Contact, Reach, Rest, VaultContent, VaultError, VaultKey},
@@ -53,6 +54,8 @@ pub(super) struct VaultState {
     /// Since when something in it may have changed.
     changed_ms: Option<u64>,
     is_busy: bool,
+    /// It cannot be read; said once a session.
+    is_given_up: bool,
     /// What of ours is in it, as a hash.
     synced: Option<[u8; 32]>,
     /// Number and hash of what was sent, until it is answered.
@@ -66,7 +69,12 @@ impl VaultState {
     }
 
     pub(super) fn next_timeout(&self) -> Option<u64> {
-        self.due_ms.filter(|_| !self.is_busy)
+        self.due_ms.filter(|_| !self.is_busy && !self.is_given_up)
+    }
+
+    /// Whether it is being written, or is to be until then.
+    fn is_pending(&self, until_ms: u64) -> bool {
+        !self.is_given_up && (self.is_busy || self.due_ms.is_some_and(|at| at <= until_ms))
     }
 }
 
@@ -140,8 +148,12 @@ impl Parts {
         }
         let (contacts, settings) = (self.contacts(), self.settings.all());
         let ours = digest(&contacts, &settings);
+        let mut records = self.own.row().recent();
+        let record = records.pop();
+        records.extend(content.past.iter().chain(&content.record).cloned());
         let merged = VaultContent {
-            record: self.own.newest_record().cloned(),
+            past: record.as_ref().map(|newest| past(newest, &records)).unwrap_or_default(),
+            record,
             certificates: self.own.devices().iter().map(|device| device.certificate.clone()).collect(),
             devices: places(self.own.devices()),
             contacts: unite(contacts, &content.contacts, &self.people),
@@ -150,6 +162,7 @@ impl Parts {
             rest: content.rest,
         };
         let is_same = merged.record == content.record
+            && merged.past == content.past
             && merged.certificates == content.certificates
             && merged.devices == content.devices
             && merged.contacts == content.contacts
@@ -176,7 +189,7 @@ impl Parts {
 
     /// The vault may know a newer record of our account than we do: another device of ours wrote it.
     fn adopt_record(&mut self, server: &ServerKey, content: &VaultContent, step: &mut Step<'_>) {
-        let records = content.record.clone().into_iter().collect();
+        let records = content.past.iter().chain(&content.record).cloned().collect();
         let payload = AccountPayload { records, certificates: content.certificates.clone(), bundles: Vec::new() };
         let before = self.own.devices().to_vec();
         match self.own.adopt(&payload, step) {
@@ -226,6 +239,18 @@ impl Parts {
 }
 
 impl Rendezvous {
+    /// The process ends soon: what would have been written later is written now, where that can be done.
+    pub(crate) fn hurry_vaults(&mut self, now_ms: u64) {
+        for it in self.tries.values_mut() {
+            it.vault.due_ms = it.vault.due_ms.map(|at| at.min(now_ms));
+        }
+    }
+
+    /// Whether a vault is still to be written until then.
+    pub(crate) fn has_pending_vault(&self, until_ms: u64) -> bool {
+        self.tries.iter().any(|(server, it)| it.vault.is_pending(until_ms) && self.is_ready(server))
+    }
+
     /// A session is ready: the vault is compared, whatever changed while there was none.
     pub(super) fn begin_vault(&mut self, server: ServerKey, step: &mut Step<'_>) {
         if let Some(it) = self.tries.get_mut(&server) {
@@ -235,7 +260,9 @@ impl Rendezvous {
     }
 
     fn fetch_vault(&mut self, server: ServerKey, step: &mut Step<'_>) {
-        let Some(it) = self.tries.get_mut(&server).filter(|it| !it.vault.is_busy) else { return };
+        let Some(it) = self.tries.get_mut(&server).filter(|it| !it.vault.is_busy && !it.vault.is_given_up) else {
+            return;
+        };
         it.vault.is_busy = true;
         self.ask(server, Lane::Account, ServerFrame::VaultGet, Purpose::VaultGet, step);
     }
@@ -291,8 +318,7 @@ impl Rendezvous {
         };
         step.event(Event::Warning { chat: None, message });
         if let Some(it) = self.tries.get_mut(server) {
-            // Said once a session; it stays busy until the next one begins.
-            it.vault.due_ms = None;
+            (it.vault.is_busy, it.vault.is_given_up) = (false, true);
         }
     }
 

@@ -14,7 +14,7 @@ use hobnob_shared::{
     pow::Puzzle,
     rendezvous::Address,
     text::Username,
-    vault::{Rest, VaultContent, VaultKey},
+    vault::{VaultContent, VaultKey},
     wire::{
         AccountPayload, Close, ErrorCode, Failure, Hello, ServerFrame,
         rendezvous::{
@@ -327,15 +327,7 @@ impl World {
         let id = account.id();
         let Reply::MyAccount(payload) = self.ask(node, Command::MyAccount).unwrap() else { panic!("no account") };
         self.rosa().accounts.insert(id, (*payload, BTreeMap::new()));
-        let content = VaultContent {
-            account,
-            record: None,
-            certificates: Vec::new(),
-            devices: Vec::new(),
-            contacts: Vec::new(),
-            settings: Vec::new(),
-            rest: Rest::default(),
-        };
+        let content = VaultContent::new(account);
         let sealed = vault_key().seal(&content, &Username::parse(text).unwrap(), 1, &mut self.rosa().rng).unwrap();
         self.rosa().vaults.insert(id, (1, sealed));
         self.log_in(node, text);

@@ -1,0 +1,62 @@
+//! Bare machines that log in one after the other, each known to nobody but the rendezvous when the next one comes.
+
+use serde_json::Value;
+
+use crate::{
+    driver::{Home, Running},
+    house::{House, Neighbours, hear, home, leave, line, start, wait_up},
+};
+
+/// Becomes a device of Alice's account, and tells the rendezvous.
+fn log_in(home: &Home, house: &House) -> Running {
+    let mut node = start(home, house);
+    assert_eq!(node.ask(&line("login", "alice", home))["new_device"], true);
+    wait_up(&mut node);
+    node
+}
+
+/// The new devices of Alice of which Bob is told.
+fn told(bob: &mut Running, count: usize) -> Vec<Value> {
+    (0..count).map(|_| bob.wait("friend.new_device", |line| line["chat"] == "@alice")).collect()
+}
+
+#[test]
+fn a_friend_who_missed_several_logins_takes_in_the_latest_machine_and_the_ones_between() {
+    let Neighbours { house, bob_home, alice, bob, .. } = Neighbours::new();
+    assert_eq!((bob.end().0, alice.end().0), (0, 0));
+
+    let homes = ["Phone", "Tablet", "Desk"].map(home);
+    for home in &homes[..2] {
+        assert_eq!(log_in(home, &house).end().0, 0);
+    }
+    let mut desk = log_in(&homes[2], &house);
+    let mut bob = start(&bob_home, &house);
+    told(&mut bob, 3);
+    desk.wait("friend.added", |_| true);
+    hear(&mut desk, &mut bob);
+    assert_eq!(desk.ask("/devices")["devices"].as_array().unwrap().len(), 4);
+    assert!(!bob.has("warning"), "everything could be checked");
+}
+
+#[test]
+fn a_friend_who_is_never_there_at_once_is_told_by_mail() {
+    let Neighbours { house, alice_home, bob_home, alice, bob } = Neighbours::new();
+    assert_eq!((bob.end().0, alice.end().0), (0, 0));
+
+    let homes = ["Phone", "Tablet"].map(home);
+    assert_eq!(log_in(&homes[0], &house).end().0, 0);
+    let mut tablet = log_in(&homes[1], &house);
+    tablet.wait("friend.added", |_| true);
+    leave(&mut tablet, "@bob", "from the new one");
+    assert_eq!(tablet.end().0, 0);
+
+    let mut bob = start(&bob_home, &house);
+    bob.receive("from the new one");
+    told(&mut bob, 2);
+    leave(&mut bob, "@alice", "to all of them");
+    assert_eq!(bob.end().0, 0);
+    // Each of them gets it, whether it has met Bob or not.
+    for home in [&homes[0], &homes[1], &alice_home] {
+        start(home, &house).receive("to all of them");
+    }
+}
