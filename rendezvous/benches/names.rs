@@ -91,7 +91,7 @@ fn measure(dir: &Path, names: usize) {
     for _ in 0..LOOKUPS {
         let name = Username::parse(format!("person_{}", random.next_u32() as usize % names)).unwrap();
         let started = Instant::now();
-        let frame = ServerFrame::NameGet(NameGet { name });
+        let frame = ServerFrame::NameGet(NameGet { name, since: None });
         let view = store.view().unwrap();
         registry.handle(Input::Frame { session, id: 1, frame }, now_ms, &view, &mut work);
         let answer = work.answers.pop().unwrap().frame;

@@ -67,7 +67,7 @@ async fn no_name_key_or_address_is_logged() {
     let at = address_of(&server);
     let mut aurelia = Person::new("aurelia", 1);
     let mut session = join(&at, &mut aurelia, "treasure").await;
-    let find = |name: &str| ServerFrame::NameGet(NameGet { name: Person::new(name, 9).name });
+    let find = |name: &str| ServerFrame::NameGet(NameGet { name: Person::new(name, 9).name, since: None });
     session.ask(find("bartholomew")).await;
     session.ask(find("aurelia")).await;
     let mut bare = Client::guest(&at).await;

@@ -228,7 +228,7 @@ fn frames_do_not_print_what_is_secret_or_names_somebody() {
         format!("{put:?}"),
         "PresencePut(PresencePut { token: Token(..), sealed: Some(Sealed(3 bytes)), ttl_secs: 1 })"
     );
-    let get = ServerFrame::NameGet(hobnob_shared::wire::rendezvous::NameGet { name: name("alice") });
+    let get = ServerFrame::NameGet(hobnob_shared::wire::rendezvous::NameGet { name: name("alice"), since: None });
     assert!(!format!("{get:?}").contains("alice"));
 }
 

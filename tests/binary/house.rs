@@ -181,6 +181,11 @@ impl House {
         self.wait("envelopes", |house| house.envelopes(), |now| *now == count);
     }
 
+    /// How many friend requests wait there.
+    pub(crate) fn knocks(&self) -> usize {
+        self.rows(TableId::Knocks)
+    }
+
     /// Waits until it keeps so many mailboxes.
     pub(crate) fn wait_mailboxes(&self, count: usize) {
         self.wait("mailboxes", |house| house.rows(TableId::Boxes), |now| *now == count);

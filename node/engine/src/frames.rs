@@ -286,12 +286,7 @@ impl Parts {
             self.raise_alarm(account, step);
         }
         if chain == Chain::Gap && self.people.friend(account).is_some() {
-            let chat = self.people.handle(account);
-            let message = format!(
-                "{chat} took in machines of which this node has not heard, and it cannot check this one without what lies \
-                 between: what you write waits until one of their earlier machines is met"
-            );
-            step.event(Event::Warning { chat: Some(chat), message });
+            self.on_gap(account, step);
         }
         if let Some((from, to)) = self.people.name_properly(account, step) {
             step.event(Event::FriendRenamed { from, to });

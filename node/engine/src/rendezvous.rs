@@ -8,6 +8,7 @@ mod carriers;
 mod command;
 mod dial;
 mod errand;
+mod gap;
 mod knock;
 mod names;
 pub(crate) mod prekeys;
@@ -28,6 +29,7 @@ use self::{
     calls::Calls,
     dial::{Dialling, Try},
     errand::Errands,
+    gap::Gaps,
     prekeys::Prekeys,
     servers::Servers,
     session::Session,
@@ -57,6 +59,7 @@ pub(crate) struct Rendezvous {
     tries: BTreeMap<ServerKey, Try>,
     calls: Calls,
     errands: Errands,
+    gaps: Gaps,
     prekeys: Prekeys,
     /// Tells our runs apart, once we have said who we are.
     instance: Option<u64>,
@@ -81,6 +84,7 @@ impl Rendezvous {
             tries: BTreeMap::new(),
             calls: Calls::default(),
             errands: Errands::default(),
+            gaps: Gaps::default(),
             prekeys: Prekeys::load(step)?,
             instance: None,
         };

@@ -70,6 +70,21 @@ pub(crate) fn public(step: &Step<'_>, account: &AccountId, row: &AccountRow) -> 
     Ok(AccountPayload { bundles: bundles.into_iter().map(|(_, bundle)| bundle).collect(), ..row.payload() })
 }
 
+/// The records that follow the one with this hash, for whoever knows it: its owner told them that one, and tells friends
+/// the others too.
+pub(crate) fn add_since(
+    step: &Step<'_>,
+    account: &AccountId,
+    since: &[u8; 32],
+    payload: &mut AccountPayload,
+) -> Served<()> {
+    let before: Vec<_> = past_of(step, account)?.into_iter().map(|(_, record)| record).collect();
+    if let Some(place) = before.iter().position(|record| record.hash() == *since) {
+        payload.records.splice(..0, before.into_iter().skip(place + 1));
+    }
+    Ok(())
+}
+
 /// What a device that was never here needs to go on from: as in [`AccountRow::payload`], with the records before.
 pub(crate) fn whole(step: &Step<'_>, account: &AccountId, row: &AccountRow) -> Served<AccountPayload> {
     let mut payload = row.payload();

@@ -8,7 +8,7 @@ use hobnob_shared::{
 use hobnob_shared::{
     opaque::message::RegistrationUpload,
     text::Username,
-    wire::rendezvous::{Name, NameSet},
+    wire::rendezvous::{Name, NameGet, NameSet},
 };
 use serde::{Deserialize, Serialize};
 
@@ -74,10 +74,14 @@ pub(crate) fn set_password(step: &mut Step<'_>, name: &Username, password: Regis
 }
 
 /// Looks a name up. A hidden one looks as if it was not there.
-pub(crate) fn look_up(step: &Step<'_>, name: &Username) -> Served<Name> {
-    let row = get(step, name)?.filter(|row| !row.hidden).ok_or(ErrorCode::NotFound)?;
+pub(crate) fn look_up(step: &Step<'_>, wanted: &NameGet) -> Served<Name> {
+    let row = get(step, &wanted.name)?.filter(|row| !row.hidden).ok_or(ErrorCode::NotFound)?;
     let account = account::get(step, &row.account)?.ok_or(ErrorCode::NotFound)?;
-    Ok(Name { binding: row.binding, account: account::public(step, &row.account, &account)? })
+    let mut public = account::public(step, &row.account, &account)?;
+    if let Some(since) = wanted.since {
+        account::add_since(step, &row.account, &since, &mut public)?;
+    }
+    Ok(Name { binding: row.binding, account: public })
 }
 
 /// Hides a name, shows it, or gives it up with the account.

@@ -180,7 +180,7 @@ impl Registry {
         };
         let taken = self.lookups.take(looker, self.policy.lookups_per_hour, step.now_ms);
         taken.map_err(|retry_ms| ErrorCode::RateLimited { retry_ms })?;
-        name::look_up(step, &get.name).map(ServerFrame::Name)
+        name::look_up(step, get).map(ServerFrame::Name)
     }
 
     fn deposit(&mut self, step: &mut Step<'_>, put: MailPut, notes: &mut Vec<Note>) -> Served<()> {

@@ -8,6 +8,7 @@ use hobnob_shared::{
         rendezvous::{BoxPut, DepositToken, NameGet, NameSet, SealedVault, ServerFrame, VaultPut},
     },
 };
+use serde_bytes::ByteArray;
 
 use crate::{
     cast::{Person, easy, rng},
@@ -164,11 +165,19 @@ fn a_bare_machine_is_told_the_records_before_and_everybody_else_the_newest() {
     world.done(session, put(&chain[1..2]));
     world.done(session, put(&chain[2..5]));
     assert_eq!(told_at_login(&mut world, &mut alice), chain[..5]);
-    let look_up = ServerFrame::NameGet(NameGet { name: alice.name.clone() });
     let guest = world.open(Caller::Guest);
-    let ServerFrame::Name(found) = world.ask(guest, look_up) else { panic!("not found") };
-    assert_eq!(found.account.records, chain[4..5]);
-    // No more than that many.
+    let mut found = |since: Option<[u8; 32]>| {
+        let get = NameGet { name: alice.name.clone(), since: since.map(ByteArray::new) };
+        let ServerFrame::Name(found) = world.ask(guest, ServerFrame::NameGet(get)) else { panic!("not found") };
+        found.account.records
+    };
+    assert_eq!(found(None), chain[4..5]);
+    // Who holds one of them is told what came after it, and no more.
+    assert_eq!(found(Some(chain[1].hash())), chain[2..5]);
+    for held in [chain[3].hash(), chain[4].hash(), [9; 32]] {
+        assert_eq!(found(Some(held)), chain[4..5]);
+    }
+    // No more than so many.
     chain[5..].iter().for_each(|record| world.done(session, put(std::slice::from_ref(record))));
     assert_eq!(told_at_login(&mut world, &mut alice), chain[3..]);
     // What does not lead up to the newest one is nobody's past.

@@ -31,7 +31,7 @@ fn an_account_that_nobody_used_for_two_years_loses_its_name() {
     assert_eq!(world.view.count(TableId::Names), 2);
     days(&mut world, 1);
     let guest = world.open(Caller::Guest);
-    let find = |person: &Person| ServerFrame::NameGet(NameGet { name: person.name.clone() });
+    let find = |person: &Person| ServerFrame::NameGet(NameGet { name: person.name.clone(), since: None });
     assert_eq!(world.refused(guest, find(&bob)), ErrorCode::NotFound);
     assert!(matches!(world.ask(guest, find(&alice)), ServerFrame::Name(_)));
     for table in [TableId::Names, TableId::Accounts, TableId::Vaults, TableId::Usage, TableId::LastSeen] {

@@ -14,7 +14,7 @@ use crate::{
 };
 
 fn find(person: &Person) -> ServerFrame {
-    ServerFrame::NameGet(NameGet { name: person.name.clone() })
+    ServerFrame::NameGet(NameGet { name: person.name.clone(), since: None })
 }
 
 #[test]

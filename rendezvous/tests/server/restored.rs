@@ -33,7 +33,7 @@ async fn a_server_from_an_older_backup_is_the_same_and_says_how_old_it_is() {
     let (logged_in, _) = log_in(&mut bare, &moved, &mut alice, "secret").await.unwrap();
     assert_eq!(logged_in.vault.seq, 1, "the node sees that its vault is older than it knows");
     bare.done(put(2)).await;
-    let find = ServerFrame::NameGet(NameGet { name: bob.name.clone() });
+    let find = ServerFrame::NameGet(NameGet { name: bob.name.clone(), since: None });
     assert!(matches!(bare.ask(find).await, ServerFrame::Error(_)), "what came later is gone");
     server.stop().await;
 }

@@ -34,7 +34,7 @@ async fn two_people_meet_see_each_other_and_write() {
     let mut payload = bob.payload(1, &[&bob.device]);
     payload.bundles = vec![bob.bundle(1)];
     bobs.done(ServerFrame::AccountPut(payload)).await;
-    let found = alices.ask(ServerFrame::NameGet(NameGet { name: bob.name.clone() })).await;
+    let found = alices.ask(ServerFrame::NameGet(NameGet { name: bob.name.clone(), since: None })).await;
     let ServerFrame::Name(found) = found else { panic!("{found:?}") };
     let signing = verifying_key(&status(&mut alices).await.signing_key).unwrap();
     assert_eq!(found.binding.verify(&signing).unwrap().account, bob.account.id());

@@ -210,7 +210,11 @@ pub fn server_frames() -> Vec<(&'static str, ServerFrame)> {
                 vault: vault_put(),
             }),
         ),
-        ("name-get", ServerFrame::NameGet(NameGet { name: name("bob_2") })),
+        (
+            "name-get-since",
+            ServerFrame::NameGet(NameGet { name: name("bob_2"), since: Some(serde_bytes::ByteArray::new([7; 32])) }),
+        ),
+        ("name-get", ServerFrame::NameGet(NameGet { name: name("bob_2"), since: None })),
         ("name", ServerFrame::Name(Name { binding: signed_binding(), account: account() })),
         ("name-set-visible", ServerFrame::NameSet(NameSet::Visible)),
         ("name-set-hidden", ServerFrame::NameSet(NameSet::Hidden)),

@@ -146,6 +146,15 @@ impl Parts {
         }
         let around = around!(self);
         let accounts = BTreeSet::from([friend, around.me]);
+        if friend != around.me
+            && around.recipients(&friend).next().is_none()
+            && self.conversations.queued(&friend, &around) > 0
+        {
+            // As after a login: of a friend from the vault no device is known.
+            self.mail.post.plan(chat, step.now.mono_ms + MAX_WAIT_MS);
+            self.accept_by_name(&friend, step)?;
+        }
+        let around = around!(self);
         let devices = accounts.iter().flat_map(|account| {
             around.recipients(account).map(|device| (*account, device.id, device.x25519.into_array()))
         });

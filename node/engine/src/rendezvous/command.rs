@@ -53,7 +53,7 @@ impl Rendezvous {
 
     fn look_up(&mut self, server: Option<&Address>, name: Username, aim: Aim, step: &mut Step<'_>) -> Answer {
         let (key, _) = self.servers.find(server)?;
-        if !self.run(key, name, aim, step) {
+        if !self.run(key, name, aim, None, step) {
             return Err(Stop::refuse(Code::Limited, "too many names are being looked up; wait for their answers"));
         }
         Ok(None)

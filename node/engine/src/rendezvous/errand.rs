@@ -15,6 +15,7 @@ use hobnob_shared::{
     },
 };
 use rand_core::Rng as _;
+use serde_bytes::ByteArray;
 
 use super::{
     Lane, Purpose, Rendezvous, ServerKey,
@@ -39,6 +40,8 @@ pub(super) enum Aim {
     Add(Ticket, Note),
     /// We accepted them, and they may not know.
     Accept(AccountId),
+    /// Their account went on without us.
+    Learn(AccountId),
 }
 
 /// One errand.
@@ -47,6 +50,8 @@ pub(super) struct Errand {
     pub(super) server: ServerKey,
     pub(super) name: Username,
     pub(super) aim: Aim,
+    /// The newest record of theirs that we hold.
+    since: Option<[u8; 32]>,
     status: Option<Status>,
     /// Whose name it is.
     pub(super) known: Option<Known>,
@@ -99,6 +104,11 @@ impl Errands {
         self.running.values().any(|errand| matches!(errand.aim, Aim::Accept(to) if to == *account))
     }
 
+    /// Whether we are asking for what we missed of this account.
+    pub(super) fn is_learning(&self, account: &AccountId) -> bool {
+        self.running.values().any(|errand| matches!(errand.aim, Aim::Learn(of) if of == *account))
+    }
+
     pub(super) fn next_timeout(&self) -> Option<u64> {
         self.due_ms
     }
@@ -111,14 +121,21 @@ impl Errands {
 }
 
 impl Rendezvous {
-    /// Begins one. `false`: too many are under way.
-    pub(super) fn run(&mut self, server: ServerKey, name: Username, aim: Aim, step: &mut Step<'_>) -> bool {
+    /// Begins one; whoever has the name is known up to the record with the hash `since`. `false`: too many are under way.
+    pub(super) fn run(
+        &mut self,
+        server: ServerKey,
+        name: Username,
+        aim: Aim,
+        since: Option<[u8; 32]>,
+        step: &mut Step<'_>,
+    ) -> bool {
         if self.errands.running.len() >= MAX_ERRANDS {
             return false;
         }
         let id = self.errands.next;
         self.errands.next += 1;
-        let errand = Errand { server, name, aim, status: None, known: None, work: None, works: 0 };
+        let errand = Errand { server, name, aim, since, status: None, known: None, work: None, works: 0 };
         self.errands.running.insert(id, errand);
         self.ask(server, Lane::Errand(id), ServerFrame::StatusGet, Purpose::Errand(id), step);
         true
@@ -132,16 +149,17 @@ impl Rendezvous {
         step: &mut Step<'_>,
     ) -> Result<Next, Failed> {
         let Some(errand) = self.errands.running.get(&id) else { return Ok(Next::On) };
-        let (server, name) = (errand.server, errand.name.clone());
+        let (server, get) =
+            (errand.server, NameGet { name: errand.name.clone(), since: errand.since.map(ByteArray::new) });
         match answer.map(|answered| *answered.frame) {
             Ok(ServerFrame::Status(status)) => {
                 self.check_status(&server, &status, step)?;
                 self.change(id, |errand| errand.status = Some(status));
-                self.ask(server, Lane::Errand(id), ServerFrame::NameGet(NameGet { name }), Purpose::Errand(id), step);
+                self.ask(server, Lane::Errand(id), ServerFrame::NameGet(get), Purpose::Errand(id), step);
                 Ok(Next::On)
             }
             Ok(ServerFrame::Name(answer)) => {
-                let known = self.check_name(&server, &name, &answer)?;
+                let known = self.check_name(&server, &get.name, &answer)?;
                 self.change(id, |errand| errand.known = Some(known));
                 Ok(Next::Known)
             }

@@ -20,7 +20,9 @@ use super::{
 };
 use crate::{
     Parts,
+    account::AccountRow,
     account::Chain,
+    around,
     friend::{FriendRow, People, RequestRow, Source},
     row::Table,
     step::{Signal, Step},
@@ -122,7 +124,7 @@ impl Parts {
         if is_wanted {
             self.learn_account(&account, &opened.content.account, None, step);
             if !self.people.lists(&account, &letter.device) {
-                return Ok(true);
+                return Ok(!self.rendezvous.errands.is_learning(&account));
             }
             self.people.they_accept(&account, step);
             step.signal(Signal::Devices(account));
@@ -218,7 +220,8 @@ impl Parts {
         let is_used = self.rendezvous.own_name(&at.server).is_some();
         let is_under_way = self.rendezvous.errands.is_accepting(account) || self.mail.is_making(account);
         if !is_told && is_used && !is_under_way {
-            self.rendezvous.run(at.server, at.name, Aim::Accept(*account), step);
+            let known = self.known_record(account);
+            self.rendezvous.run(at.server, at.name, Aim::Accept(*account), known, step);
         }
         Ok(())
     }
@@ -257,13 +260,16 @@ impl Parts {
 
     /// Whoever has this name was looked up again: what it says of them is newer than what we know.
     pub(super) fn refresh(&mut self, account: &AccountId, payload: &AccountPayload, step: &mut Step<'_>) {
+        let known = |parts: &Self| around!(parts).account(account).and_then(AccountRow::digest);
+        let before = known(self);
         if *account == step.me.account {
             self.on_own_record(None, payload, step);
         } else {
-            learn(&mut self.people, account, payload, step);
-            step.signal(Signal::Devices(*account));
+            self.learn_account(account, payload, None, step);
         }
-        self.mail_anew(account, step);
+        if known(self) != before {
+            self.mail_anew(account, step);
+        }
     }
 
     /// The rendezvous has stored that we accept them.

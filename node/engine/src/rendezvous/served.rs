@@ -91,6 +91,9 @@ impl Parts {
         if let Err(failed) = went
             && let Some(errand) = self.rendezvous.errands.take(id)
         {
+            if let Aim::Learn(account) = &errand.aim {
+                self.warn_gap(account, step);
+            }
             self.rendezvous.give_up(errand, &failed, step);
         }
         Ok(())
@@ -128,7 +131,12 @@ impl Parts {
                 self.enclose_places(&account, &mut content, step);
                 self.rendezvous.prepare(id, &content, step)
             }
-            Aim::Accept(_) => Err(Failed::Untrusted("the name is somebody else's now".to_owned())),
+            Aim::Learn(of) if of == account => {
+                self.rendezvous.errands.take(id);
+                self.on_gap_answered(&account, &known.row.introduction(), step);
+                Ok(())
+            }
+            Aim::Accept(_) | Aim::Learn(_) => Err(Failed::Untrusted("the name is somebody else's now".to_owned())),
         })
     }
 
@@ -168,7 +176,7 @@ impl Parts {
         };
         let account = known.binding.account;
         match aim {
-            Aim::Find(_) => {}
+            Aim::Find(_) | Aim::Learn(_) => {}
             Aim::Add(ticket, note) => {
                 self.rendezvous.keep_name(&server, &known, step);
                 let at = NameAt { name: known.binding.name.clone(), server };
@@ -294,12 +302,13 @@ impl Rendezvous {
         match errand.aim {
             Aim::Find(ticket) | Aim::Add(ticket, _) => step.reply(ticket, Err(refusal)),
             Aim::Accept(_) => tracing::debug!(%refusal, "not told that we accepted"),
+            Aim::Learn(_) => tracing::debug!(%refusal, "not told what a friend's account became"),
         }
     }
 
     fn ask_own_name(&mut self, server: ServerKey, step: &mut Step<'_>) {
         if let Some((name, _)) = self.own_name(&server) {
-            let request = ServerFrame::NameGet(hobnob_shared::wire::rendezvous::NameGet { name });
+            let request = ServerFrame::NameGet(hobnob_shared::wire::rendezvous::NameGet { name, since: None });
             self.ask(server, Lane::Account, request, Purpose::OwnName, step);
         }
     }

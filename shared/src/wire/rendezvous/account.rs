@@ -166,6 +166,9 @@ pub struct NameGet {
     /// Exactly this name.
     #[serde(rename = "n")]
     pub name: Username,
+    /// The hash of a record of whoever has it. Who can name one that leads up to the newest is told what follows it.
+    #[serde(rename = "k", default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<ByteArray<32>>,
 }
 
 /// Whose name it is, and how to seal something for them.
