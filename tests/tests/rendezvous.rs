@@ -12,7 +12,7 @@ use hobnob_shared::{
     opaque::{ClientLogin, ClientRegistration, Parties},
     pow::{Puzzle, Search},
     text::{Note, Username},
-    vault::{Rest, VaultContent, VaultKey},
+    vault::{Height, Rest, VaultContent, VaultKey},
     wire::{
         ServerFrame,
         rendezvous::{LoginFinish, LoginStart, Proof, RegisterFinish, RegisterStart, Registration},
@@ -79,6 +79,7 @@ async fn register(node: &Node, house: &House, text: &str, seed: u64) {
         devices: Vec::new(),
         contacts: Vec::new(),
         settings: Vec::new(),
+        height: Height::default(),
         rest: Rest::default(),
     };
     let vault = key.seal(&content, &name, 1, &mut rng).unwrap();

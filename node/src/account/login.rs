@@ -171,6 +171,8 @@ impl Opened {
             binding,
             vault_key: hobnob_shared::Token::new(*key.to_bytes()),
             vault_seq: vault.seq,
+            account: id,
+            height: content.height,
         };
         Ok(Self { content, home, newest, certificates })
     }
@@ -271,7 +273,7 @@ mod tests {
     use hobnob_shared::{
         identity::{AccountKey, Binding, DeviceKeys, Profile, SignedBinding},
         text::{Nickname, Note},
-        vault::Rest,
+        vault::{Height, Rest},
         wire::rendezvous::{Registration, Vault},
     };
     use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng as _};
@@ -338,6 +340,7 @@ mod tests {
                 devices: Vec::new(),
                 contacts: Vec::new(),
                 settings: Vec::new(),
+                height: Height::default(),
                 rest: Rest::default(),
             };
             let vault = self.key.seal(&content, &self.name, 3, &mut self.rng).unwrap();

@@ -6,7 +6,7 @@ use hobnob_shared::{
     pow::Puzzle,
     rendezvous::{Address, RegistrationCode},
     text::Username,
-    vault::{Contact, VaultContent, VaultKey},
+    vault::{Contact, Height, Rest, VaultContent, VaultKey},
     wire::{
         AccountPayload, ErrorCode, ServerFrame,
         rendezvous::{Proof, RegisterFinish, RegisterGo, RegisterStart, Registered, SealedVault, Status},
@@ -181,7 +181,8 @@ impl Draft {
             devices: Vec::new(),
             contacts: contacts(node).await?,
             settings: Vec::new(),
-            rest: hobnob_shared::vault::Rest::default(),
+            height: Height::default(),
+            rest: Rest::default(),
         };
         let sealed = key.seal(&content, &self.name, seq, &mut crate::profile::rng()?);
         sealed.map_err(|why| Refusal::new(Code::Limited, why.to_string()))
@@ -257,7 +258,8 @@ async fn contacts(node: &Node) -> Result<Vec<Contact>, Refusal> {
             handle: friend.handle,
             devices: Vec::new(),
             name: None,
-            rest: hobnob_shared::vault::Rest::default(),
+            height: Height::default(),
+            rest: Rest::default(),
         })
         .collect())
 }

@@ -2,12 +2,15 @@
 
 use std::{collections::BTreeMap, ops::ControlFlow};
 
-use hobnob_shared::{Token, identity::SignedBinding, rendezvous::Address, text::Username};
+use hobnob_shared::{
+    Token, id::AccountId, identity::SignedBinding, rendezvous::Address, text::Username, vault::Height,
+};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteArray;
 
 use crate::{
     command::{Code, Refusal},
+    conversation::chat::{ChatRow, ChatTable},
     row::{RowKey, RowValue, Table},
     step::Step,
     tables::TableId,
@@ -17,6 +20,9 @@ use crate::{
 
 /// Most rendezvous that are used at a time: each costs a connection, and mail is asked for at each.
 const MAX_SERVERS: usize = 8;
+
+/// The number of the first conversation of a database.
+const FIRST_CHAT: u32 = 1;
 
 /// Names a rendezvous: the key that it proves, wherever it is.
 pub(crate) type ServerKey = [u8; 32];
@@ -69,17 +75,27 @@ pub struct Home {
     pub vault_key: Token<32>,
     /// The number of the vault that was opened.
     pub vault_seq: u64,
+    /// The account.
+    pub account: AccountId,
+    /// How high the conversation of its own devices is, by that vault.
+    pub height: Height,
 }
 
 impl Home {
     /// What is to be stored before the device starts for the first time: it finds its account's friends by itself then,
-    /// whatever happens to the process that logged in.
+    /// whatever happens to the process that logged in. What it says to the account's other devices before it hears of them
+    /// comes after all that they have said.
     pub fn records(&self) -> Records {
-        let Self { server, signing_key, name, binding, vault_key, vault_seq } = self.clone();
+        let Self { server, signing_key, name, binding, vault_key, vault_seq, account: me, height } = self.clone();
         let key = *server.x25519();
         let account = Some(OwnName { name, binding, vault_key, vault_seq, is_merged: false });
         let row = ServerRow { address: server, signing_key: Some(ByteArray::new(signing_key)), account };
-        Records::from([((Rows::ID, RowKey::to_bytes(&key)), Some(RowValue::to_bytes(&row)))])
+        let own = ChatRow { height, ..ChatRow::new(me, 0) };
+        let server = ((Rows::ID, RowKey::to_bytes(&key)), Some(RowValue::to_bytes(&row)));
+        let own = ((ChatTable::ID, RowKey::to_bytes(&FIRST_CHAT)), Some(RowValue::to_bytes(&own)));
+        let mut records = Records::from([server]);
+        records.extend((!height.is_nothing()).then_some(own));
+        records
     }
 }
 

@@ -14,7 +14,7 @@ use hobnob_shared::{
     pow::Puzzle,
     rendezvous::Address,
     text::Username,
-    vault::{Rest, VaultContent, VaultKey},
+    vault::{Height, Rest, VaultContent, VaultKey},
     wire::{
         AccountPayload, Close, ErrorCode, Failure, Hello, ServerFrame,
         rendezvous::{
@@ -334,6 +334,7 @@ impl World {
             devices: Vec::new(),
             contacts: Vec::new(),
             settings: Vec::new(),
+            height: Height::default(),
             rest: Rest::default(),
         };
         let sealed = vault_key().seal(&content, &Username::parse(text).unwrap(), 1, &mut self.rosa().rng).unwrap();
