@@ -1,10 +1,11 @@
 //! Worlds in which a bare machine becomes a device of an account by its name and password, and has nothing of the past yet.
 //! A failing one prints its seed; `WORLD_SEED=n` runs that one alone.
 
-use hobnob_engine::command::{Command, Reply, Setting};
+use hobnob_engine::command::{Code, Command, DeliveryState, MessageRef, Reply, Setting, Which};
 use hobnob_shared::text::Handle;
 use hobnob_tests::{
-    devices::{agree_about, chat, name, send, who},
+    apart::outbox,
+    devices::{chat, have_the_same, name, send, who},
     talk::{befriend, friends},
     world::{NodeIndex, ServerIndex, World},
 };
@@ -101,7 +102,7 @@ fn what_a_bare_machine_writes_before_the_history_is_there_stands_below_it() {
         world.crash(PHONE);
         world.heal();
         let ends = vec![(ALICE, name(BOB)), (PHONE, name(BOB)), (BOB, name(ALICE))];
-        let is_same = |world: &mut World| agree_about(world, &ends, |_, _| false);
+        let is_same = |world: &mut World| have_the_same(world, &ends);
         assert!(world.run_until(600_000, is_same), "seed {seed}: they do not agree");
         let all = chat(&mut world, BOB, &name(ALICE));
         let last: Vec<_> = all.iter().rev().take(2).map(|message| message.text.as_str()).collect();
@@ -226,5 +227,43 @@ fn what_a_bare_machine_takes_from_an_old_vault_counts_less_than_what_nobody_was_
         });
         let both = [ALICE, PHONE].map(|node| (who(&mut world, node), value(&mut world, node, "theme")));
         assert!(is_same, "seed {seed}: {both:#?}");
+    }
+}
+
+#[test]
+fn what_another_machine_wrote_is_not_queued_here_though_nobody_has_said_yet_that_they_have_it() {
+    for seed in seeds(10) {
+        let mut world = alice_and_bob(seed);
+        send(&mut world, ALICE, &name(BOB), "delivered");
+        world.run_for(2_000);
+        world.crash(BOB);
+        send(&mut world, ALICE, &name(BOB), "kept");
+        // Longer than mail waits, so that it is with the rendezvous.
+        world.run_for(VAULT_MS);
+        log_in(&mut world, PHONE);
+        let states = |world: &mut World, node| -> Vec<DeliveryState> {
+            chat(world, node, &name(BOB)).into_iter().filter_map(|it| it.delivery).map(|it| it.state).collect()
+        };
+        let is_there = |world: &mut World| states(world, PHONE).len() == 2;
+        assert!(world.run_until(120_000, is_there), "seed {seed}: no history");
+        assert_eq!(states(&mut world, PHONE), [DeliveryState::Unknown; 2], "seed {seed}");
+        assert_eq!(states(&mut world, ALICE), [DeliveryState::Delivered, DeliveryState::Stored], "seed {seed}");
+        assert_eq!(outbox(&mut world, PHONE), [], "seed {seed}");
+        assert_eq!(friends(&mut world, PHONE)[0].queued, 0, "seed {seed}");
+        // Its own is queued; what is not here cannot be taken back.
+        send(&mut world, PHONE, &name(BOB), "of the phone");
+        world.run_for(1_000);
+        let waits = outbox(&mut world, PHONE);
+        assert_eq!((waits.len(), friends(&mut world, PHONE)[0].queued), (1, 1), "seed {seed}");
+        assert_eq!(waits[0].message.text, "of the phone", "seed {seed}");
+        for (back, text) in [(2, "kept"), (3, "delivered")] {
+            let which = Which { chat: Some(name(BOB)), message: MessageRef::Last(back) };
+            let refused = world.answer(PHONE, Command::OutboxCancel { which }).unwrap_err();
+            assert_eq!(refused.code, Code::Conflict, "seed {seed}: {text}");
+            assert!(refused.message.contains("another device of yours"), "seed {seed}: {refused}");
+        }
+        world.heal();
+        let known = |world: &mut World| states(world, PHONE) == [DeliveryState::Delivered; 3];
+        assert!(world.run_until(600_000, known), "seed {seed}: {:?}", states(&mut world, PHONE));
     }
 }
