@@ -135,6 +135,15 @@ pub const LOG_QUOTA_ENTRIES_PER_DAY: u32 = 2000;
 /// Bytes of one log whose bodies are requested per day.
 pub const LOG_QUOTA_BYTES_PER_DAY: u64 = 4 * 1024 * 1024;
 
+/// Highest lamport that a log begins with on its own word, instead of with one more than the highest of its dependencies: a
+/// new device stands behind a history that it does not have yet. It is 2^48: no conversation of people comes so far, and
+/// since later entries only count on from there, nobody can use up the 2^64 that a lamport has.
+pub const MAX_FIRST_LAMPORT: u64 = 281_474_976_710_656;
+
+/// A vault tells how high the lamports of a conversation are in multiples of this, between one and two of them ahead: it
+/// changes once in a thousand messages and not with each, and stays ahead of those that it does not know of yet.
+pub const HEIGHT_STEP: u64 = 1024;
+
 /// Time for a whole handshake, in milliseconds.
 pub const HANDSHAKE_TIMEOUT_MS: u64 = 5_000;
 

@@ -20,8 +20,8 @@ use crate::{
     id::AccountId,
     identity::{AccountKey, SignedCertificate, SignedRecord},
     limits::{
-        MAX_ADDRESS_BYTES, MAX_ADDRESSES, MAX_CONTACTS, MAX_DEVICES, MAX_PAST_RECORDS, MAX_SETTING_KEY_BYTES,
-        MAX_SETTINGS, MAX_VAULT_BYTES, VAULT_STEP_BYTES,
+        HEIGHT_STEP, MAX_ADDRESS_BYTES, MAX_ADDRESSES, MAX_CONTACTS, MAX_DEVICES, MAX_FIRST_LAMPORT, MAX_PAST_RECORDS,
+        MAX_SETTING_KEY_BYTES, MAX_SETTINGS, MAX_VAULT_BYTES, VAULT_STEP_BYTES,
     },
     opaque::ExportKey,
     rendezvous::NameAt,
@@ -54,6 +54,8 @@ pub struct VaultContent {
     pub contacts: Vec<Contact>,
     /// Settings by name, as their owner encodes them.
     pub settings: Vec<(String, Vec<u8>)>,
+    /// How high the conversation of the account's own devices is.
+    pub height: Height,
     /// What a later version put in.
     pub rest: Rest,
 }
@@ -83,10 +85,19 @@ pub struct Contact {
     /// Under which name, and where, they can be asked.
     #[serde(rename = "n", default, skip_serializing_if = "Option::is_none")]
     pub name: Option<NameAt>,
+    /// How high the conversation with them is.
+    #[serde(rename = "l", default, skip_serializing_if = "Height::is_nothing")]
+    pub height: Height,
     /// What a later version put in.
     #[serde(flatten)]
     pub rest: Rest,
 }
+
+/// How high the lamports of a conversation are, for a device that has nothing of it yet: no entry that the teller knew
+/// stands higher. 0 where nothing is known. A log may begin above any of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(from = "u64", into = "u64")]
+pub struct Height(u64);
 
 /// Where a device is, and the key that it must prove. `[x25519, addresses]`.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -142,6 +153,8 @@ struct ContentMap {
     contacts: Vec<Contact>,
     #[serde(rename = "s", deserialize_with = "bounded::list::<_, _, MAX_SETTINGS>")]
     settings: Vec<(Short<MAX_SETTING_KEY_BYTES>, ByteBuf)>,
+    #[serde(rename = "l", default, skip_serializing_if = "Height::is_nothing")]
+    height: Height,
     #[serde(flatten)]
     rest: Rest,
 }
@@ -203,6 +216,7 @@ impl VaultContent {
             devices: Vec::new(),
             contacts: Vec::new(),
             settings: Vec::new(),
+            height: Height::default(),
             rest: Rest::default(),
         }
     }
@@ -217,6 +231,7 @@ impl VaultContent {
             devices: self.devices.clone(),
             contacts: self.contacts.clone(),
             settings: self.settings.iter().map(setting).collect(),
+            height: self.height,
             rest: self.rest.clone(),
         })
     }
@@ -231,8 +246,42 @@ impl VaultContent {
             devices: map.devices,
             contacts: map.contacts,
             settings: map.settings.into_iter().map(|(name, value)| (name.0, value.into_vec())).collect(),
+            height: map.height,
             rest: map.rest,
         })
+    }
+}
+
+impl Height {
+    /// What a vault tells of a conversation in which no lamport is higher than this one.
+    pub fn above(highest: u64) -> Self {
+        match highest {
+            0 => Self::default(),
+            highest => Self::from((highest / HEIGHT_STEP).saturating_add(2).saturating_mul(HEIGHT_STEP)),
+        }
+    }
+
+    /// The lamport above which a log begins.
+    pub fn lamport(self) -> u64 {
+        self.0
+    }
+
+    /// Nothing is known.
+    pub fn is_nothing(&self) -> bool {
+        self.0 == 0
+    }
+}
+
+/// One that leaves no room for a first entry is taken for the highest that does.
+impl From<u64> for Height {
+    fn from(lamport: u64) -> Self {
+        Self(lamport.min(MAX_FIRST_LAMPORT - 1))
+    }
+}
+
+impl From<Height> for u64 {
+    fn from(height: Height) -> Self {
+        height.0
     }
 }
 

@@ -248,8 +248,10 @@ fn what_own_devices_say_fits_an_entry_at_its_limit() {
         let head = FrontierItem { log, seq: u64::MAX, head: ShortHash::new([9; 16]) };
         Body::DeviceCut(DeviceCut { device: alice().device.id(), heads: vec![head; n] }).encode()
     };
-    let setting = |n: usize| Body::Setting(Setting { key: "alias.x".into(), value: Some("v".repeat(n)) }).encode();
-    let key = |n: usize| Body::Setting(Setting { key: "k".repeat(n), value: None }).encode();
+    let setting = |n: usize| {
+        Body::Setting(Setting { key: "alias.x".into(), value: Some("v".repeat(n)), hearsay: false }).encode()
+    };
+    let key = |n: usize| Body::Setting(Setting { key: "k".repeat(n), value: None, hearsay: false }).encode();
     ends_at(MAX_LISTED_LOGS, mark);
     ends_at(MAX_LISTED_LOGS, cut);
     ends_at(MAX_SETTING_BYTES, setting);
@@ -327,8 +329,11 @@ fn any_body() -> impl Strategy<Value = Body> {
             conversation: ConversationId::new(chat),
             items: vec![ReadItem { log: at.log, seq: at.seq }],
         })),
-        ("[a-z.]{1,64}", proptest::option::of("\\PC{0,40}"))
-            .prop_map(|(key, value)| Body::Setting(Setting { key, value })),
+        ("[a-z.]{1,64}", proptest::option::of("\\PC{0,40}")).prop_map(|(key, value)| Body::Setting(Setting {
+            key,
+            value,
+            hearsay: false
+        })),
         (any::<[u8; 32]>(), any_ref()).prop_map(|(device, at)| Body::DeviceCut(DeviceCut {
             device: DeviceId::new(device),
             heads: vec![FrontierItem { log: at.log, seq: at.seq, head: at.hash }],

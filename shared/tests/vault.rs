@@ -16,10 +16,13 @@ use chacha20poly1305::{
 use hobnob_shared::{
     Sealed,
     codec::{self, DecodeError, Value},
-    limits::{MAX_ADDRESSES, MAX_CONTACTS, MAX_DEVICES, MAX_SETTINGS, MAX_VAULT_BYTES, VAULT_STEP_BYTES},
+    limits::{
+        HEIGHT_STEP, MAX_ADDRESSES, MAX_CONTACTS, MAX_DEVICES, MAX_FIRST_LAMPORT, MAX_SETTINGS, MAX_VAULT_BYTES,
+        VAULT_STEP_BYTES,
+    },
     rendezvous::NameAt,
     text::{Handle, Username},
-    vault::{Contact, Reach, VaultContent, VaultError, VaultKey},
+    vault::{Contact, Height, Reach, VaultContent, VaultError, VaultKey},
     wire::rendezvous::SealedVault,
 };
 use zeroize::Zeroizing;
@@ -36,7 +39,7 @@ fn assert_same(one: &VaultContent, other: &VaultContent) {
     assert_eq!(one.account.id(), other.account.id());
     assert_eq!((&one.record, &one.certificates), (&other.record, &other.certificates));
     assert_eq!((&one.devices, &one.contacts), (&other.devices, &other.contacts));
-    assert!(one.settings == other.settings && one.rest == other.rest);
+    assert!(one.settings == other.settings && one.rest == other.rest && one.height == other.height);
 }
 
 #[test]
@@ -177,6 +180,48 @@ fn what_a_later_version_put_in_is_kept() {
     by_hand(&again, |map| {
         assert_eq!(map.get("rooms"), Some(&Value::Array(vec![Value::Bytes(vec![1]), Value::from(-7)])));
     });
+}
+
+#[test]
+fn heights_come_back_and_are_left_out_where_nothing_is_known() {
+    let mut content = vault_content();
+    by_hand(&seal(&content).unwrap(), |map| assert!(!map.contains_key("l")));
+    content.height = Height::above(1);
+    content.contacts[0].height = Height::above(70_000);
+    let opened = open(&seal(&content).unwrap()).unwrap();
+    assert_same(&opened, &content);
+    assert_eq!((opened.height.lamport(), opened.contacts[0].height.lamport()), (2_048, 71_680));
+}
+
+#[test]
+fn a_height_is_ahead_of_what_it_tells_of_and_seldom_changes() {
+    assert!(Height::above(0).is_nothing() && Height::default().is_nothing());
+    let mut heights: Vec<u64> = (1..=10_000).map(|highest| Height::above(highest).lamport()).collect();
+    for (highest, height) in (1..).zip(&heights) {
+        assert!((HEIGHT_STEP..=2 * HEIGHT_STEP).contains(&(height - highest)), "{height} above {highest}");
+    }
+    heights.dedup();
+    assert_eq!(heights.len(), 10_000 / 1024 + 1);
+}
+
+#[test]
+fn a_height_without_room_above_it_is_taken_for_the_highest_with_room() {
+    let highest = MAX_FIRST_LAMPORT - 1;
+    for claimed in [highest, highest + 1, u64::MAX - HEIGHT_STEP, u64::MAX] {
+        let hostile = by_hand(&seal(&vault_content()).unwrap(), |map| {
+            map.insert("l".to_owned(), Value::from(claimed));
+            let Some(Value::Array(contacts)) = map.get_mut("f") else { panic!("friends are a list") };
+            let Some(Value::Map(contact)) = contacts.first_mut() else { panic!("a friend is a map") };
+            contact.push((Value::from("l"), Value::from(claimed)));
+        });
+        let opened = open(&hostile).unwrap();
+        assert_eq!((opened.height.lamport(), opened.contacts[0].height.lamport()), (highest, highest));
+        assert_eq!(Height::above(claimed).lamport(), highest);
+    }
+    let nonsense = by_hand(&seal(&vault_content()).unwrap(), |map| {
+        map.insert("l".to_owned(), Value::from(-1));
+    });
+    assert_eq!(open(&nonsense).unwrap_err(), VaultError::Unreadable(DecodeError::Malformed));
 }
 
 #[test]

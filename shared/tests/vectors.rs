@@ -104,6 +104,7 @@ fn bodies() -> Vec<(&'static str, Body)> {
                 muted: Some(true),
                 note: Some(Note::parse("see you at noon").unwrap()),
                 name: None,
+                hearsay: false,
             }),
         ),
         (
@@ -118,8 +119,8 @@ fn bodies() -> Vec<(&'static str, Body)> {
                 items: vec![ReadItem { log: alice().log(), seq: 999 }],
             }),
         ),
-        ("setting", Body::Setting(Setting { key: "theme".into(), value: Some("light".into()) })),
-        ("setting-none", Body::Setting(Setting { key: "alias.hi".into(), value: None })),
+        ("setting", Body::Setting(Setting { key: "theme".into(), value: Some("light".into()), hearsay: false })),
+        ("setting-none", Body::Setting(Setting { key: "alias.hi".into(), value: None, hearsay: false })),
         (
             "device-cut",
             Body::DeviceCut(DeviceCut {

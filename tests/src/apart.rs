@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use hobnob_engine::command::{Command, From, Message, Presence, Queued, Reply, RequestKind};
+use hobnob_engine::command::{Command, DeliveryState, From, Message, Presence, Queued, Reply, RequestKind};
 use hobnob_shared::text::{Handle, Note};
 
 use crate::{
-    devices::{Ends, add_device, agree_about, chat, is_everywhere, name},
+    devices::{Ends, add_device, agree, chat, have_the_same, is_everywhere, name},
     talk::{Sent, act, are_friends, befriend, friends, shown_once},
     world::{NodeIndex, ServerIndex, World, username},
 };
@@ -100,29 +100,41 @@ impl People {
         }
     }
 
-    /// Ends all faults, and waits until every conversation is the same at all of its ends, and whoever wrote something
-    /// knows that it is. A writer's other devices hear of that in a session, or in the word that goes by mail every week.
+    /// Ends all faults, and waits until every conversation is the same at all of its ends, and none of them says that
+    /// something waits, though it is everywhere.
     pub fn settle(&self, world: &mut World, limit_ms: u64) {
         world.calm();
         for (one, other) in self.pairs() {
             let ends = self.ends(one, other);
-            if !world.run_until(limit_ms, |world| agree_about(world, &ends, wrote)) {
-                let all: Vec<_> = ends
-                    .iter()
-                    .map(|(node, with)| {
-                        let chat = chat(world, *node, with);
-                        let open: Vec<_> = chat
-                            .iter()
-                            .filter(|it| !is_everywhere(it))
-                            .map(|it| (it.text.clone(), it.delivery))
-                            .collect();
-                        (*node, chat.len(), open)
-                    })
-                    .collect();
-                let outboxes: Vec<_> = self.all().into_iter().map(|node| (node, outbox(world, node))).collect();
-                panic!("seed {}: {one} and {other} are not settled: {all:#?} {outboxes:#?}", world.seed);
+            if !world.run_until(limit_ms, |world| have_the_same(world, &ends) && is_settled(world, &ends)) {
+                self.fail(world, &ends, "are not settled");
             }
         }
+    }
+
+    /// Whether every device knows of every message that it is everywhere.
+    pub fn is_known(&self, world: &mut World) -> bool {
+        self.pairs().into_iter().all(|(one, other)| agree(world, &self.ends(one, other)))
+    }
+
+    /// Ends all faults, and waits for that.
+    pub fn know(&self, world: &mut World, limit_ms: u64) {
+        world.calm();
+        if !world.run_until(limit_ms, |world| self.is_known(world)) {
+            let ends: Ends = self.pairs().into_iter().flat_map(|(one, other)| self.ends(one, other)).collect();
+            self.fail(world, &ends, "do not know");
+        }
+    }
+
+    fn fail(&self, world: &mut World, ends: &Ends, what: &str) -> ! {
+        let mut open = |(node, with): &(NodeIndex, Handle)| {
+            let chat = chat(world, *node, with);
+            let open = chat.iter().filter(|it| !is_everywhere(it)).map(|it| (it.text.clone(), it.delivery));
+            (*node, chat.len(), open.collect::<Vec<_>>())
+        };
+        let all: Vec<_> = ends.iter().map(&mut open).collect();
+        let outboxes: Vec<_> = self.all().into_iter().map(|node| (node, outbox(world, node))).collect();
+        panic!("seed {}: they {what}: {all:#?} {outboxes:#?}", world.seed);
     }
 
     /// What was acknowledged is in its conversation, once, and each device's in the order of writing.
@@ -235,7 +247,10 @@ fn unread(world: &mut World, node: NodeIndex) -> u64 {
     }
 }
 
-/// Whether this node wrote it. Edited ones do not say.
-fn wrote(node: NodeIndex, message: &Message) -> bool {
-    message.text.split_once(':').is_some_and(|(author, _)| author.parse() == Ok(node))
+/// Whether whoever wrote a message knows that it is everywhere, and their other devices that it is somewhere, or nothing.
+fn is_settled(world: &mut World, ends: &Ends) -> bool {
+    let is_true = |message: &Message| {
+        message.delivery.is_none_or(|it| it.state == DeliveryState::Unknown || it.state >= DeliveryState::Delivered)
+    };
+    ends.iter().all(|(node, with)| chat(world, *node, with).iter().all(is_true) && outbox(world, *node).is_empty())
 }

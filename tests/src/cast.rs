@@ -1,8 +1,11 @@
 //! Who plays in a world: Alice sends, Bob receives, Carol is the third, Mallory lies.
 
 use hobnob_shared::{
-    identity::{AccountKey, AccountRecord, Certificate, DeviceKeys, Identity, Profile},
+    identity::{
+        AccountKey, AccountRecord, Certificate, DeviceKeys, Identity, Profile, SignedCertificate, SignedRecord,
+    },
     text::{Nickname, Note},
+    wire::AccountPayload,
 };
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
@@ -41,6 +44,27 @@ pub fn identity_of(account: &AccountKey, device_keys: DeviceKeys, nick: Nickname
         profile: Profile { nick, bio: Note::parse("").expect("an empty note") },
     });
     Identity { account: account.id(), device_keys, certificate, record }
+}
+
+/// Another device of an account of which a rendezvous shows this: its certificate, and the record that lists it.
+pub fn certify(
+    account: &AccountKey,
+    device: DeviceKeys,
+    public: &AccountPayload,
+    now_ms: u64,
+) -> (SignedCertificate, SignedRecord) {
+    let newest = public.records.last().expect("a record");
+    let before = newest.verify().expect("a good one");
+    let certificate = account.sign_certificate(&Certificate {
+        account: account.id(),
+        device: device.id(),
+        x25519: device.x25519_public(),
+        name: Nickname::parse("machine").expect("a name"),
+        added_ms: now_ms,
+    });
+    let devices = before.devices.iter().copied().chain([certificate.hash()]).collect();
+    let record = AccountRecord { seq: before.seq + 1, prev: Some(newest.hash()), devices, ..before };
+    (certificate, account.sign_record(&record))
 }
 
 /// The `index`-th person of the world `seed`.

@@ -87,19 +87,17 @@ pub type Ends = Vec<(NodeIndex, Handle)>;
 
 /// Whether all ends hold the same messages with the same words, and each of them is at every device.
 pub fn agree(world: &mut World, ends: &Ends) -> bool {
-    agree_about(world, ends, |_, _| true)
+    have_the_same(world, ends) && ends.iter().all(|(node, with)| chat(world, *node, with).iter().all(is_everywhere))
 }
 
-/// The same, looking only at how far those messages got that are meant.
-pub fn agree_about(world: &mut World, ends: &Ends, is_meant: impl Fn(NodeIndex, &Message) -> bool) -> bool {
-    let said =
-        |messages: &[Message]| messages.iter().map(|it| (it.entry, it.text.clone(), it.edited)).collect::<Vec<_>>();
-    let all: Vec<Vec<Message>> = ends.iter().map(|(node, with)| chat(world, *node, with)).collect();
-    let first = said(&all[0]);
-    let nodes = ends.iter().map(|(node, _)| *node);
-    all.iter().zip(nodes).all(|(messages, node)| {
-        said(messages) == first && messages.iter().filter(|it| is_meant(node, it)).all(is_everywhere)
-    })
+/// Whether all ends hold the same messages with the same words.
+pub fn have_the_same(world: &mut World, ends: &Ends) -> bool {
+    let mut said = |(node, with): &(NodeIndex, Handle)| {
+        let messages = chat(world, *node, with).into_iter();
+        messages.map(|it| (it.entry, it.text, it.edited)).collect::<Vec<_>>()
+    };
+    let first = said(&ends[0]);
+    ends.iter().skip(1).all(|end| said(end) == first)
 }
 
 /// Whether every device that should have it has it, as far as is known here.

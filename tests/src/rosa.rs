@@ -25,7 +25,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng as _, SeedableRng as _};
 
 pub use self::lies::{Liar, Lies};
-pub(crate) use self::people::VAULT_KEY;
+pub(crate) use self::people::{VAULT_KEY, vault_key};
 use self::{lies::Lie, session::Sessions};
 
 /// A rendezvous.
@@ -115,6 +115,11 @@ impl Rosa {
     pub(crate) fn stop(&mut self) -> bool {
         self.inbox.clear();
         self.process.take().is_some()
+    }
+
+    /// The key with which she signs names.
+    pub(crate) fn signing_key(&self) -> [u8; 32] {
+        *keys(self.seed).device.id().as_bytes()
     }
 
     /// Whether she runs.

@@ -101,6 +101,34 @@ fn friends_who_meet_now_and_then_hear_everything_once() {
     }
 }
 
+#[test]
+fn within_a_week_every_device_knows_how_far_each_message_got() {
+    let mut in_doubt = 0;
+    for seed in seeds(14) {
+        let (mut world, people) = People::gather(seed, household(seed));
+        let mut sent = Sent::default();
+        for round in 0..4 {
+            if round % 2 == 0 {
+                people.separate(&mut world)
+            } else {
+                world.heal()
+            }
+            world.faults = Faults { crash: 80, crash_server: 80, break_link: 80, delay_ms: 80, ..Faults::default() };
+            live(&mut world, &people, 8, &mut sent);
+        }
+        // From now on they hear of each other by mail only, and say nothing.
+        people.separate(&mut world);
+        people.isolate(&mut world);
+        people.settle(&mut world, SETTLE_MS);
+        world.run_for(60_000);
+        in_doubt += u64::from(!people.is_known(&mut world));
+        visit_daily(&mut world, &people, 8);
+        people.know(&mut world, 60_000);
+        people.check(&mut world, &sent);
+    }
+    assert!(in_doubt > 0 || std::env::var("WORLD_SEED").is_ok(), "everybody knew at once, so this tried nothing");
+}
+
 /// What is promised when a rendezvous is restored from a backup: what was left there since is with its author still, and
 /// goes again when the two meet, or when its fourteen days are over, or when its mailbox turns out to be gone.
 fn roll_back_in_between(seed: u64) -> (World, People, Sent) {

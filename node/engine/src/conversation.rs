@@ -31,6 +31,7 @@ use crate::{
 };
 use hobnob_shared::{
     id::{AccountId, ConversationId, DeviceId},
+    vault::Height,
     wire::{Body, Close, ErrorCode, Frame},
 };
 
@@ -139,6 +140,42 @@ impl Conversations {
         if let Some(chat) = self.chats.get_mut(&number) {
             chat.change().importing = true;
         }
+    }
+
+    /// A vault tells how high the conversation with this account is, which may be ours. A log of ours that has not begun
+    /// yet begins above that.
+    pub(crate) fn learn_height(
+        &mut self,
+        account: AccountId,
+        height: Height,
+        around: &Around<'_>,
+        step: &mut Step<'_>,
+    ) {
+        if height.is_nothing() {
+            return;
+        }
+        if account == around.me {
+            self.open_own(around, step);
+        }
+        let chat = self.by_account.get(&account).and_then(|number| self.chats.get_mut(number));
+        if let Some(chat) = chat.filter(|chat| chat.row.height < height) {
+            chat.change().height = height;
+        }
+    }
+
+    /// How high the conversation with this account is.
+    pub(crate) fn height_of(&self, account: &AccountId) -> Height {
+        self.chat_of(account).map(Chat::height).unwrap_or_default()
+    }
+
+    /// Whether a vault should tell more of some height than when this was asked last.
+    pub(crate) fn has_risen(&mut self) -> bool {
+        let mut has_risen = false;
+        for chat in self.chats.values_mut().filter(|chat| chat.moved) {
+            let height = chat.height();
+            has_risen |= std::mem::replace(&mut chat.told_height, height) < height;
+        }
+        has_risen
     }
 
     /// The conversation of our own devices, from when there is more than one of them.

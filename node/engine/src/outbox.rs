@@ -31,10 +31,10 @@ impl Chat {
     pub(crate) fn delivery(&self, place: Place, around: &Around<'_>) -> Delivery {
         let devices = around.people.devices(&self.row.account);
         let shows_read = around.settings.is_on("read-marks");
-        let mut delivery =
-            Delivery { state: DeliveryState::Queued, delivered: 0, devices: u32::try_from(devices.len()).unwrap_or(0) };
+        let devices_count = u32::try_from(devices.len()).unwrap_or(0);
+        let mut delivery = Delivery { state: self.first_state(place, around), delivered: 0, devices: devices_count };
         for device in devices {
-            let state = self.state_at(&device.id, place, shows_read);
+            let state = self.state_at(&device.id, place, shows_read, around);
             if state >= DeliveryState::Delivered {
                 delivery.delivered += 1;
             }
@@ -43,11 +43,24 @@ impl Chat {
         delivery
     }
 
+    /// Where a message of ours is before anybody said that they have it. What another device of ours wrote is not queued
+    /// here, and may be delivered long since.
+    fn first_state(&self, place: Place, around: &Around<'_>) -> DeliveryState {
+        let is_written_here = self.log_at(place.log).is_some_and(|log| log.row.device == around.device);
+        if is_written_here { DeliveryState::Queued } else { DeliveryState::Unknown }
+    }
+
     /// What one device has of one of our messages.
-    pub(crate) fn state_at(&self, device: &DeviceId, place: Place, shows_read: bool) -> DeliveryState {
+    pub(crate) fn state_at(
+        &self,
+        device: &DeviceId,
+        place: Place,
+        shows_read: bool,
+        around: &Around<'_>,
+    ) -> DeliveryState {
         let receipt = self.receipt(device, place.log, place.branch);
         if receipt.reached().0 < place.seq {
-            DeliveryState::Queued
+            self.first_state(place, around)
         } else if receipt.stored < place.seq {
             DeliveryState::Stored
         } else if shows_read && self.receipt(device, place.log, 0).read >= place.seq {
@@ -272,6 +285,13 @@ impl Conversations {
         }
         if chat.delivery(named.place, around).delivered > 0 {
             let message = format!("message {number} is delivered already; /del {number} deletes it on both sides");
+            return Err(Stop::refuse(Code::Conflict, message));
+        }
+        if chat.first_state(named.place, around) == DeliveryState::Unknown {
+            let message = format!(
+                "message {number} was written on another device of yours, so it does not wait here; /del {number} deletes \
+                 it everywhere"
+            );
             return Err(Stop::refuse(Code::Conflict, message));
         }
         let Some(target) = chat.reference(named.place, &named.row) else {

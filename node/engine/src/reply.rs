@@ -18,6 +18,8 @@ use crate::command::Presence;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DeliveryState {
+    /// Another device of ours wrote it, and this one has not heard yet how far it got.
+    Unknown,
     /// Stored here only.
     Queued,
     /// Stored at a carrier.

@@ -140,7 +140,7 @@ impl Settings {
 
     /// A device of ours set something. What a later version sets is kept for it, and does nothing here.
     pub(crate) fn on_said(&mut self, rank: Rank, setting: &wire::Setting, step: &mut Step<'_>) {
-        let wire::Setting { key, value } = setting;
+        let wire::Setting { key, value, .. } = setting;
         let is_last = self.said.get(key).is_none_or(|(known, _)| *known < rank);
         if !is_last || !self.said.contains_key(key) && self.said.len() >= MAX_SAID {
             return;

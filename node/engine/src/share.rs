@@ -64,6 +64,11 @@ fn take<T>(last: &mut Last<T>, rank: Rank, value: Option<T>) -> bool {
     true
 }
 
+/// Below all that anybody decided; a lamport begins at 1.
+fn weigh(rank: Rank, hearsay: bool) -> Rank {
+    if hearsay { Rank { lamport: 0, ..rank } } else { rank }
+}
+
 /// What is, if it is not what was said.
 fn unsaid<T: PartialEq + Clone>(last: &Last<T>, now: &T, at_first: &T) -> Option<T> {
     let said = last.as_ref().map_or(at_first, |(_, said)| said);
@@ -91,6 +96,7 @@ impl FriendRow {
             muted: unsaid(&said.muted, &self.muted, &false),
             note: unsaid(&said.note, &self.note, &empty),
             name: self.name.clone().filter(|name| said.name.as_ref().is_none_or(|(_, known)| known != name)),
+            hearsay: false,
         };
         (put, is_news && standing.is_none())
     }
@@ -147,13 +153,27 @@ impl Parts {
             self.conversations.touch_all();
         }
         for account in self.people.take_touched() {
-            self.share_friend(account, step)?;
+            self.share_friend(account, false, step)?;
         }
         for (key, value) in self.settings.take_touched() {
-            self.say(&Body::Setting(Setting { key, value }), step)?;
+            self.say(&Body::Setting(Setting { key, value, hearsay: false }), step)?;
         }
         if self.conversations.has_marks() && self.share.marks_ms.is_none() {
             self.share.marks_ms = Some(step.now.mono_ms + MARKS_MS);
+        }
+        self.settle(step)
+    }
+
+    /// Friends and settings came out of a vault. Our other devices may decide otherwise, or have done so.
+    pub(crate) fn share_hearsay(&mut self, friends: &[AccountId], step: &mut Step<'_>) -> Result<(), Fault> {
+        if self.own.is_revoked(step) {
+            return Ok(());
+        }
+        for account in friends {
+            self.share_friend(*account, true, step)?;
+        }
+        for (key, value) in self.settings.take_touched() {
+            self.say(&Body::Setting(Setting { key, value, hearsay: true }), step)?;
         }
         self.settle(step)
     }
@@ -170,12 +190,12 @@ impl Parts {
         self.settle(step)
     }
 
-    fn share_friend(&mut self, account: AccountId, step: &mut Step<'_>) -> Result<(), Fault> {
+    fn share_friend(&mut self, account: AccountId, hearsay: bool, step: &mut Step<'_>) -> Result<(), Fault> {
         let Some((put, is_removal)) = self.people.friend(&account).map(|row| row.unsaid(account)) else {
             return Ok(());
         };
         if !put.is_empty() {
-            self.say(&Body::FriendPut(put), step)?;
+            self.say(&Body::FriendPut(FriendPut { hearsay, ..put }), step)?;
         }
         if is_removal {
             self.say(&Body::FriendRemove(account), step)?;
@@ -191,9 +211,9 @@ impl Parts {
     /// A device of ours said something, this one too.
     pub(crate) fn on_said(&mut self, rank: Rank, body: &Body, step: &mut Step<'_>) -> Result<(), Fault> {
         match body {
-            Body::FriendPut(put) => self.on_friend_said(rank, put, step)?,
+            Body::FriendPut(put) => self.on_friend_said(weigh(rank, put.hearsay), put, step)?,
             Body::FriendRemove(account) => self.on_removal_said(rank, account, step)?,
-            Body::Setting(setting) => self.settings.on_said(rank, setting, step),
+            Body::Setting(setting) => self.settings.on_said(weigh(rank, setting.hearsay), setting, step),
             Body::ReadMark(mark) => self.on_mark_said(mark, step)?,
             Body::Text { .. }
             | Body::Edit { .. }

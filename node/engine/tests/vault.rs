@@ -11,14 +11,16 @@
 
 mod harness;
 
-use harness::{World, device, handle, person};
+use harness::{World, device, handle, person, rosa};
 use hobnob_engine::{
     command::{Command, Reply, Standing},
     event::Event,
 };
 use hobnob_shared::{
     identity::{AccountRecord, Identity},
-    text::{Note, Username},
+    limits::HEIGHT_STEP,
+    text::{MessageText, Note, Username},
+    vault::Height,
 };
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng as _};
 use rand_core::Rng as _;
@@ -160,6 +162,58 @@ fn a_vault_under_another_password_is_told_and_left_alone() {
     let warned = warnings(&mut world, 0);
     assert_eq!(warned.iter().filter(|it| it.contains("does not open here")).count(), 1, "{warned:?}");
     assert_eq!(world.rosa().vaults[&alice], (seq + 1, sealed));
+}
+
+fn say(world: &mut World, node: usize, to: &str) {
+    let text = MessageText::parse("hi").unwrap();
+    world.ask(node, Command::Send { chat: handle(to), text, reply_to: None, action: false }).unwrap();
+}
+
+#[test]
+fn the_vault_tells_how_high_a_conversation_is_and_changes_once_in_a_thousand_messages() {
+    let mut world = alice_and_bob();
+    world.pass(SETTLED_MS);
+    let height = |world: &mut World| {
+        let (seq, content) = world.vault(0, "alice");
+        (seq, content.contacts[0].height.lamport())
+    };
+    let (seq, first) = height(&mut world);
+    assert_eq!(first, 2 * HEIGHT_STEP, "above the two words that made them friends");
+    let mut changes = Vec::new();
+    for _ in 0..30 {
+        (0..100).for_each(|_| say(&mut world, 0, "bob"));
+        world.pass(SETTLED_MS);
+        changes.push(height(&mut world));
+    }
+    changes.dedup();
+    let expected = [(seq, 2), (seq + 1, 3), (seq + 2, 4)].map(|(seq, steps)| (seq, steps * HEIGHT_STEP));
+    assert_eq!(changes, expected);
+}
+
+#[test]
+fn a_height_that_another_device_knows_is_kept_and_begun_above() {
+    let mut world = alice_and_bob();
+    world.pass(SETTLED_MS);
+    let (seq, mut content) = world.vault(0, "alice");
+    content.contacts[0].height = Height::above(50_000);
+    content.height = Height::above(7_000);
+    let (alice, name) = (world.account(0), Username::parse("alice").unwrap());
+    let sealed = rosa::vault_key().seal(&content, &name, seq + 1, &mut world.rosa().rng).unwrap();
+    world.rosa().vaults.insert(alice, (seq + 1, sealed));
+    world.ask(0, Command::Rename { chat: handle("bob"), alias: handle("robert") }).unwrap();
+    world.pass(SETTLED_MS);
+    let (written, merged) = world.vault(0, "alice");
+    assert_eq!((written, merged.contacts[0].handle.as_str()), (seq + 2, "robert"));
+    assert_eq!((merged.height, merged.contacts[0].height), (content.height, content.contacts[0].height));
+
+    // A second machine of hers begins above it, with Bob and with the first machine.
+    let tablet = second_machine(&mut world);
+    world.pass(10_000);
+    say(&mut world, tablet, "robert");
+    world.pass(2 * SETTLED_MS);
+    let (_, grown) = world.vault(0, "alice");
+    assert_eq!(grown.contacts[0].height, Height::above(content.contacts[0].height.lamport() + 2));
+    assert_eq!(grown.height, Height::above(content.height.lamport() + 1));
 }
 
 /// Alice asks for Bob by his name, he accepts, and both vaults know of it, while Rosa comes and goes and so do they.

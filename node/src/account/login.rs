@@ -175,6 +175,8 @@ impl Opened {
             vault_key: hobnob_shared::Token::new(*key.to_bytes()),
             vault_seq: vault.seq,
             records,
+            account: id,
+            height: content.height,
         };
         Ok(Self { content, home, newest, certificates })
     }

@@ -6,7 +6,7 @@ use hobnob_shared::{
     pow::Puzzle,
     rendezvous::{Address, RegistrationCode},
     text::Username,
-    vault::{Contact, VaultContent, VaultKey},
+    vault::{Contact, Height, Rest, VaultContent, VaultKey},
     wire::{
         AccountPayload, ErrorCode, ServerFrame,
         rendezvous::{Proof, RegisterFinish, RegisterGo, RegisterStart, Registered, SealedVault, Status},
@@ -256,7 +256,8 @@ async fn contacts(node: &Node) -> Result<Vec<Contact>, Refusal> {
             handle: friend.handle,
             devices: Vec::new(),
             name: None,
-            rest: hobnob_shared::vault::Rest::default(),
+            height: Height::default(),
+            rest: Rest::default(),
         })
         .collect())
 }

@@ -47,6 +47,7 @@ Every message has a number, `[42]`, that it keeps for ever on this node. Where a
 `42`; `^` the newest of the chat; `^^` the one before; `^bob` the newest of Bob.
 
 Behind your own messages: `…` waits here, `⇡` is kept at a rendezvous until they are there, `✓` is stored by a device of your friend, `✓✓` was shown there.
+Nothing stands behind one that another machine of yours wrote while this one has not heard yet how far it got.
 Before a name: `✓` you compared keys (`/verify`), `!` the key changed. In plain mode all of these are words.
 
 In the prompt: the chat, `●3` unread messages elsewhere, `…1` messages of yours that wait here. A bare `…` before

@@ -63,6 +63,7 @@ pub(crate) fn presence(presence: Presence) -> &'static str {
 /// `state` of a message of ours.
 pub(crate) fn state(state: DeliveryState) -> &'static str {
     match state {
+        DeliveryState::Unknown => "unknown",
         DeliveryState::Queued => "queued",
         DeliveryState::Stored => "stored",
         DeliveryState::Delivered => "delivered",
@@ -114,7 +115,7 @@ pub(crate) fn message(message: &Message) -> Fields {
         "reply_to": message.reply_to.as_ref().and_then(|quote| quote.number),
         "state": message.delivery.map(|delivery| state(delivery.state)),
     }));
-    if let Some(delivery) = message.delivery {
+    if let Some(delivery) = message.delivery.filter(|delivery| delivery.state != DeliveryState::Unknown) {
         object.insert("devices".into(), devices(delivery).into());
     }
     if let Some(quote) = &message.reply_to {

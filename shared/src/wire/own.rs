@@ -38,6 +38,9 @@ pub struct FriendPut {
     /// Under which name, and where, they can be asked.
     #[serde(rename = "w", default, skip_serializing_if = "Option::is_none")]
     pub name: Option<NameAt>,
+    /// Nobody decided this just now: it was in a vault, which may be old. Any other word counts more.
+    #[serde(rename = "y", default, skip_serializing_if = "std::ops::Not::not")]
+    pub hearsay: bool,
 }
 
 impl FriendPut {
@@ -52,6 +55,7 @@ impl FriendPut {
             muted: None,
             note: None,
             name: None,
+            hearsay: false,
         }
     }
 
@@ -87,6 +91,9 @@ pub struct Setting {
     /// Its value; `None` goes back to the default, or removes an alias.
     #[serde(rename = "v", default, skip_serializing_if = "Option::is_none", with = "value")]
     pub value: Option<String>,
+    /// As with [`FriendPut`].
+    #[serde(rename = "y", default, skip_serializing_if = "std::ops::Not::not")]
+    pub hearsay: bool,
 }
 
 /// Where the logs of a revoked device end in a conversation: what lies behind says nothing.

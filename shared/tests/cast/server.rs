@@ -12,7 +12,7 @@ use hobnob_shared::{
     presence::{PresenceContent, PresenceSecret},
     rendezvous::{Address, RegistrationCode},
     text::{Handle, Note, Username},
-    vault::{Contact, Reach, Rest, VaultContent, VaultKey},
+    vault::{Contact, Height, Reach, Rest, VaultContent, VaultKey},
     wire::{
         AccountPayload, Close, ErrorCode, Failure, FrontierItem, Hello, PresenceState, ServerFrame, SignedTicket,
         TicketLetter,
@@ -94,9 +94,11 @@ pub fn vault_content() -> VaultContent {
             blocked: false,
             devices: vec![reach(bob.device.x25519_public(), "/dns/bob.example/tcp/4001")],
             name: None,
+            height: Height::default(),
             rest: Rest::default(),
         }],
         settings: vec![("read-marks".to_owned(), vec![0])],
+        height: Height::default(),
         rest: Rest::default(),
         account: alice.account,
     }

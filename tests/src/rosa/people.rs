@@ -6,12 +6,12 @@ use hobnob_shared::{
         AccountKey, Binding, SignedBinding,
         keystore::{Params, Password},
     },
-    opaque::{ClientRegistration, Parties},
+    opaque::{ClientLogin, ClientRegistration, Parties},
     text::Username,
     vault::{VaultContent, VaultKey},
     wire::{
         AccountPayload,
-        rendezvous::{Name, Proof, RegisterFinish, RegisterStart, ServerFrame},
+        rendezvous::{LoggedIn, LoginFinish, LoginStart, Name, Proof, RegisterFinish, RegisterStart, ServerFrame},
     },
 };
 use rand_core::Rng as _;
@@ -41,7 +41,7 @@ impl Rosa {
         payload: AccountPayload,
         true_ms: u64,
     ) -> SignedBinding {
-        let password = Password::new(Zeroizing::new("secret".to_owned()));
+        let password = password();
         let server = keys(self.seed).device;
         let now_ms = self.wall(true_ms);
         let source = Source::of("192.0.2.1".parse().expect("an address"));
@@ -80,6 +80,30 @@ impl Rosa {
         }
     }
 
+    /// Logs in under a name, and has her take what `certify` makes of what she tells: the account with one device more.
+    pub(crate) fn log_in<T>(
+        &mut self,
+        name: &Username,
+        true_ms: u64,
+        certify: impl FnOnce(LoggedIn) -> (AccountPayload, T),
+    ) -> T {
+        let (password, now_ms, text) = (password(), self.wall(true_ms), self.address.key_text());
+        let source = Source::of("192.0.2.1".parse().expect("an address"));
+        self.tell(Input::Opened { session: DIRECT, caller: Caller::Guest, source, binding: [0; 32] }, now_ms);
+        let (state, request) = ClientLogin::start(&password, &mut self.rng).expect("a login");
+        let start = ServerFrame::LoginStart(LoginStart { name: name.clone(), request });
+        let ServerFrame::LoginGo(go) = self.ask(start, now_ms) else { panic!("no login") };
+        let parties = Parties { name, server: &text, session: &[0; 32] };
+        let finished = state.finish(&password, &go.response, &parties, COST, &mut self.rng);
+        let (finalization, _) = finished.expect("the right password");
+        let finish = ServerFrame::LoginFinish(LoginFinish { finalization });
+        let ServerFrame::LoggedIn(logged) = self.ask(finish, now_ms) else { panic!("not logged in") };
+        let (account, made) = certify(*logged);
+        assert_eq!(self.ask(ServerFrame::AccountPut(account), now_ms), ServerFrame::Done);
+        self.tell(Input::Closed(DIRECT), now_ms);
+        made
+    }
+
     /// From now on she says that this name is that account's, and signs it, as often as she did before and once more.
     pub(crate) fn impersonate(&mut self, name: &Username, account: &AccountKey, payload: AccountPayload, seq: u64) {
         let server = keys(self.seed).device;
@@ -107,4 +131,8 @@ impl Rosa {
         assert_eq!(answers.len(), 1, "a request has one answer");
         answers.remove(0)
     }
+}
+
+fn password() -> Password {
+    Password::new(Zeroizing::new("secret".to_owned()))
 }

@@ -1,13 +1,17 @@
 //! The rendezvous of a world: who is registered where, what crashes, and what is set back.
 
-use hobnob_engine::command::{Command, Reply};
+use hobnob_engine::{
+    Home,
+    command::{Command, Reply},
+};
 use hobnob_rendezvous::registry::view::MemoryView;
-use hobnob_shared::{Token, text::Username};
+use hobnob_shared::{Token, identity::Identity, text::Username, wire::rendezvous::LoggedIn};
 
 use super::{EPOCH_MS, NodeIndex, Place, ServerIndex, World, net::Flight};
 use crate::{
     cast,
-    rosa::{Rosa, VAULT_KEY},
+    disk::Disk,
+    rosa::{Rosa, VAULT_KEY, vault_key},
 };
 
 impl World {
@@ -74,6 +78,33 @@ impl World {
         };
         let (account, _) = cast::keys(impostor, self.seed);
         self.servers[server].impersonate(&username(person), &account, *payload, seq);
+    }
+
+    /// Makes `node` a device of the account of `person` as `/login` does on a bare machine: from the name, the password and
+    /// the vault. It is down then, and its first start is that device.
+    pub fn log_in_bare(&mut self, node: NodeIndex, server: ServerIndex, person: NodeIndex) {
+        self.crash(node);
+        let (name, true_ms, seed) = (username(person), EPOCH_MS + self.now_ms, self.seed);
+        let (address, signing_key) = (self.servers[server].address.clone(), self.servers[server].signing_key());
+        let certify = |logged: LoggedIn| {
+            let LoggedIn { id: account, binding, vault, account: mut public } = logged;
+            let content = vault_key().open(&vault.vault, &name, vault.seq).expect("her vault");
+            let keys = cast::keys(node, seed).1;
+            let (certificate, record) = cast::certify(&content.account, keys.clone(), &public, true_ms);
+            public.certificates.push(certificate.clone());
+            let records = public.records.clone();
+            public.records.push(record.clone());
+            let vault_key = Token::new(VAULT_KEY);
+            let (height, vault_seq) = (content.height, vault.seq);
+            let home =
+                Home { server: address, signing_key, name, binding, vault_key, vault_seq, records, account, height };
+            (public, (Identity { account, device_keys: keys, certificate, record }, home.rows()))
+        };
+        let (identity, records) = self.servers[server].log_in(&username(person), true_ms, certify);
+        self.nodes[node].identity = Box::new(move || identity.clone());
+        let mut disk = Disk::default();
+        disk.commit(records);
+        self.restore(node, disk);
     }
 
     fn use_server(&mut self, node: NodeIndex, server: ServerIndex) {

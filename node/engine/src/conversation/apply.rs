@@ -132,7 +132,9 @@ impl Chat {
     ) -> Result<Option<Message>, Fault> {
         let mine = self.is_mine(place.log);
         row.number = env.counters.next_number();
-        if !mine && self.row.newest.is_some_and(|newest| rank < newest) {
+        // What was written since this device is there is news, whichever of our devices brings it.
+        let is_history = came == Came::CaughtUp && self.row.importing && rank.time_ms < env.step.me.added_ms;
+        if !mine && !is_history && self.row.newest.is_some_and(|newest| rank < newest) {
             row.set(flag::LATE);
         }
         let amended = self.claim_pending(place, &mut row, env)?;
@@ -164,8 +166,7 @@ impl Chat {
             // Withdrawn before it ever came here: nobody is told of it.
             return Ok(None);
         }
-        // What was written since this device is there is news, whichever of our devices brings it.
-        if came == Came::CaughtUp && self.row.importing && rank.time_ms < env.step.me.added_ms {
+        if is_history {
             return Ok(None);
         }
         let message = self.show(place, &row, id, body, amended.as_ref(), env.around, env.step)?;

@@ -6,6 +6,7 @@ use hobnob_shared::{
     id::{AccountId, ConversationId, DeviceId, LogId},
     identity::{VerifyingKey, verifying_key},
     limits::MAX_FRONTIER_ITEMS,
+    vault::Height,
     wire::{EntryRef, FrontierItem},
 };
 use serde::{Deserialize, Serialize};
@@ -74,6 +75,9 @@ pub(crate) struct ChatRow {
     /// Another device of ours had this before, and its past comes: what is fetched is history, and no news.
     #[serde(default)]
     pub(crate) importing: bool,
+    /// How high it was when a vault was sealed: a log of ours begins above that.
+    #[serde(default, skip_serializing_if = "Height::is_nothing")]
+    pub(crate) height: Height,
 }
 
 /// Who may write here, besides the logs that are there.
@@ -131,18 +135,20 @@ pub(crate) struct Chat {
     pub(crate) from_ours: bool,
     /// From where on messages follow a setting that came late in this batch.
     pub(crate) retime_from: Option<Rank>,
+    /// What vaults were to tell of it last.
+    pub(crate) told_height: Height,
 }
 
-impl Chat {
-    pub(crate) fn new(number: u32, account: AccountId, step: &Step<'_>) -> Self {
-        let row = ChatRow {
+impl ChatRow {
+    pub(crate) fn new(account: AccountId, now_ms: u64) -> Self {
+        Self {
             account,
             incarnation: [0; 8],
             accepted: false,
             confirmed: false,
             newest: None,
             newest_number: 0,
-            active_ms: step.now.wall_ms,
+            active_ms: now_ms,
             unread: 0,
             first_unread: 0,
             read_number: 0,
@@ -151,7 +157,14 @@ impl Chat {
             cuts: Vec::new(),
             marks: Vec::new(),
             importing: false,
-        };
+            height: Height::default(),
+        }
+    }
+}
+
+impl Chat {
+    pub(crate) fn new(number: u32, account: AccountId, step: &Step<'_>) -> Self {
+        let row = ChatRow::new(account, step.now.wall_ms);
         Self { dirty: true, ..Self::with_row(number, row, step) }
     }
 
@@ -176,6 +189,7 @@ impl Chat {
             typing_until: None,
             from_ours: false,
             retime_from: None,
+            told_height: Height::default(),
         }
     }
 
@@ -324,6 +338,12 @@ impl Chat {
             hasher.update(item.head.as_bytes());
         }
         *hasher.finalize().as_bytes()
+    }
+
+    /// How high it is, as far as anybody told us.
+    pub(crate) fn height(&self) -> Height {
+        let heads = self.logs.iter().flat_map(|log| &log.row.branches).map(|branch| branch.lamport);
+        self.row.height.max(Height::above(heads.max().unwrap_or(0)))
     }
 
     /// The entry that a reference means, if it is here.

@@ -3,7 +3,7 @@
 
 use hobnob_shared::{
     id::EntryId,
-    limits::{LOG_QUOTA_BYTES_PER_DAY, LOG_QUOTA_ENTRIES_PER_DAY, MAX_BRANCHES, MAX_ENTRY_BYTES},
+    limits::{LOG_QUOTA_BYTES_PER_DAY, LOG_QUOTA_ENTRIES_PER_DAY, MAX_BRANCHES, MAX_ENTRY_BYTES, MAX_FIRST_LAMPORT},
     wire::{Header, SignedEntry, entry_id},
 };
 
@@ -214,7 +214,7 @@ impl Chat {
                 None => return Ok(Fit::Missing((dep.log, dep.seq, dep.hash))),
             }
         }
-        if lamport.checked_add(1) != Some(header.lamport) {
+        if !follows(header, lamport) {
             return Ok(Fit::Bad("lamport"));
         }
         let branches = log.map_or(0, |(_, log)| log.row.branches.len());
@@ -336,6 +336,13 @@ impl Chat {
         }
         Ok(())
     }
+}
+
+/// Whether an entry may have its lamport, when the highest of its past is this one. The first of a log may stand higher: its
+/// device knows that there is a history, and does not have it yet.
+fn follows(header: &Header, highest: u64) -> bool {
+    let Some(next) = highest.checked_add(1) else { return false };
+    header.lamport == next || header.prev.is_none() && (next..=MAX_FIRST_LAMPORT).contains(&header.lamport)
 }
 
 /// Whether today's quota of bodies is left.

@@ -12,7 +12,7 @@
 use hobnob_shared::{
     id::{ConversationId, EntryId},
     identity::{AccountKey, DeviceKeys},
-    limits::{LOG_QUOTA_BYTES_PER_DAY, LOG_QUOTA_ENTRIES_PER_DAY, MAX_PARKED_ENTRIES},
+    limits::{LOG_QUOTA_BYTES_PER_DAY, LOG_QUOTA_ENTRIES_PER_DAY, MAX_FIRST_LAMPORT, MAX_PARKED_ENTRIES},
     text::Reaction,
     wire::{
         Body, Dep, DeviceCut, EntryRef, FriendPut, Header, ReadItem, ReadMark, Setting, SignedEntry, entry::Draft,
@@ -114,7 +114,7 @@ fn what_a_friend_says_of_our_own_business_does_nothing() {
     let entries = [
         Body::FriendPut(put),
         Body::FriendRemove(bob_account),
-        Body::Setting(Setting { key: "theme".into(), value: Some("mono".into()) }),
+        Body::Setting(Setting { key: "theme".into(), value: Some("mono".into()), hearsay: false }),
         Body::ReadMark(ReadMark { conversation: bob.conversation, items: vec![ReadItem { log: mine, seq: 9 }] }),
         Body::DeviceCut(DeviceCut { device: alice, heads: Vec::new() }),
     ];
@@ -176,6 +176,52 @@ fn what_no_honest_node_passes_on_is_bad() {
     let taken = world.ingest(ALICE, BOB, bad);
     assert!(taken.iter().all(|taken| matches!(taken, Taken::Bad(_))), "{taken:?}");
     assert!(world.texts(ALICE, "bob").is_empty());
+}
+
+#[test]
+fn a_log_begins_up_to_the_limit_and_counts_on_from_there() {
+    let mut world = World::friends(112);
+    let bob = Author::new(&world, BOB);
+    let other = |incarnation: u8| Author { incarnation: [incarnation; 8], ..bob.clone() };
+    let mut first = Author { lamport: MAX_FIRST_LAMPORT - 1, ..bob.clone() };
+    let chain = vec![first.say("at the limit"), first.say("one more")];
+    assert!(world.ingest(ALICE, BOB, chain.clone()).iter().all(is_stored));
+
+    let mut jump = Author { lamport: first.lamport + 1, ..first.clone() };
+    let mut back = Author { lamport: first.lamport - 1, ..first.clone() };
+    let mut above = Author { lamport: MAX_FIRST_LAMPORT, ..other(8) };
+    let bad = vec![jump.say("a jump"), back.say("no step"), above.say("above the limit")];
+    let taken = world.ingest(ALICE, BOB, bad);
+    assert_eq!(taken, [Taken::Bad("lamport"); 3]);
+
+    // A log whose past stands above the limit begins right behind it.
+    for (incarnation, step, is_good) in [(7, 0, false), (6, 1, true), (5, 2, false)] {
+        let mut author = other(incarnation);
+        let mut draft = author.draft(1, vec![dep(&chain[1])]);
+        draft.lamport = first.lamport + step;
+        let entry = author.sign(draft, say("behind it").encode().1);
+        assert_eq!(is_stored(&world.ingest(ALICE, BOB, vec![entry])[0]), is_good, "{step} above");
+    }
+}
+
+#[test]
+fn a_log_does_not_begin_below_what_it_names() {
+    let mut world = World::friends(113);
+    let mut bob = Author::new(&world, BOB);
+    let before: Vec<SignedEntry> = (0..5).map(|n| bob.say(&format!("{n}"))).collect();
+    world.ingest(ALICE, BOB, before.clone());
+    for (incarnation, lamport, is_good) in [(8, 1, false), (7, 5, false), (6, 6, true), (4, 2_000, true)] {
+        let mut author = Author { incarnation: [incarnation; 8], ..Author::new(&world, BOB) };
+        let mut draft = author.draft(1, vec![dep(&before[4])]);
+        draft.lamport = lamport;
+        let entry = author.sign(draft, say("behind").encode().1);
+        assert_eq!(is_stored(&world.ingest(ALICE, BOB, vec![entry])[0]), is_good, "lamport {lamport}");
+    }
+    // Alice goes on behind the highest.
+    world.say(ALICE, "bob", "last");
+    assert_eq!(world.texts(ALICE, "bob").last().unwrap(), "last");
+    world.run(1_000);
+    assert_eq!(world.chat(ALICE, BOB).row.newest.unwrap().lamport, 2_001);
 }
 
 #[test]

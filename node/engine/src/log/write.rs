@@ -46,7 +46,10 @@ impl Chat {
             .ok_or_else(|| Fault("our own log cannot be opened".to_owned()))?;
         let (candidates, deps_lamport) = self.candidates(log);
         let head = self.log_at(log).and_then(|log| log.row.branches.first());
-        let (seq, prev, prev_lamport) = head.map_or((1, None, 0), |head| (head.seq + 1, Some(head.head), head.lamport));
+        let (seq, prev, prev_lamport) = match head {
+            Some(head) => (head.seq + 1, Some(head.head), head.lamport),
+            None => (1, None, self.row.height.lamport()),
+        };
         let (kind, bytes) = body.encode();
         let draft = Draft {
             kind,

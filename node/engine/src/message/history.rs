@@ -138,7 +138,9 @@ impl Conversations {
         let devices = if log.row.mine {
             let shows_read = around.settings.is_on("read-marks");
             let devices = around.people.devices(&chat.row.account).iter();
-            devices.map(|device| (device.name.clone(), chat.state_at(&device.id, named.place, shows_read))).collect()
+            devices
+                .map(|device| (device.name.clone(), chat.state_at(&device.id, named.place, shows_read, around)))
+                .collect()
         } else {
             Vec::<(Nickname, _)>::new()
         };

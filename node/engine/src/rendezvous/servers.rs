@@ -4,9 +4,11 @@ use std::{collections::BTreeMap, ops::ControlFlow};
 
 use hobnob_shared::{
     Token,
+    id::AccountId,
     identity::{SignedBinding, SignedRecord},
     rendezvous::Address,
     text::Username,
+    vault::Height,
 };
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteArray;
@@ -14,6 +16,7 @@ use serde_bytes::ByteArray;
 use crate::{
     account::{AccountRow, Accounts},
     command::{Code, Refusal},
+    conversation::chat::{ChatRow, ChatTable},
     row::{RowKey, RowValue, Table},
     step::Step,
     tables::TableId,
@@ -23,6 +26,9 @@ use crate::{
 
 /// Most rendezvous that are used at a time: each costs a connection, and mail is asked for at each.
 const MAX_SERVERS: usize = 8;
+
+/// The number of the first conversation of a database.
+const FIRST_CHAT: u32 = 1;
 
 /// Names a rendezvous: the key that it proves, wherever it is.
 pub(crate) type ServerKey = [u8; 32];
@@ -78,19 +84,29 @@ pub struct Home {
     /// The account's records before the one that lists the device, oldest first: how friends are shown that it goes on
     /// from what they know.
     pub records: Vec<SignedRecord>,
+    /// The account.
+    pub account: AccountId,
+    /// How high the conversation of its own devices is, by that vault.
+    pub height: Height,
 }
 
 impl Home {
     /// What is to be stored before the device starts for the first time: it finds its account's friends by itself then,
-    /// whatever happens to the process that logged in.
+    /// whatever happens to the process that logged in. What it says to the account's other devices before it hears of them
+    /// comes after all that they have said.
     pub fn rows(&self) -> Records {
-        let Self { server, signing_key, name, binding, vault_key, vault_seq, records } = self.clone();
+        let Self { server, signing_key, name, binding, vault_key, vault_seq, records, account: me, height } =
+            self.clone();
         let key = *server.x25519();
         let account = Some(OwnName { name, binding, vault_key, vault_seq, is_merged: false });
         let row = ServerRow { address: server, signing_key: Some(ByteArray::new(signing_key)), account };
         let mut rows = Records::from([((Rows::ID, RowKey::to_bytes(&key)), Some(RowValue::to_bytes(&row)))]);
         if let Some((account, held)) = AccountRow::begin(&records) {
             rows.insert((Accounts::ID, RowKey::to_bytes(&account)), Some(RowValue::to_bytes(&held)));
+        }
+        if !height.is_nothing() {
+            let own = ChatRow { height, ..ChatRow::new(me, 0) };
+            rows.insert((ChatTable::ID, RowKey::to_bytes(&FIRST_CHAT)), Some(RowValue::to_bytes(&own)));
         }
         rows
     }

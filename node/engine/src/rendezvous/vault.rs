@@ -12,7 +12,7 @@ use hobnob_shared::{
     identity::past,
     limits::{MAX_ADDRESSES, MAX_DEVICES},
     text::Note,
-    vault::{Contact, Reach, Rest, VaultContent, VaultError, VaultKey},
+    vault::{Contact, Height, Reach, Rest, VaultContent, VaultError, VaultKey},
     wire::{
         AccountPayload, ErrorCode, ServerFrame,
         rendezvous::{Vault, VaultPut},
@@ -29,6 +29,7 @@ use super::{
 use crate::{
     Parts,
     account::Device,
+    around,
     event::Event,
     friend::{FriendRow, Friends, People, Place},
     own::Adopted,
@@ -79,9 +80,10 @@ impl VaultState {
 }
 
 impl Parts {
-    /// At the end of a batch: friends or settings may have changed.
+    /// At the end of a batch: friends or settings may have changed, or a conversation grew by much.
     pub(super) fn note_changes(&mut self, step: &Step<'_>) {
-        if step.wrote::<Friends>() || step.wrote::<settings::Rows>() {
+        let has_risen = self.conversations.has_risen();
+        if has_risen || step.wrote::<Friends>() || step.wrote::<settings::Rows>() {
             self.rendezvous.tries.values_mut().for_each(|it| it.vault.changed(step.now.mono_ms));
         }
     }
@@ -92,7 +94,7 @@ impl Parts {
         let is_due = |at: Option<u64>| at.is_some_and(|at| at <= now);
         let due = self.rendezvous.tries.iter().filter(|(_, it)| is_due(it.vault.next_timeout()));
         for server in due.map(|(server, _)| *server).collect::<Vec<_>>() {
-            let ours = digest(&self.contacts(), &self.settings.all());
+            let ours = digest(&self.contacts(), &self.settings.all(), self.conversations.height_of(&step.me.account));
             let is_ready = self.rendezvous.is_ready(&server);
             let Some(it) = self.rendezvous.tries.get_mut(&server) else { continue };
             (it.vault.due_ms, it.vault.changed_ms) = (None, None);
@@ -139,15 +141,10 @@ impl Parts {
             self.mail_set_back(server, step)?;
         }
         self.adopt_record(&server, &content, step);
-        let theirs = content.contacts.iter().filter(|contact| self.people.friend(&contact.account).is_none());
-        for contact in theirs.cloned().collect::<Vec<_>>() {
-            adopt_contact(contact, &mut self.people, step);
-        }
-        if !own.is_merged {
-            self.settings.adopt(&content.settings, step);
-        }
+        self.adopt_content(&content, own.is_merged, step)?;
         let (contacts, settings) = (self.contacts(), self.settings.all());
-        let ours = digest(&contacts, &settings);
+        let height = self.conversations.height_of(&step.me.account);
+        let ours = digest(&contacts, &settings, height);
         let mut records = self.own.row().recent();
         let record = records.pop();
         records.extend(content.past.iter().chain(&content.record).cloned());
@@ -158,6 +155,7 @@ impl Parts {
             devices: places(self.own.devices()),
             contacts: unite(contacts, &content.contacts, &self.people),
             settings,
+            height: height.max(content.height),
             account: content.account,
             rest: content.rest,
         };
@@ -166,7 +164,8 @@ impl Parts {
             && merged.certificates == content.certificates
             && merged.devices == content.devices
             && merged.contacts == content.contacts
-            && merged.settings == content.settings;
+            && merged.settings == content.settings
+            && merged.height == content.height;
         self.rendezvous.servers.change(&server, step, |row| {
             if let Some(account) = &mut row.account {
                 (account.vault_seq, account.is_merged) = (vault.seq, true);
@@ -185,6 +184,25 @@ impl Parts {
             Err(error) => self.rendezvous.on_unreadable(&server, &error, step),
         }
         Ok(())
+    }
+
+    /// Takes what is not known here, and passes it on to our other devices.
+    fn adopt_content(&mut self, content: &VaultContent, is_merged: bool, step: &mut Step<'_>) -> Result<(), Fault> {
+        self.share(step)?;
+        self.conversations.learn_height(step.me.account, content.height, &around!(self), step);
+        let mut adopted = Vec::new();
+        for contact in &content.contacts {
+            if self.people.friend(&contact.account).is_none() && contact.account != step.me.account {
+                adopt_contact(contact.clone(), &mut self.people, step);
+                self.conversations.open_chat_with(contact.account, &around!(self), step);
+                adopted.push(contact.account);
+            }
+            self.conversations.learn_height(contact.account, contact.height, &around!(self), step);
+        }
+        if !is_merged {
+            self.settings.adopt(&content.settings, step);
+        }
+        self.share_hearsay(&adopted, step)
     }
 
     /// The vault may know a newer record of our account than we do: another device of ours wrote it.
@@ -231,6 +249,7 @@ impl Parts {
                 blocked: row.blocked,
                 devices,
                 name: row.name.clone(),
+                height: self.conversations.height_of(account),
                 rest: Rest::default(),
             }
         };
@@ -349,6 +368,7 @@ fn unite(ours: Vec<Contact>, theirs: &[Contact], people: &People) -> Vec<Contact
         if let Some(before) = united.get(&contact.account) {
             contact.rest.clone_from(&before.rest);
             contact.name = contact.name.or_else(|| before.name.clone());
+            contact.height = contact.height.max(before.height);
         }
         united.insert(contact.account, contact);
     }
@@ -358,9 +378,6 @@ fn unite(ours: Vec<Contact>, theirs: &[Contact], people: &People) -> Vec<Contact
 /// A friend of another machine of ours: they accepted our account, which this machine is as well.
 fn adopt_contact(contact: Contact, people: &mut People, step: &mut Step<'_>) {
     let Contact { account, handle, verified, blocked, devices, name, .. } = contact;
-    if account == step.me.account {
-        return;
-    }
     people.add(account, Note::default(), true, step);
     people.change(&account, step, |row| {
         (row.verified, row.blocked) = (verified, blocked);
@@ -383,9 +400,9 @@ fn places(devices: &[Device]) -> Vec<Reach> {
 }
 
 /// What of ours belongs into a vault, in 32 bytes.
-fn digest(contacts: &[Contact], settings: &[(String, Vec<u8>)]) -> [u8; 32] {
+fn digest(contacts: &[Contact], settings: &[(String, Vec<u8>)], height: Height) -> [u8; 32] {
     let settings: Vec<_> = settings.iter().map(|(key, value)| (key, serde_bytes::Bytes::new(value))).collect();
-    hash("hobnob/vault-digest/1", &[&codec::encode(&contacts), &codec::encode(&settings)])
+    hash("hobnob/vault-digest/1", &[&codec::encode(&contacts), &codec::encode(&settings), &codec::encode(&height)])
 }
 
 impl Place {

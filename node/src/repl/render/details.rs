@@ -42,6 +42,7 @@ fn earlier(text: &str, look: &Look) -> String {
 
 fn state_words(state: DeliveryState) -> &'static str {
     match state {
+        DeliveryState::Unknown => "may have it: another device of yours wrote it, and nothing was heard here yet",
         DeliveryState::Queued => "does not have it yet",
         DeliveryState::Stored => "can fetch it from a rendezvous",
         DeliveryState::Delivered => "has it",

@@ -121,6 +121,7 @@ fn moved_line(one: &Moved, numbers: &str, look: &Look) -> String {
         _ => String::new(),
     };
     match (one.delivery.state, look.plain) {
+        (DeliveryState::Unknown, _) => format!("{numbers}: not known here yet whether {name} has it"),
         (DeliveryState::Queued, _) => format!("{mark}{numbers} waits for {name}"),
         (DeliveryState::Stored, _) => format!("{mark}{numbers} kept for {name} at a rendezvous"),
         (DeliveryState::Delivered, false) => format!("{mark}{name} has {numbers}{devices}"),

@@ -124,7 +124,7 @@ fn tail(message: &Message, look: &Look) -> String {
         words.extend(reactions(message).map(|given| format!("(reactions: {given})")));
     }
     if let Some(delivery) = message.delivery.filter(|_| message.from == From::Me && !message.deleted) {
-        words.push(mark(delivery, look.plain));
+        words.extend(Some(mark(delivery, look.plain)).filter(|mark| !mark.is_empty()));
     }
     look.paint(Role::Dim, &words.join(" "))
 }
@@ -136,9 +136,10 @@ pub(super) fn mark(delivery: Delivery, plain: bool) -> String {
     if partly { format!("{sign} {}/{}", delivery.delivered, delivery.devices) } else { sign.to_owned() }
 }
 
-/// The sign of a state.
+/// The sign of a state. Where nothing is known nothing is claimed.
 pub(super) fn sign(state: DeliveryState) -> &'static str {
     match state {
+        DeliveryState::Unknown => "",
         DeliveryState::Queued => "…",
         DeliveryState::Stored => "⇡",
         DeliveryState::Delivered => "✓",
@@ -148,6 +149,7 @@ pub(super) fn sign(state: DeliveryState) -> &'static str {
 
 fn word(state: DeliveryState) -> &'static str {
     match state {
+        DeliveryState::Unknown => "",
         DeliveryState::Queued => "(queued)",
         DeliveryState::Stored => "(kept at a rendezvous)",
         DeliveryState::Delivered => "(delivered)",

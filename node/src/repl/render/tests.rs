@@ -94,6 +94,8 @@ fn our_messages_end_in_how_far_they_got() {
         assert_eq!(shown(&mine("hi", state), 80), format!("14:02 [43] me: hi {sign}\n"));
         assert_eq!(in_words(&mine("hi", state)), format!("14:02 [43] me: hi {word}\n"));
     }
+    assert_eq!(shown(&mine("hi", DeliveryState::Unknown), 80), "14:02 [43] me: hi\n");
+    assert_eq!(in_words(&mine("hi", DeliveryState::Unknown)), "14:02 [43] me: hi\n");
     let mut some = mine("hi", DeliveryState::Delivered);
     some.delivery = Some(Delivery { state: DeliveryState::Delivered, delivered: 2, devices: 3 });
     assert_eq!(shown(&some, 80), "14:02 [43] me: hi ✓ 2/3\n");

@@ -1,0 +1,269 @@
+//! Worlds in which a bare machine becomes a device of an account by its name and password, and has nothing of the past yet.
+//! A failing one prints its seed; `WORLD_SEED=n` runs that one alone.
+
+use hobnob_engine::command::{Code, Command, DeliveryState, MessageRef, Reply, Setting, Which};
+use hobnob_shared::text::Handle;
+use hobnob_tests::{
+    apart::outbox,
+    devices::{chat, have_the_same, name, send, who},
+    talk::{befriend, friends},
+    world::{NodeIndex, ServerIndex, World},
+};
+
+const ALICE: NodeIndex = 0;
+const BOB: NodeIndex = 1;
+const PHONE: NodeIndex = 2;
+const TABLET: NodeIndex = 3;
+const ROSA: ServerIndex = 0;
+
+/// Longer than a vault waits for more changes, with the time to write it.
+const VAULT_MS: u64 = 32_000;
+
+fn seeds(count: u64) -> std::ops::Range<u64> {
+    match std::env::var("WORLD_SEED").ok().and_then(|seed| seed.parse().ok()) {
+        Some(seed) => seed..seed + 1,
+        None => 0..count,
+    }
+}
+
+/// Alice and Bob, friends with names at a rendezvous. Phone and tablet are nobody's yet.
+fn alice_and_bob(seed: u64) -> World {
+    let mut world = World::new(seed, 4);
+    world.add_server();
+    befriend(&mut world, ALICE, BOB);
+    world.register(ALICE, ROSA);
+    world.register(BOB, ROSA);
+    world
+}
+
+fn done(world: &mut World, node: NodeIndex, command: Command) {
+    let seed = world.seed;
+    world.answer(node, command).unwrap_or_else(|refusal| panic!("seed {seed}: {refusal}"));
+}
+
+fn words(world: &mut World, node: NodeIndex, with: &Handle) -> Vec<String> {
+    chat(world, node, with).into_iter().map(|message| message.text).collect()
+}
+
+fn settings(world: &mut World, node: NodeIndex) -> Vec<Setting> {
+    match world.answer(node, Command::Settings { key: None }) {
+        Ok(Reply::Settings(settings)) => settings,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn set(world: &mut World, node: NodeIndex, key: &str, value: &str) {
+    done(world, node, Command::Set { key: key.into(), value: Some(value.into()) });
+}
+
+fn value(world: &mut World, node: NodeIndex, key: &str) -> Option<String> {
+    settings(world, node).into_iter().find(|setting| setting.key == key).map(|setting| setting.value)
+}
+
+/// A node becomes Alice's, and knows Bob.
+fn log_in(world: &mut World, node: NodeIndex) {
+    world.log_in_bare(node, ROSA, ALICE);
+    world.start(node);
+    let seed = world.seed;
+    assert!(world.run_until(60_000, |world| !friends(world, node).is_empty()), "seed {seed}: no friends");
+}
+
+fn rename(world: &mut World, node: NodeIndex, from: &str, to: &str) {
+    let (chat, alias) = (Handle::parse(from).unwrap(), Handle::parse(to).unwrap());
+    done(world, node, Command::Rename { chat, alias });
+}
+
+#[test]
+fn what_a_bare_machine_writes_before_the_history_is_there_stands_below_it() {
+    for seed in seeds(6) {
+        let mut world = alice_and_bob(seed);
+        for n in 0..100 {
+            send(&mut world, ALICE, &name(BOB), &format!("{n} of Alice"));
+            send(&mut world, BOB, &name(ALICE), &format!("{n} of Bob"));
+            world.run_for(100);
+        }
+        world.run_for(VAULT_MS);
+        // As much again, and the vault is not told of it.
+        world.crash_server(ROSA);
+        for n in 0..50 {
+            send(&mut world, BOB, &name(ALICE), &format!("{n} of Bob, later"));
+        }
+        world.run_for(5_000);
+        world.start_server(ROSA);
+        world.crash(ALICE);
+        world.crash(BOB);
+        log_in(&mut world, PHONE);
+        send(&mut world, PHONE, &name(BOB), "new one");
+        world.run_for(1_000);
+        send(&mut world, PHONE, &name(BOB), "new two");
+        world.run_for(1_000);
+        assert_eq!(words(&mut world, PHONE, &name(BOB)), ["new one", "new two"], "seed {seed}: nothing is there yet");
+        // Cut off in between, it is the same.
+        world.crash(PHONE);
+        world.heal();
+        let ends = vec![(ALICE, name(BOB)), (PHONE, name(BOB)), (BOB, name(ALICE))];
+        let is_same = |world: &mut World| have_the_same(world, &ends);
+        assert!(world.run_until(600_000, is_same), "seed {seed}: they do not agree");
+        let all = chat(&mut world, BOB, &name(ALICE));
+        let last: Vec<_> = all.iter().rev().take(2).map(|message| message.text.as_str()).collect();
+        assert_eq!((all.len(), last), (252, vec!["new two", "new one"]), "seed {seed}");
+        // What comes later stands below that, whoever writes it; and history is not marked as late.
+        for (node, with) in [(BOB, ALICE), (ALICE, BOB), (PHONE, BOB)] {
+            send(&mut world, node, &name(with), &format!("at last from {node}"));
+            world.run_for(2_000);
+        }
+        assert!(world.run_until(600_000, is_same), "seed {seed}: they do not agree at last");
+        let last: Vec<_> = words(&mut world, ALICE, &name(BOB)).split_off(252);
+        assert_eq!(last, ["at last from 1", "at last from 0", "at last from 2"], "seed {seed}");
+        let late = chat(&mut world, PHONE, &name(BOB)).into_iter().filter(|message| message.late).count();
+        assert_eq!(late, 0, "seed {seed}");
+    }
+}
+
+#[test]
+fn what_a_bare_machine_decides_before_it_hears_of_the_others_counts_more_than_what_they_decided_before() {
+    for seed in seeds(10) {
+        let mut world = alice_and_bob(seed);
+        // With a second device there is a conversation of Alice's own.
+        log_in(&mut world, TABLET);
+        world.run_for(5_000);
+        for n in 0..30 {
+            set(&mut world, ALICE, "alias.hi", &format!("/msg @bob {n}"));
+            rename(&mut world, ALICE, ["bob", "bobby"][n % 2], ["bobby", "bob"][n % 2]);
+        }
+        set(&mut world, ALICE, "theme", "light");
+        world.run_for(VAULT_MS);
+        [ALICE, TABLET, BOB].into_iter().for_each(|node| world.crash(node));
+        world.log_in_bare(PHONE, ROSA, ALICE);
+        // Nothing but what the login left is there: no word of the rendezvous, and none of Alice.
+        world.crash_server(ROSA);
+        world.start(PHONE);
+        set(&mut world, PHONE, "theme", "mono");
+        world.run_for(1_000);
+        world.start_server(ROSA);
+        let knows = |world: &mut World| who(world, PHONE).contains_key(&name(BOB));
+        assert!(world.run_until(600_000, knows), "seed {seed}: {:?}", who(&mut world, PHONE));
+        rename(&mut world, PHONE, "bob", "robert");
+        world.run_for(1_000);
+        world.heal();
+        let robert = Handle::parse("robert").unwrap();
+        let same = world.run_until(600_000, |world| {
+            who(world, ALICE) == who(world, PHONE)
+                && who(world, ALICE).contains_key(&robert)
+                && settings(world, ALICE) == settings(world, PHONE)
+                && value(world, ALICE, "theme").as_deref() == Some("mono")
+                && value(world, ALICE, "alias.hi").as_deref() == Some("/msg @bob 29")
+        });
+        let both = [ALICE, PHONE].map(|node| (who(&mut world, node), settings(&mut world, node)));
+        assert!(same, "seed {seed}: {both:#?}");
+    }
+}
+
+#[test]
+fn what_a_bare_machine_takes_from_an_old_vault_counts_less_than_what_others_decided_since() {
+    for seed in seeds(10) {
+        let mut world = alice_and_bob(seed);
+        // With a second device there is a conversation of Alice's own.
+        log_in(&mut world, TABLET);
+        set(&mut world, ALICE, "theme", "light");
+        world.run_for(VAULT_MS);
+        // The vault is not told of this.
+        world.crash_server(ROSA);
+        world.part(ALICE, TABLET);
+        set(&mut world, ALICE, "theme", "mono");
+        rename(&mut world, ALICE, "bob", "robert");
+        world.run_for(1_000);
+        world.crash(ALICE);
+        world.crash(TABLET);
+        world.start_server(ROSA);
+        log_in(&mut world, PHONE);
+        assert_eq!(value(&mut world, PHONE, "theme").as_deref(), Some("light"), "seed {seed}: as the vault says");
+        world.heal();
+        let robert = Handle::parse("robert").unwrap();
+        let same = world.run_until(600_000, |world| {
+            [ALICE, PHONE].into_iter().all(|node| {
+                who(world, node).contains_key(&robert) && value(world, node, "theme").as_deref() == Some("mono")
+            })
+        });
+        let both = [ALICE, PHONE].map(|node| (who(&mut world, node), value(&mut world, node, "theme")));
+        assert!(same, "seed {seed}: {both:#?}");
+    }
+}
+
+#[test]
+fn what_a_bare_machine_takes_from_an_old_vault_counts_less_than_what_nobody_was_told_yet() {
+    for seed in seeds(10) {
+        let mut world = alice_and_bob(seed);
+        set(&mut world, ALICE, "theme", "light");
+        world.run_for(VAULT_MS);
+        // The vault is not told of this, and there is no other device to be told.
+        world.crash_server(ROSA);
+        set(&mut world, ALICE, "theme", "mono");
+        rename(&mut world, ALICE, "bob", "robert");
+        world.run_for(1_000);
+        world.crash(ALICE);
+        world.start_server(ROSA);
+        log_in(&mut world, PHONE);
+        world.run_for(10_000);
+        if seed % 2 == 0 {
+            // What they tell each other goes by mail.
+            world.part(ALICE, PHONE);
+            world.calm();
+        } else {
+            world.heal();
+        }
+        let robert = Handle::parse("robert").unwrap();
+        let same = |world: &mut World| {
+            [ALICE, PHONE].into_iter().all(|node| {
+                who(world, node).contains_key(&robert) && value(world, node, "theme").as_deref() == Some("mono")
+            })
+        };
+        // A device that knows no mailbox of another tells it once a day where its own is.
+        let is_same = (0..30).any(|_| {
+            same(&mut world) || {
+                world.run_for(3_600_000);
+                false
+            }
+        });
+        let both = [ALICE, PHONE].map(|node| (who(&mut world, node), value(&mut world, node, "theme")));
+        assert!(is_same, "seed {seed}: {both:#?}");
+    }
+}
+
+#[test]
+fn what_another_machine_wrote_is_not_queued_here_though_nobody_has_said_yet_that_they_have_it() {
+    for seed in seeds(10) {
+        let mut world = alice_and_bob(seed);
+        send(&mut world, ALICE, &name(BOB), "delivered");
+        world.run_for(2_000);
+        world.crash(BOB);
+        send(&mut world, ALICE, &name(BOB), "kept");
+        // Longer than mail waits, so that it is with the rendezvous.
+        world.run_for(VAULT_MS);
+        log_in(&mut world, PHONE);
+        let states = |world: &mut World, node| -> Vec<DeliveryState> {
+            chat(world, node, &name(BOB)).into_iter().filter_map(|it| it.delivery).map(|it| it.state).collect()
+        };
+        let is_there = |world: &mut World| states(world, PHONE).len() == 2;
+        assert!(world.run_until(120_000, is_there), "seed {seed}: no history");
+        assert_eq!(states(&mut world, PHONE), [DeliveryState::Unknown; 2], "seed {seed}");
+        assert_eq!(states(&mut world, ALICE), [DeliveryState::Delivered, DeliveryState::Stored], "seed {seed}");
+        assert_eq!(outbox(&mut world, PHONE), [], "seed {seed}");
+        assert_eq!(friends(&mut world, PHONE)[0].queued, 0, "seed {seed}");
+        // Its own is queued; what is not here cannot be taken back.
+        send(&mut world, PHONE, &name(BOB), "of the phone");
+        world.run_for(1_000);
+        let waits = outbox(&mut world, PHONE);
+        assert_eq!((waits.len(), friends(&mut world, PHONE)[0].queued), (1, 1), "seed {seed}");
+        assert_eq!(waits[0].message.text, "of the phone", "seed {seed}");
+        for (back, text) in [(2, "kept"), (3, "delivered")] {
+            let which = Which { chat: Some(name(BOB)), message: MessageRef::Last(back) };
+            let refused = world.answer(PHONE, Command::OutboxCancel { which }).unwrap_err();
+            assert_eq!(refused.code, Code::Conflict, "seed {seed}: {text}");
+            assert!(refused.message.contains("another device of yours"), "seed {seed}: {refused}");
+        }
+        world.heal();
+        let known = |world: &mut World| states(world, PHONE) == [DeliveryState::Delivered; 3];
+        assert!(world.run_until(600_000, known), "seed {seed}: {:?}", states(&mut world, PHONE));
+    }
+}
