@@ -34,6 +34,9 @@ pub(super) enum Failure {
     /// Metrics cannot be served.
     #[error("cannot serve metrics at {0}; choose another place with --metrics, or metrics = false in the config file")]
     Metrics(std::net::SocketAddr, #[source] std::io::Error),
+    /// The operator's commands could not reach the server.
+    #[error("cannot make the socket control.sock in {}; name another data folder with --data-dir", .0.display())]
+    Control(std::path::PathBuf, #[source] std::io::Error),
     /// The operating system said no.
     #[error("{0}")]
     Io(&'static str, #[source] std::io::Error),
@@ -45,6 +48,7 @@ impl Failure {
         match self {
             Self::Backup(_)
             | Self::Config(_)
+            | Self::Control(..)
             | Self::Folder(_)
             | Self::Keys(_)
             | Self::Refused(_)
