@@ -20,3 +20,4 @@ mod first_start;
 mod killed;
 mod operator;
 mod packaging;
+mod pages;
