@@ -217,12 +217,53 @@ fn digest(name: &Username) -> [u8; 32] {
 
 #[cfg(test)]
 mod tests {
+    use hobnob_shared::{
+        identity::{Binding, SignedBinding, keystore::Password},
+        opaque::ClientLogin,
+    };
     use rand_core::SeedableRng as _;
+    use serde_bytes::{ByteArray, ByteBuf};
+    use zeroize::Zeroizing;
 
     use super::*;
+    use crate::registry::view::{MemoryView, Records};
 
     #[test]
     fn there_is_a_record_to_read_for_a_name_that_is_not_there() {
         assert!(stand_in(&ServerSetup::generate(&mut ChaCha20Rng::seed_from_u64(1))).is_some());
+    }
+
+    /// How much randomness answering costs, in words: each step of OPAQUE draws its own.
+    fn drawn(passwords: &mut Passwords, view: &MemoryView, name: &str) -> u128 {
+        let mut records = Records::new();
+        let step = Step::new(1, view, &mut records);
+        let name = Username::parse(name.to_owned()).unwrap();
+        let mut rng = ChaCha20Rng::seed_from_u64(5);
+        let (_, request) = ClientLogin::start(&Password::new(Zeroizing::new("guess".into())), &mut rng).unwrap();
+        let source = Source::of("192.0.2.1".parse().unwrap());
+        let before = rng.get_word_pos();
+        let start = LoginStart { name, request };
+        passwords.begin_login(&step, &start, None, (source, &[7; 32]), &mut rng).unwrap();
+        rng.get_word_pos() - before
+    }
+
+    #[test]
+    fn no_step_of_opaque_is_left_out_for_a_name_that_is_not_there() {
+        let mut rng = ChaCha20Rng::seed_from_u64(1);
+        let keys = DeviceKeys::generate(&mut rng);
+        let mut passwords = Passwords::new(ServerSetup::generate(&mut rng), &keys);
+        let name = Username::parse("alice").unwrap();
+        let password = passwords.stand_in.clone().unwrap();
+        let mut view = MemoryView::default();
+        let mut records = Records::new();
+        let mut step = Step::new(1, &view, &mut records);
+        let claimed = Binding { name, server: [0; 32], account: AccountId::new([1; 32]), seq: 1, time_ms: 1 };
+        let signed = (ByteBuf::new(), ByteArray::new([0; 64]), ByteArray::new([0; 64]));
+        name::bind(&mut step, &claimed, SignedBinding::from(signed), password).unwrap();
+        step.keep();
+        view.apply(&records);
+        let (known, unknown) = (drawn(&mut passwords, &view, "alice"), drawn(&mut passwords, &view, "nobody"));
+        // Two nonces of 32 bytes and an ephemeral key at least; and what stands in for a record on top.
+        assert!(known >= 3 * 8 && unknown >= known, "{known} words for a known name, {unknown} for an unknown one");
     }
 }
