@@ -1,5 +1,7 @@
 //! What an account says of itself: its newest record, certificates, bundles; and when it was last here.
 
+use std::collections::BTreeSet;
+
 use hobnob_shared::{
     id::{AccountId, DeviceId},
     identity::{AccountRecord, SignedBundle, SignedCertificate, SignedRecord},
@@ -49,6 +51,12 @@ impl AccountRow {
     /// Whether the account stands by a device.
     pub(crate) fn lists(&self, certificate_hash: &[u8; 32], device: &DeviceId) -> bool {
         self.devices.iter().any(|hash| **hash == *certificate_hash) && !self.revoked.contains(device)
+    }
+
+    /// The devices that showed their certificates, which are those that strangers hear of.
+    pub(crate) fn known_devices(&self) -> BTreeSet<DeviceId> {
+        let certificates = self.certificates.iter().filter_map(|signed| signed.verify().ok());
+        certificates.map(|certificate| certificate.device).collect()
     }
 
     /// Record and certificates.
@@ -140,6 +148,8 @@ pub(crate) fn release(step: &mut Step<'_>, account: &AccountId) -> Served<()> {
     for certificate in row.certificates.iter().filter_map(|signed| signed.verify().ok()) {
         remove_device(step, account, &certificate.device)?;
     }
+    // A device may have had mailboxes here without ever having shown its certificate to us.
+    mailbox::delete_all(step, account)?;
     knock::delete_all(step, account)?;
     vault::remove(step, account)?;
     name::remove(step, &row.name)?;
