@@ -177,6 +177,7 @@ impl Registry {
         match input {
             Input::Opened { session, caller, source, binding } => {
                 self.sessions.on_opened(session, caller, source, binding);
+                self.presence.on_opened(session, source, now_ms);
                 self.on_opened(session, now_ms, view, work);
             }
             Input::Frame { session, id, frame } => self.on_frame(session, id, frame, now_ms, view, work),
@@ -199,7 +200,6 @@ impl Registry {
     }
 
     fn on_opened(&mut self, session: SessionId, now_ms: u64, view: &dyn View, work: &mut Work) {
-        self.presence.on_opened(session, now_ms);
         let mut step = Step::new(now_ms, view, &mut work.records);
         match self.greet(session, &mut step) {
             Ok(envelopes) => {
