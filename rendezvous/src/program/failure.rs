@@ -37,6 +37,11 @@ pub(super) enum Failure {
     /// The operator's commands could not reach the server.
     #[error("cannot make the socket control.sock in {}; name another data folder with --data-dir", .0.display())]
     Control(std::path::PathBuf, #[source] std::io::Error),
+    /// The thread that serves has ended by itself.
+    #[error(
+        "the server has a fault and serves no more; what it acknowledged is stored: start it again, and report this"
+    )]
+    Ended,
     /// The operating system said no.
     #[error("{0}")]
     Io(&'static str, #[source] std::io::Error),
@@ -54,7 +59,7 @@ impl Failure {
             | Self::Refused(_)
             | Self::Store(_)
             | Self::Fault(_) => 1,
-            Self::Io(..) => 2,
+            Self::Io(..) | Self::Ended => 2,
             Self::Start(_) | Self::Metrics(..) => 3,
             Self::Lock(LockError::InUse(_)) => 8,
             Self::Lock(LockError::Io(_)) => 1,

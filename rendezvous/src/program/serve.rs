@@ -53,6 +53,8 @@ async fn run(flags: &Flags, config: Config, prepared: Prepared, output: &Output)
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
             _ = hang_up.recv() => reload(flags, &server).await,
+            // Whoever started us starts us again.
+            () = server.ended() => return Err(Failure::Ended),
         }
     }
     tracing::info!("stopping");

@@ -202,6 +202,11 @@ impl Server {
         Control { hub: self.hub.clone(), secrets: Arc::new(secrets), metrics: self.metrics.clone() }
     }
 
+    /// Waits until nobody serves any more without having been told to stop, which is a fault of ours.
+    pub async fn ended(&self) {
+        self.hub.closed().await;
+    }
+
     /// Ends every session politely, stores what was accepted, and stops.
     pub async fn stop(self) {
         let _ = self.hub.send(Message::Order(Order::CloseAll)).await;

@@ -146,11 +146,15 @@ pub(crate) async fn run(mut swarm: Swarm<Behaviour>, context: Context, mut stop:
             _ = &mut stop, if !is_stopping => is_stopping = true,
             Some(_) = sessions.join_next() => {}
             event = swarm.select_next_some() => {
-                if let SwarmEvent::Behaviour(BehaviourEvent::Streams(Inbound { peer, source, stream })) = event
+                if let SwarmEvent::Behaviour(BehaviourEvent::Streams(Inbound { peer, source, stream, live })) = event
                     && !is_stopping
                 {
                     let opening = Opening { stream, peer: peer.to_bytes(), source, context: context.clone() };
-                    sessions.spawn(session::run(opening));
+                    let session = session::run(opening);
+                    sessions.spawn(async move {
+                        session.await;
+                        drop(live);
+                    });
                 }
             }
         }
