@@ -55,8 +55,8 @@ impl AccountRow {
 
     /// The devices that showed their certificates, which are those that strangers hear of.
     pub(crate) fn known_devices(&self) -> BTreeSet<DeviceId> {
-        let certificates = self.certificates.iter().filter_map(|signed| signed.verify().ok());
-        certificates.map(|certificate| certificate.device).collect()
+        // They were verified when they came.
+        self.certificates.iter().filter_map(|signed| signed.claimed_device().ok()).collect()
     }
 
     /// Record and certificates.
@@ -145,8 +145,8 @@ pub(crate) fn touch(step: &mut Step<'_>, account: &AccountId, row: &AccountRow) 
 /// Removes an account and all that is kept for it.
 pub(crate) fn release(step: &mut Step<'_>, account: &AccountId) -> Served<()> {
     let row = get(step, account)?.ok_or(ErrorCode::Denied)?;
-    for certificate in row.certificates.iter().filter_map(|signed| signed.verify().ok()) {
-        remove_device(step, account, &certificate.device)?;
+    for device in row.known_devices() {
+        remove_device(step, account, &device)?;
     }
     // A device may have had mailboxes here without ever having shown its certificate to us.
     mailbox::delete_all(step, account)?;
@@ -198,22 +198,36 @@ fn apply(
         row.revoked = record.revoked.iter().map(|(device, _)| *device).collect();
     }
     let before = std::mem::take(&mut row.certificates);
-    for signed in before.into_iter().chain(payload.certificates) {
-        let certificate = signed.verify().map_err(|_| ErrorCode::Malformed)?;
-        if certificate.account != *account {
-            return Err(ErrorCode::Denied.into());
+    let before = before.into_iter().map(|signed| (signed, true));
+    for (signed, is_verified) in before.chain(payload.certificates.into_iter().map(|signed| (signed, false))) {
+        if row.certificates.contains(&signed) {
+            continue;
         }
-        if !row.lists(&signed.hash(), &certificate.device) {
-            remove_device(step, account, &certificate.device)?;
-        } else if !row.certificates.contains(&signed) && row.certificates.len() < MAX_DEVICES {
+        let device = if is_verified { claimed(&signed)? } else { verified(account, &signed)? };
+        if !row.lists(&signed.hash(), &device) {
+            remove_device(step, account, &device)?;
+        } else if row.certificates.len() < MAX_DEVICES {
             row.certificates.push(signed);
         }
     }
+    let devices = row.known_devices();
     for bundle in payload.bundles {
-        put_bundle(step, policy, account, &row, bundle)?;
+        put_bundle(step, policy, account, &devices, bundle)?;
     }
     step.put::<Accounts>(account, &row);
     Ok(())
+}
+
+/// The device of a certificate that was verified when it came: a device list is told often, and its signatures are the
+/// dearest of all that a frame can ask for.
+fn claimed(signed: &SignedCertificate) -> Served<DeviceId> {
+    signed.claimed_device().map_err(|_| ErrorCode::Malformed.into())
+}
+
+/// The device of a certificate that this account signed.
+fn verified(account: &AccountId, signed: &SignedCertificate) -> Served<DeviceId> {
+    let certificate = signed.verify().map_err(|_| ErrorCode::Malformed)?;
+    if certificate.account == *account { Ok(certificate.device) } else { Err(ErrorCode::Denied.into()) }
 }
 
 /// Takes a device's bundle, which strangers will be given: no tickets in it, and newer than the one before.
@@ -221,15 +235,14 @@ fn put_bundle(
     step: &mut Step<'_>,
     policy: &Policy,
     account: &AccountId,
-    row: &AccountRow,
+    devices: &BTreeSet<DeviceId>,
     signed: SignedBundle,
 ) -> Served<()> {
     if signed.bytes.len() > MAX_PUBLIC_BUNDLE_BYTES {
         return Err(ErrorCode::TooLarge.into());
     }
     let device = signed.claimed_device().map_err(|_| ErrorCode::Malformed)?;
-    let certificates = row.certificates.iter().filter_map(|signed| signed.verify().ok());
-    if !certificates.into_iter().any(|certificate| certificate.device == device) {
+    if !devices.contains(&device) {
         return Err(ErrorCode::Denied.into());
     }
     let bundle = signed.verify(&device).map_err(|_| ErrorCode::Malformed)?;

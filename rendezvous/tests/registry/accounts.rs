@@ -1,9 +1,12 @@
-use hobnob_rendezvous::registry::{Caller, view::TableId};
+use hobnob_rendezvous::registry::{
+    Caller,
+    view::{Records, TableId, View as _},
+};
 use hobnob_shared::{
     id::MailboxId,
     identity::{Bundle, DeviceKeys, Ticket},
     wire::{
-        ErrorCode,
+        AccountPayload, ErrorCode,
         rendezvous::{BoxPut, DepositToken, Envelope, MailPut, NameSet, SealedVault, ServerFrame, VaultPut},
     },
 };
@@ -88,6 +91,22 @@ fn a_released_account_leaves_nothing_also_of_a_device_that_showed_no_certificate
         assert!(is_kept || world.view.count(table) == 0, "{table:?} holds something of it");
     }
     assert_eq!(world.registry.totals(&world.view).unwrap().bytes, 0);
+}
+
+#[test]
+fn what_was_verified_when_it_came_costs_nothing_again() {
+    let mut world = World::new();
+    let mut alice = Person::new("alice", 1);
+    let session = world.join(&mut alice);
+    // Only whoever verifies it again would see that this signature is broken now.
+    let key = alice.account.id().as_bytes().to_vec();
+    let mut row = world.view.get(TableId::Accounts, &key).unwrap().unwrap();
+    let signature = alice.certificate().signature;
+    let at = row.windows(64).position(|part| part == signature).unwrap();
+    row[at] ^= 1;
+    world.view.apply(&Records::from([((TableId::Accounts, key), Some(row))]));
+    let payload = AccountPayload { records: vec![], certificates: vec![], bundles: vec![alice.bundle(5)] };
+    world.done(session, ServerFrame::AccountPut(payload));
 }
 
 #[test]
