@@ -9,6 +9,7 @@ use std::{
 };
 
 use futures::StreamExt as _;
+use hobnob_muxer::{Bounds, Yamux};
 use libp2p::{
     Multiaddr, PeerId, Swarm, Transport as _,
     core::{multiaddr::Protocol, muxing::StreamMuxerBox, upgrade::Version},
@@ -24,7 +25,6 @@ use super::{
     boxed::Boxed,
     door::Door,
     limits::Shared,
-    muxer::Yamux,
     session::{self, Context, Opening},
     streams::{Inbound, Streams},
 };
@@ -38,6 +38,11 @@ const IDLE: Duration = Duration::from_secs(30);
 
 /// Identify is of use when a connection begins; repeating it is not.
 const IDENTIFY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Streams: two sessions while one replaces the other, identify both ways, ping, what just ends. Thousands of connections
+/// have little to say, so no window grows.
+const MUXER: Bounds =
+    Bounds { streams: 8, untaken: 8, frame_bytes: 16 * 1024, close: Duration::from_secs(2), measures: false };
 
 /// All connections close in so long.
 const CLOSE: Duration = Duration::from_secs(3);
@@ -67,7 +72,7 @@ pub(crate) fn build(
     let transport = tcp::tokio::Transport::new(tcp::Config::default().nodelay(true))
         .upgrade(Version::V1Lazy)
         .authenticate(noise::Config::new(&key).map_err(|error| setup(&error))?)
-        .multiplex(Yamux::new())
+        .multiplex(Yamux::new(MUXER))
         .timeout(UPGRADE)
         .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)))
         .boxed();
