@@ -20,7 +20,7 @@ mod common;
 use std::time::Instant;
 
 use hobnob_rendezvous::{
-    keys::ServerKeys,
+    keys::open_or_begin,
     registry::{Caller, Input, Registry, SessionId, Source, Work},
     store::Store,
 };
@@ -41,8 +41,7 @@ fn main() {
     let dir = tempfile::tempdir().unwrap();
     let mut people = people(1_000);
     register(dir.path(), &mut people);
-    let mut store = Store::open(&dir.path().join("data")).unwrap();
-    let keys = ServerKeys::open(&dir.path().join("data"), &mut store, false).unwrap();
+    let (mut store, keys) = open_or_begin(&dir.path().join("data")).unwrap();
     let mut registry = Registry::new(keys.device, keys.opaque, easy(), [1; 32]);
     let mut nobody: Vec<Person> = (0..1_000).map(|n| Person::new(&format!("nobody_{n}"), 90_000 + n)).collect();
     let (mut known, mut unknown) = (Vec::new(), Vec::new());

@@ -19,7 +19,7 @@ mod common;
 use std::{path::Path, process::Command, time::Instant};
 
 use hobnob_rendezvous::{
-    keys::ServerKeys,
+    keys::open_or_begin,
     registry::{
         Caller, Input, Policy, Registry, SessionId, Source, Work,
         view::{Records, TableId, View as _},
@@ -78,8 +78,7 @@ fn run(dir: &Path, names: usize) -> (f64, f64, f64) {
 }
 
 fn measure(dir: &Path, names: usize) {
-    let mut store = Store::open(&dir.join("data")).unwrap();
-    let keys = ServerKeys::open(&dir.join("data"), &mut store, false).unwrap();
+    let (mut store, keys) = open_or_begin(&dir.join("data")).unwrap();
     let policy = Policy { lookups_per_hour: u32::MAX, ..easy() };
     let mut registry = Registry::new(keys.device, keys.opaque, policy, [1; 32]);
     let (mut random, now_ms, session) = (rng(3), now_ms(), SessionId(1));

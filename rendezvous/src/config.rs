@@ -208,9 +208,12 @@ fn parse_log(text: Option<&str>) -> Result<tracing::Level, ConfigError> {
 
 fn limits(file: &FileLimits) -> Limits {
     let default = Limits::default();
+    let connections_per_source = file.connections_per_source.unwrap_or(default.connections_per_source);
     Limits {
         connections: file.connections.unwrap_or(default.connections),
-        connections_per_source: file.connections_per_source.unwrap_or(default.connections_per_source),
+        connections_per_source,
+        // A quarter of them at once, as by default.
+        pending_connections_per_source: (connections_per_source / 4).max(1),
         new_connections_per_source: file.new_connections_per_source.unwrap_or(default.new_connections_per_source),
         connections_per_peer: file.connections_per_peer.unwrap_or(default.connections_per_peer),
         burst_frames: file.burst_frames.unwrap_or(default.burst_frames),

@@ -11,7 +11,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng as _, SeedableRng as _};
 use zeroize::Zeroizing;
 
-use crate::store::{OpenError, Secrets, Store, finish, private};
+use crate::store::{FILE, OpenError, Secrets, Store, finish, private};
 
 /// Name of the file with the keys: for signatures and sessions (64 bytes), then for the transport (32).
 pub const KEYS_FILE: &str = "keys";
@@ -40,9 +40,16 @@ pub enum KeysError {
     Damaged(&'static str),
     /// One is there and the other is not.
     #[error(
-        "the data folder holds a database but no file {0}; put it back from a backup, or names and passwords are lost"
+        "the data folder holds a database but no file {0}; put it back, or a backup in the place of {FILE}; to begin anew, \
+         without anybody's name, move {FILE}, {KEYS_FILE} and {OPAQUE_FILE} away"
     )]
     Missing(&'static str),
+    /// A backup lies beside the secrets of another server.
+    #[error(
+        "{FILE} is a backup of another server than the file {0} is of; move {KEYS_FILE} and {OPAQUE_FILE} away to go on \
+         with the backup's"
+    )]
+    Another(&'static str),
     /// The database, looked at for a backup's secrets.
     #[error(transparent)]
     Store(#[from] OpenError),
@@ -60,18 +67,10 @@ impl ServerKeys {
         Self { opaque: ServerSetup::generate(rng), device, transport }
     }
 
-    /// Reads them from `dir`; takes them out of a database that is a backup; makes them where the database is new.
-    pub fn open(dir: &Path, store: &mut Store, is_new: bool) -> Result<Self, KeysError> {
+    /// Reads them from `dir`; takes them out of a database that is new or a backup first.
+    pub fn open(dir: &Path, store: &mut Store) -> Result<Self, KeysError> {
         for name in [KEYS_FILE, OPAQUE_FILE] {
-            if !dir.join(name).exists() {
-                store.take_secret(name, |bytes| write(dir, name, bytes))?;
-            }
-        }
-        if is_new && !dir.join(KEYS_FILE).exists() && !dir.join(OPAQUE_FILE).exists() {
-            let made = Self::generate(&mut random().map_err(|error| KeysError::Io(KEYS_FILE, error))?);
-            for secret in made.secrets() {
-                write(dir, secret.name, &secret.bytes).map_err(|error| KeysError::Io(secret.name, error))?;
-            }
+            store.take_secret(name, |bytes| keep(dir, name, bytes))?;
         }
         let (keys, opaque) = (read(dir, KEYS_FILE)?, read(dir, OPAQUE_FILE)?);
         let (device, transport) = split(&keys).ok_or(KeysError::Damaged(KEYS_FILE))?;
@@ -90,11 +89,28 @@ impl ServerKeys {
     }
 }
 
+/// Opens the server in `dir`; begins one where there is no database.
+pub fn open_or_begin(dir: &Path) -> Result<(Store, ServerKeys), KeysError> {
+    let mut store = if dir.join(FILE).try_exists().map_err(OpenError::Io)? {
+        Store::open(dir)?
+    } else {
+        let made = ServerKeys::generate(&mut random().map_err(|error| KeysError::Io(KEYS_FILE, error))?);
+        Store::begin(dir, &made.secrets())?
+    };
+    let keys = ServerKeys::open(dir, &mut store)?;
+    Ok((store, keys))
+}
+
 /// A generator with a seed of the operating system's.
 pub fn random() -> io::Result<ChaCha20Rng> {
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).map_err(io::Error::other)?;
     Ok(ChaCha20Rng::from_seed(seed))
+}
+
+/// Whether the file of a secret in `dir` holds what it should.
+pub(crate) fn check(dir: &Path, secret: &Secrets) -> Result<(), KeysError> {
+    if *read(dir, secret.name)? == *secret.bytes { Ok(()) } else { Err(KeysError::Damaged(secret.name)) }
 }
 
 fn split(bytes: &[u8]) -> Option<(DeviceKeys, Zeroizing<[u8; 32]>)> {
@@ -114,6 +130,16 @@ fn read(dir: &Path, name: &'static str) -> Result<Zeroizing<Vec<u8>>, KeysError>
     // No secret file of ours is longer.
     file.take(1024).read_to_end(&mut bytes).map_err(|error| KeysError::Io(name, error))?;
     Ok(bytes)
+}
+
+/// Makes the file of a secret that comes out of a database; one that is there must hold the same.
+fn keep(dir: &Path, name: &'static str, bytes: &[u8]) -> Result<(), KeysError> {
+    match read(dir, name) {
+        Ok(there) if there.as_slice() == bytes => Ok(()),
+        Ok(_) => Err(KeysError::Another(name)),
+        Err(KeysError::Missing(_)) => write(dir, name, bytes).map_err(|error| KeysError::Io(name, error)),
+        Err(error) => Err(error),
+    }
 }
 
 /// The file has its name only when it is complete.

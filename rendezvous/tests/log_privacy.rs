@@ -26,9 +26,8 @@ use cast::{
     flows::{join, log_in},
 };
 use hobnob_rendezvous::{
-    keys::ServerKeys,
+    keys::open_or_begin,
     server::{Limits, Setup, start},
-    store::Store,
 };
 use hobnob_shared::wire::rendezvous::{NameGet, ServerFrame};
 use tracing_subscriber::fmt::MakeWriter;
@@ -59,8 +58,7 @@ async fn no_name_key_or_address_is_logged() {
     let filter = "off,hobnob_rendezvous=trace,hobnob_shared=trace";
     tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(lines.clone()).init();
     let dir = tempfile::tempdir().unwrap();
-    let mut store = Store::open(dir.path()).unwrap();
-    let keys = ServerKeys::open(dir.path(), &mut store, true).unwrap();
+    let (store, keys) = open_or_begin(dir.path()).unwrap();
     let listen = vec!["/ip4/127.0.0.1/tcp/0".parse().unwrap()];
     let setup = Setup { keys, store, listen, limits: Limits::default(), policy: easy() };
     let server = start(setup).await.unwrap();

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::{
     driver::{Home, Running},
-    house::{House, Neighbours, hear, home, leave, line, start, wait_up},
+    house::{House, Neighbours, hear, home, line, start, wait_up},
 };
 
 /// Becomes a device of Alice's account, and tells the rendezvous.

@@ -1,10 +1,9 @@
 //! The rendezvous: the real server, on a thread of this process, on loopback, at any port.
 
 use hobnob_rendezvous::{
-    keys::ServerKeys,
+    keys::open_or_begin,
     registry::Policy,
     server::{Limits, Server, Setup, start},
-    store::Store,
 };
 use hobnob_shared::{rendezvous::RegistrationCode, wire::rendezvous::Registration};
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
@@ -44,9 +43,7 @@ impl Rosa {
 
     fn start(&mut self, listen: &str) {
         let dir = self.dir.path();
-        let is_new = !dir.join(hobnob_rendezvous::store::FILE).exists();
-        let mut store = Store::open(dir).unwrap();
-        let keys = ServerKeys::open(dir, &mut store, is_new).unwrap();
+        let (store, keys) = open_or_begin(dir).unwrap();
         let (limits, policy, listen) = (Limits::default(), self.policy.clone(), vec![listen.parse().unwrap()]);
         let server = self.runtime.block_on(start(Setup { keys, store, listen, limits, policy })).unwrap();
         let place = server.addresses()[0].to_string();

@@ -3,10 +3,10 @@
 use std::{path::Path, time::Duration};
 
 use hobnob_rendezvous::{
-    keys::ServerKeys,
+    keys::open_or_begin,
     registry::{Policy, view::TableId},
     server::{Limits, Server, Setup, start},
-    store::{FILE, Store},
+    store::Store,
 };
 use hobnob_shared::{rendezvous::Address, wire::rendezvous::Registration};
 use tempfile::TempDir;
@@ -63,9 +63,7 @@ impl House {
 }
 
 async fn serve(dir: &Path, listen: &str) -> Server {
-    let is_new = !dir.join(FILE).exists();
-    let mut store = Store::open(dir).expect("ours to set up");
-    let keys = ServerKeys::open(dir, &mut store, is_new).expect("ours to set up");
+    let (store, keys) = open_or_begin(dir).expect("ours to set up");
     let policy = Policy { registration: Registration::Open { pow_bits: 4 }, knock_bits: 10, ..Policy::default() };
     let listen = vec![listen.parse().expect("ours to set up")];
     start(Setup { keys, store, listen, limits: Limits::default(), policy }).await.expect("ours to set up")

@@ -21,7 +21,6 @@ mod lan;
 mod limit;
 mod link;
 mod listening;
-mod muxer;
 mod streams;
 mod swarm;
 mod task;

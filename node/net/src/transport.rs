@@ -1,7 +1,8 @@
 //! From an address to an encrypted, multiplexed connection: TCP, names, Noise, yamux.
 
-use std::io;
+use std::{io, time::Duration};
 
+use hobnob_muxer::{Bounds, Yamux};
 use libp2p::{
     PeerId, Transport as _,
     core::{
@@ -12,10 +13,16 @@ use libp2p::{
     dns, identity, noise, tcp,
 };
 
-use crate::{NetError, NetWarning, Times, greeting::Greeted, muxer::Yamux};
+use crate::{NetError, NetWarning, Times, greeting::Greeted};
 
 /// What the swarm gets: who is at the other end, and the streams with it.
 pub(crate) type Connected = Boxed<(PeerId, StreamMuxerBox)>;
+
+/// Streams: 8 links that the peer opened, some of ours, identify, ping, and what is just ending. A chunk with its length
+/// fits in one frame.
+fn bounds(close: Duration) -> Bounds {
+    Bounds { streams: 24, untaken: 8, frame_bytes: 32 * 1024, close, measures: true }
+}
 
 /// Builds the transport. Without a usable resolver configuration names cannot be dialled, and a warning says so.
 pub(crate) fn build(key: &identity::Keypair, times: &Times) -> Result<(Connected, Option<NetWarning>), NetError> {
@@ -33,7 +40,7 @@ pub(crate) fn build(key: &identity::Keypair, times: &Times) -> Result<(Connected
         .map(|socket, _| Greeted::new(socket))
         .upgrade(Version::V1Lazy)
         .authenticate(noise)
-        .multiplex(Yamux::new(times.close))
+        .multiplex(Yamux::new(bounds(times.close)))
         .timeout(times.upgrade)
         .map_err(|error| match error {
             TransportTimeoutError::Timeout => io::Error::from(io::ErrorKind::TimedOut),

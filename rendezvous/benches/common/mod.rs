@@ -11,9 +11,8 @@ use std::{
 };
 
 use hobnob_rendezvous::{
-    keys::ServerKeys,
+    keys::open_or_begin,
     registry::{Caller, Input, Registry, SessionId, Source, Work},
-    store::Store,
 };
 use hobnob_shared::{
     rendezvous::Address,
@@ -79,8 +78,7 @@ pub fn stay_on_core(core: usize) {
 
 /// Registers people straight into the database in `dir`, without a network and with little to compute.
 pub fn register(dir: &Path, people: &mut [Person]) {
-    let mut store = Store::open(&dir.join("data")).unwrap();
-    let keys = ServerKeys::open(&dir.join("data"), &mut store, true).unwrap();
+    let (mut store, keys) = open_or_begin(&dir.join("data")).unwrap();
     let (x25519, signing) = (keys.device.x25519_public(), *keys.device.id().as_bytes());
     let now_ms = now_ms();
     let mut registry = Registry::new(keys.device, keys.opaque, easy(), [1; 32]);

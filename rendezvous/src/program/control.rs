@@ -1,10 +1,11 @@
-//! How `stats`, `backup` and `invite` reach a server that runs: a socket in its data folder, which only its owner can
+//! How `check`, `stats`, `backup` and `invite` reach a server that runs: a socket in its data folder, which only its owner can
 //! enter. One line of JSON there, one line back.
 
 use std::{
     io::{self, BufRead as _, BufReader, Read as _, Write as _},
     os::unix::net::UnixStream,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -13,12 +14,14 @@ use serde::{Deserialize, Serialize};
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _},
     net::UnixListener,
+    time::{sleep, timeout},
 };
 
-use crate::{keys::random, server::Control};
-
-/// Name of the socket in the data folder.
-const FILE: &str = "control.sock";
+use crate::{
+    keys::random,
+    server::Control,
+    store::{CONTROL_FILE, Target},
+};
 
 /// Longest line, in bytes: a path and some words.
 const MAX_LINE_BYTES: u64 = 16 * 1024;
@@ -26,12 +29,16 @@ const MAX_LINE_BYTES: u64 = 16 * 1024;
 /// Somebody who connects and says nothing is not waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Between two tries to take a connection, where that fails.
+pub(super) const BREATH: Duration = Duration::from_millis(100);
+
 /// What may be asked.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Ask {
     Stats,
-    Backup(PathBuf),
+    Backup { path: PathBuf, replaces: bool },
+    Check,
     Invite,
 }
 
@@ -58,7 +65,7 @@ pub(super) struct Stats {
 
 /// Asks the server that runs in `dir`; `None` when none does.
 pub(super) fn ask(dir: &Path, ask: &Ask) -> io::Result<Option<Told>> {
-    let Ok(mut stream) = UnixStream::connect(dir.join(FILE)) else { return Ok(None) };
+    let Ok(mut stream) = UnixStream::connect(dir.join(CONTROL_FILE)) else { return Ok(None) };
     let mut line = serde_json::to_string(ask).map_err(io::Error::other)?;
     line.push('\n');
     stream.write_all(line.as_bytes())?;
@@ -67,25 +74,35 @@ pub(super) fn ask(dir: &Path, ask: &Ask) -> io::Result<Option<Told>> {
     serde_json::from_str(&answer).map(Some).map_err(io::Error::other)
 }
 
-/// Answers whoever asks, until dropped.
-pub(super) async fn answer(dir: PathBuf, control: Control) -> io::Result<()> {
-    let path = dir.join(FILE);
+/// Makes the socket.
+pub(super) fn listen(dir: &Path) -> io::Result<UnixListener> {
+    let path = dir.join(CONTROL_FILE);
     // The folder is locked, so a socket that is there is a dead server's.
     let _ = std::fs::remove_file(&path);
-    let listener = UnixListener::bind(&path)?;
+    UnixListener::bind(&path)
+}
+
+/// Answers whoever asks, until dropped.
+pub(super) async fn answer(listener: UnixListener, dir: PathBuf, control: Control) {
+    let dir: Arc<Path> = dir.into();
     loop {
-        let (stream, _) = listener.accept().await?;
+        let Ok((stream, _)) = listener.accept().await else {
+            // No file is left, most likely. Others close theirs.
+            sleep(BREATH).await;
+            continue;
+        };
+        let dir = dir.clone();
         let control = control.clone();
         tokio::spawn(async move {
             let mut stream = tokio::io::BufStream::new(stream);
             let mut line = String::new();
             let mut bounded = (&mut stream).take(MAX_LINE_BYTES);
             let read = bounded.read_line(&mut line);
-            if !matches!(tokio::time::timeout(PATIENCE, read).await, Ok(Ok(1..))) {
+            if !matches!(timeout(PATIENCE, read).await, Ok(Ok(1..))) {
                 return;
             }
             let told = match serde_json::from_str(&line) {
-                Ok(ask) => serve(ask, &control).await,
+                Ok(ask) => serve(ask, &dir, &control).await,
                 Err(error) => Told::Refused(error.to_string()),
             };
             let mut answer = serde_json::to_string(&told).unwrap_or_default();
@@ -97,7 +114,7 @@ pub(super) async fn answer(dir: PathBuf, control: Control) -> io::Result<()> {
     }
 }
 
-async fn serve(ask: Ask, control: &Control) -> Told {
+async fn serve(ask: Ask, dir: &Path, control: &Control) -> Told {
     let told = match ask {
         Ask::Stats => control.totals().await.map(|totals| {
             Told::Stats(Stats {
@@ -109,7 +126,8 @@ async fn serve(ask: Ask, control: &Control) -> Told {
                 bytes: totals.bytes,
             })
         }),
-        Ask::Backup(path) => control.back_up(path).await.map(|()| Told::Done),
+        Ask::Backup { path, replaces } => control.back_up(Target { path, replaces }).await.map(|()| Told::Done),
+        Ask::Check => control.check(dir).await.map(|()| Told::Done),
         Ask::Invite => match random() {
             Ok(mut rng) => {
                 let code = RegistrationCode::generate(&mut rng);

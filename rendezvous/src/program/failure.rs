@@ -34,6 +34,14 @@ pub(super) enum Failure {
     /// Metrics cannot be served.
     #[error("cannot serve metrics at {0}; choose another place with --metrics, or metrics = false in the config file")]
     Metrics(std::net::SocketAddr, #[source] std::io::Error),
+    /// The operator's commands could not reach the server.
+    #[error("cannot make the socket control.sock in {}; name another data folder with --data-dir", .0.display())]
+    Control(std::path::PathBuf, #[source] std::io::Error),
+    /// The thread that serves has ended by itself.
+    #[error(
+        "the server has a fault and serves no more; what it acknowledged is stored: start it again, and report this"
+    )]
+    Ended,
     /// The operating system said no.
     #[error("{0}")]
     Io(&'static str, #[source] std::io::Error),
@@ -45,12 +53,13 @@ impl Failure {
         match self {
             Self::Backup(_)
             | Self::Config(_)
+            | Self::Control(..)
             | Self::Folder(_)
             | Self::Keys(_)
             | Self::Refused(_)
             | Self::Store(_)
             | Self::Fault(_) => 1,
-            Self::Io(..) => 2,
+            Self::Io(..) | Self::Ended => 2,
             Self::Start(_) | Self::Metrics(..) => 3,
             Self::Lock(LockError::InUse(_)) => 8,
             Self::Lock(LockError::Io(_)) => 1,

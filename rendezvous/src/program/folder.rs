@@ -8,7 +8,7 @@ use std::{
 
 use super::Failure;
 use crate::{
-    keys::{KEYS_FILE, OPAQUE_FILE, ServerKeys},
+    keys::{KEYS_FILE, OPAQUE_FILE, ServerKeys, random},
     store::{DataLock, FILE, Store},
 };
 
@@ -49,20 +49,47 @@ pub(super) enum FolderError {
     },
 }
 
+/// The folder, locked. Where there is no server yet, nothing of one was made.
+pub(super) struct Prepared {
+    dir: PathBuf,
+    /// Those of the server that is there, or of the one that begins.
+    pub(super) keys: ServerKeys,
+    store: Option<Store>,
+    lock: DataLock,
+}
+
 impl Folder {
-    /// Opens the server in `dir`; begins one where there is none.
-    pub(super) fn open(dir: &Path) -> Result<Self, Failure> {
+    /// Takes the folder `dir`, and opens the server in it, if there is one.
+    pub(super) fn prepare(dir: &Path) -> Result<Prepared, Failure> {
         let lock = DataLock::take(dir)?;
         make_private(dir)?;
-        let is_new = !holds_server(dir)?;
-        let mut store = Store::open(dir)?;
-        let keys = ServerKeys::open(dir, &mut store, is_new)?;
-        Ok(Self { store, keys, lock })
+        let (keys, store) = if holds_server(dir)? {
+            let mut store = Store::open(dir)?;
+            (ServerKeys::open(dir, &mut store)?, Some(store))
+        } else {
+            let mut rng = random().map_err(|error| Failure::Io("no randomness", error))?;
+            (ServerKeys::generate(&mut rng), None)
+        };
+        Ok(Prepared { dir: dir.to_owned(), keys, store, lock })
     }
 
     /// Opens the server in `dir`; where there is none, nothing is made.
     pub(super) fn open_existing(dir: &Path) -> Result<Self, Failure> {
-        if holds_server(dir)? { Self::open(dir) } else { Err(FolderError::NoServer(dir.to_owned()).into()) }
+        if holds_server(dir)? { Self::prepare(dir)?.open() } else { Err(FolderError::NoServer(dir.to_owned()).into()) }
+    }
+}
+
+impl Prepared {
+    /// The server in it; begins one where there is none. Its secrets come with the database, and then get their files, so
+    /// that the next start goes on from wherever this one is ended.
+    pub(super) fn open(self) -> Result<Folder, Failure> {
+        let Self { dir, keys, store, lock } = self;
+        let Some(store) = store else {
+            let mut store = Store::begin(&dir, &keys.secrets())?;
+            let keys = ServerKeys::open(&dir, &mut store)?;
+            return Ok(Folder { store, keys, lock });
+        };
+        Ok(Folder { store, keys, lock })
     }
 }
 

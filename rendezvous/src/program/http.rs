@@ -6,9 +6,10 @@ use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
     sync::Semaphore,
-    time::timeout,
+    time::{sleep, timeout},
 };
 
+use super::control::BREATH;
 use crate::server::Control;
 
 /// Longest request that is looked at, in bytes.
@@ -32,8 +33,11 @@ pub(super) async fn answer(listener: TcpListener, control: Control) {
     let places = Arc::new(Semaphore::new(AT_ONCE));
     loop {
         let Ok(place) = places.clone().acquire_owned().await else { return };
-        // A connection that broke before it was taken says nothing about the next.
-        let Ok((stream, _)) = listener.accept().await else { continue };
+        let Ok((stream, _)) = listener.accept().await else {
+            // It broke before it was taken, or no file is left until others close theirs.
+            sleep(BREATH).await;
+            continue;
+        };
         let control = control.clone();
         tokio::spawn(async move {
             // Slow or broken, it ends here.

@@ -49,15 +49,18 @@ Exit codes: 0 ok, 1 user error, 2 usage or internal, 3 network, 8 data folder in
 enum Act {
     /// Serve (the default)
     Serve,
-    /// Check settings, keys and every page of the database, and serve nothing
+    /// Check settings, keys and every page of the database, also while the server runs, and serve nothing
     Check,
     /// Say how much there is
     Stats,
     /// Write keys and database into FILE, also while the server runs; FILE is as secret as the server
     Backup {
-        /// Where to write it; a file that is there is replaced
+        /// Where to write it
         #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
         file: PathBuf,
+        /// Replace a file that is there
+        #[arg(long)]
+        force: bool,
     },
     /// Make a code that lets one account register, good for two weeks
     Invite,
@@ -97,7 +100,7 @@ fn run(cli: Cli, output: &Output) -> Result<(), Failure> {
         Act::Serve => serve::serve(&flags, config, output),
         Act::Check => offline::check(&config, output),
         Act::Stats => offline::stats(&config, output),
-        Act::Backup { file } => offline::back_up(&config, &file, output),
+        Act::Backup { file, force } => offline::back_up(&config, &file, force, output),
         Act::Invite => offline::invite(&config, output),
     }
 }

@@ -18,7 +18,7 @@ use crate::{
     config::Config,
     keys::random,
     registry::{code_records, stored},
-    store::write_backup,
+    store::{Target, write_backup},
 };
 
 fn ask_running(config: &Config, what: &Ask) -> Result<Option<Told>, Failure> {
@@ -29,21 +29,17 @@ fn ask_running(config: &Config, what: &Ask) -> Result<Option<Told>, Failure> {
 }
 
 pub(super) fn check(config: &Config, output: &Output) -> Result<(), Failure> {
-    if ask_running(config, &Ask::Stats)?.is_some() {
-        output.say(
-            "check",
-            json!({ "ok": true, "running": true }),
-            "the settings are right, and a server runs with this data",
-        );
-        return Ok(());
-    }
-    if !holds_server(&config.data_dir)? {
-        output.say("check", json!({ "ok": true, "new": true }), "the settings are right; the data folder is new");
-        return Ok(());
-    }
-    let mut offline = Folder::open_existing(&config.data_dir)?;
-    offline.store.check()?;
-    output.say("check", json!({ "ok": true }), "settings, keys and database are whole");
+    let is_running = ask_running(config, &Ask::Check)?.is_some();
+    let is_new = !is_running && !holds_server(&config.data_dir)?;
+    let text = if is_running {
+        "settings, keys and every page of the database are whole; the server goes on"
+    } else if is_new {
+        "the settings are right; the data folder holds no server yet"
+    } else {
+        Folder::open_existing(&config.data_dir)?.store.check()?;
+        "settings, keys and every page of the database are whole"
+    };
+    output.say("check", json!({ "ok": true, "running": is_running, "new": is_new }), text);
     Ok(())
 }
 
@@ -69,14 +65,15 @@ pub(super) fn stats(config: &Config, output: &Output) -> Result<(), Failure> {
     Ok(())
 }
 
-pub(super) fn back_up(config: &Config, file: &Path, output: &Output) -> Result<(), Failure> {
-    let file = absolute(file).map_err(|error| Failure::Io("the path cannot be resolved", error))?;
-    if ask_running(config, &Ask::Backup(file.clone()))?.is_none() {
-        let mut offline = Folder::open_existing(&config.data_dir)?;
-        write_backup(&offline.store.view()?, &offline.keys.secrets(), &file)?;
+pub(super) fn back_up(config: &Config, file: &Path, replaces: bool, output: &Output) -> Result<(), Failure> {
+    let path = absolute(file).map_err(|error| Failure::Io("the path cannot be resolved", error))?;
+    if ask_running(config, &Ask::Backup { path: path.clone(), replaces })?.is_none() {
+        let Folder { mut store, keys, lock: _lock } = Folder::open_existing(&config.data_dir)?;
+        let target = Target { path: path.clone(), replaces };
+        write_backup(&store.view()?, &keys.secrets(), store.dir(), &target)?;
     }
-    let text = format!("wrote {}; it holds the keys, so keep it as safe as the server", file.display());
-    output.say("backup", json!({ "path": file }), &text);
+    let text = format!("wrote {}; it holds the keys, so keep it as safe as the server", path.display());
+    output.say("backup", json!({ "path": path }), &text);
     Ok(())
 }
 

@@ -8,36 +8,42 @@ use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
-use super::{Failure, Output, control, folder::Folder, http};
+use super::{
+    Failure, Output, control,
+    folder::{Folder, Prepared},
+    http,
+};
 use crate::{
     config::{Config, Flags},
-    keys::ServerKeys,
-    server::{Server, Setup, start},
-    store::Store,
+    server::{Server, bind},
 };
 
 pub(super) fn serve(flags: &Flags, config: Config, output: &Output) -> Result<(), Failure> {
     start_logging(config.log);
     raise_file_limit(config.limits.connections);
-    let Folder { store, keys, lock: _lock } = Folder::open(&config.data_dir)?;
+    let prepared = Folder::prepare(&config.data_dir)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::Io("the runtime cannot be started", error))?;
-    runtime.block_on(run(flags, config, keys, store, output))
+    runtime.block_on(run(flags, config, prepared, output))
 }
 
-async fn run(flags: &Flags, config: Config, keys: ServerKeys, store: Store, output: &Output) -> Result<(), Failure> {
+async fn run(flags: &Flags, config: Config, prepared: Prepared, output: &Output) -> Result<(), Failure> {
     // First, so that no signal comes before it is waited for.
     let no_signals = |error| Failure::Io("signals cannot be waited for", error);
     let mut terminate = signal(SignalKind::terminate()).map_err(no_signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(no_signals)?;
     let mut hang_up = signal(SignalKind::hangup()).map_err(no_signals)?;
     let Config { data_dir, listen, announce, metrics, log: _, limits, policy } = config;
+    // Every place first, so that a server which cannot have one does not begin either.
     let http = match metrics {
         Some(place) => Some(http::listen(place).await.map_err(|error| Failure::Metrics(place, error))?),
         None => None,
     };
-    let server = start(Setup { keys, store, listen, limits, policy }).await?;
-    let asked = tokio::spawn(control::answer(data_dir, server.control()));
+    let bound = bind(&prepared.keys.transport, &listen, limits).await?;
+    let control = control::listen(&data_dir).map_err(|error| Failure::Control(data_dir.clone(), error))?;
+    let Folder { store, keys, lock: _lock } = prepared.open()?;
+    let server = bound.serve(keys, store, policy)?;
+    let asked = tokio::spawn(control::answer(control, data_dir, server.control()));
     let metrics = http.as_ref().map(|(_, address)| address.to_string());
     let http = http.map(|(listener, _)| tokio::spawn(http::answer(listener, server.control())));
     say_ready(&server, announce.as_ref(), metrics, output);
@@ -47,6 +53,8 @@ async fn run(flags: &Flags, config: Config, keys: ServerKeys, store: Store, outp
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
             _ = hang_up.recv() => reload(flags, &server).await,
+            // Whoever started us starts us again.
+            () = server.ended() => return Err(Failure::Ended),
         }
     }
     tracing::info!("stopping");

@@ -1,5 +1,7 @@
 //! What an account says of itself: its newest record, certificates, bundles; and when it was last here.
 
+use std::collections::BTreeSet;
+
 use hobnob_shared::{
     id::{AccountId, DeviceId},
     identity::{AccountRecord, SignedBundle, SignedCertificate, SignedRecord, past},
@@ -50,6 +52,12 @@ impl AccountRow {
     /// Whether the account stands by a device.
     pub(crate) fn lists(&self, certificate_hash: &[u8; 32], device: &DeviceId) -> bool {
         self.devices.iter().any(|hash| **hash == *certificate_hash) && !self.revoked.contains(device)
+    }
+
+    /// The devices that showed their certificates, which are those that strangers hear of.
+    pub(crate) fn known_devices(&self) -> BTreeSet<DeviceId> {
+        // They were verified when they came.
+        self.certificates.iter().filter_map(|signed| signed.claimed_device().ok()).collect()
     }
 
     /// Record and certificates: what everybody may see.
@@ -160,12 +168,14 @@ pub(crate) fn touch(step: &mut Step<'_>, account: &AccountId, row: &AccountRow) 
 /// Removes an account and all that is kept for it.
 pub(crate) fn release(step: &mut Step<'_>, account: &AccountId) -> Served<()> {
     let row = get(step, account)?.ok_or(ErrorCode::Denied)?;
-    for certificate in row.certificates.iter().filter_map(|signed| signed.verify().ok()) {
-        remove_device(step, account, &certificate.device)?;
+    for device in row.known_devices() {
+        remove_device(step, account, &device)?;
     }
     for (key, record) in past_of(step, account)? {
         remove_past(step, account, &key, &record)?;
     }
+    // A device may have had mailboxes here without ever having shown its certificate to us.
+    mailbox::delete_all(step, account)?;
     knock::delete_all(step, account)?;
     vault::remove(step, account)?;
     name::remove(step, &row.name)?;
@@ -216,22 +226,36 @@ fn apply(
         row.revoked = record.revoked.iter().map(|(device, _)| *device).collect();
     }
     let before = std::mem::take(&mut row.certificates);
-    for signed in before.into_iter().chain(payload.certificates) {
-        let certificate = signed.verify().map_err(|_| ErrorCode::Malformed)?;
-        if certificate.account != *account {
-            return Err(ErrorCode::Denied.into());
+    let before = before.into_iter().map(|signed| (signed, true));
+    for (signed, is_verified) in before.chain(payload.certificates.into_iter().map(|signed| (signed, false))) {
+        if row.certificates.contains(&signed) {
+            continue;
         }
-        if !row.lists(&signed.hash(), &certificate.device) {
-            remove_device(step, account, &certificate.device)?;
-        } else if !row.certificates.contains(&signed) && row.certificates.len() < MAX_DEVICES {
+        let device = if is_verified { claimed(&signed)? } else { verified(account, &signed)? };
+        if !row.lists(&signed.hash(), &device) {
+            remove_device(step, account, &device)?;
+        } else if row.certificates.len() < MAX_DEVICES {
             row.certificates.push(signed);
         }
     }
+    let devices = row.known_devices();
     for bundle in payload.bundles {
-        put_bundle(step, policy, account, &row, bundle)?;
+        put_bundle(step, policy, account, &devices, bundle)?;
     }
     step.put::<Accounts>(account, &row);
     Ok(())
+}
+
+/// The device of a certificate that was verified when it came: a device list is told often, and its signatures are the
+/// dearest of all that a frame can ask for.
+fn claimed(signed: &SignedCertificate) -> Served<DeviceId> {
+    signed.claimed_device().map_err(|_| ErrorCode::Malformed.into())
+}
+
+/// The device of a certificate that this account signed.
+fn verified(account: &AccountId, signed: &SignedCertificate) -> Served<DeviceId> {
+    let certificate = signed.verify().map_err(|_| ErrorCode::Malformed)?;
+    if certificate.account == *account { Ok(certificate.device) } else { Err(ErrorCode::Denied.into()) }
 }
 
 /// Takes a device's bundle, which strangers will be given: no tickets in it, and newer than the one before.
@@ -239,15 +263,14 @@ fn put_bundle(
     step: &mut Step<'_>,
     policy: &Policy,
     account: &AccountId,
-    row: &AccountRow,
+    devices: &BTreeSet<DeviceId>,
     signed: SignedBundle,
 ) -> Served<()> {
     if signed.bytes.len() > MAX_PUBLIC_BUNDLE_BYTES {
         return Err(ErrorCode::TooLarge.into());
     }
     let device = signed.claimed_device().map_err(|_| ErrorCode::Malformed)?;
-    let certificates = row.certificates.iter().filter_map(|signed| signed.verify().ok());
-    if !certificates.into_iter().any(|certificate| certificate.device == device) {
+    if !devices.contains(&device) {
         return Err(ErrorCode::Denied.into());
     }
     let bundle = signed.verify(&device).map_err(|_| ErrorCode::Malformed)?;

@@ -35,7 +35,9 @@ pub const FIRST_WAIT_MS: u64 = 30_000;
 /// were quiet longest go first.
 pub const MAX_REMEMBERED: usize = 100_000;
 
-/// Proofs of work that are remembered so that none counts twice. Each costs its maker a second of computing.
+/// Proofs of work that are remembered so that none counts twice. When there are more, the first go: each is good for one
+/// name or for one friend request only, so a second time it is worth little, while to refuse new ones would let whoever
+/// computes 100,000 of them lock everybody else out.
 pub const MAX_PROOFS: usize = 100_000;
 
 /// An account that nobody used for so long loses its name, in days: two years.

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     limits::{FORGET_ROWS, MAX_BOXES, MAX_PAGE_BYTES, Policy, ROW_BYTES},
-    row::{Key as _, after, table},
+    row::{Key, after, table},
     step::{Served, Step},
     usage::{charge, next_number, number_at, refund},
 };
@@ -77,10 +77,11 @@ fn delete(step: &mut Step<'_>, owner: &Owner, mailbox: MailboxId) -> Served<()> 
     Ok(())
 }
 
-/// Deletes every mailbox of a device.
-pub(crate) fn delete_all(step: &mut Step<'_>, owner: &Owner) -> Served<()> {
-    for ((_, mailbox), ()) in step.under::<BoxesOf>(owner, MAX_BOXES)? {
-        delete(step, owner, mailbox)?;
+/// Deletes every mailbox of a device, or of an account.
+pub(crate) fn delete_all(step: &mut Step<'_>, whose: &impl Key) -> Served<()> {
+    // The account's bytes bound how many there are.
+    for ((owner, mailbox), ()) in step.under::<BoxesOf>(whose, usize::MAX)? {
+        delete(step, &owner, mailbox)?;
     }
     Ok(())
 }

@@ -144,6 +144,7 @@ pub struct Registry {
     passwords: Passwords,
     proofs: Proofs,
     lookups: Allowance<session::Looker>,
+    /// When something is to be forgotten next; 0 before the first time is known.
     forget_at_ms: u64,
 }
 
@@ -177,6 +178,7 @@ impl Registry {
         match input {
             Input::Opened { session, caller, source, binding } => {
                 self.sessions.on_opened(session, caller, source, binding);
+                self.presence.on_opened(session, source, now_ms);
                 self.on_opened(session, now_ms, view, work);
             }
             Input::Frame { session, id, frame } => self.on_frame(session, id, frame, now_ms, view, work),
@@ -199,7 +201,6 @@ impl Registry {
     }
 
     fn on_opened(&mut self, session: SessionId, now_ms: u64, view: &dyn View, work: &mut Work) {
-        self.presence.on_opened(session, now_ms);
         let mut step = Step::new(now_ms, view, &mut work.records);
         match self.greet(session, &mut step) {
             Ok(envelopes) => {
@@ -265,6 +266,9 @@ impl Registry {
 
     fn on_timeout(&mut self, now_ms: u64, view: &dyn View, work: &mut Work) {
         work.notes.extend(self.presence.on_timeout(now_ms).into_iter().map(Note::from));
+        if self.forget_at_ms == 0 {
+            self.forget_at_ms = now_ms + SETTLE_MS;
+        }
         if now_ms < self.forget_at_ms {
             return;
         }
@@ -304,6 +308,10 @@ pub fn code_records(code: &RegistrationCode, now_ms: u64) -> Records {
     step.keep();
     records
 }
+
+/// Nothing is forgotten so soon after the start, in ms: a machine that starts with a clock years ahead would take all mail
+/// and all names for old, and somebody may see it and set it in an hour.
+const SETTLE_MS: u64 = limits::HOUR_MS;
 
 /// Between two rounds of forgetting when there is more, in ms: 256 rows each make 5,000 a second.
 const FORGET_AGAIN_MS: u64 = 50;

@@ -66,6 +66,8 @@ pub(crate) struct Passwords {
     stand_in: Option<RegistrationUpload>,
     by_name_and_source: Guesses<([u8; 32], Source)>,
     by_name: Guesses<[u8; 32]>,
+    /// Names that nobody has are counted elsewhere, or guessing at 100,000 of them would make us forget those that count.
+    by_no_name: Guesses<[u8; 32]>,
     by_source: Guesses<Source>,
 }
 
@@ -79,6 +81,7 @@ impl Passwords {
             decoy: hash("hobnob/rendezvous/decoy/1", &[keys.to_bytes().as_slice()]),
             by_name_and_source: Guesses::new(FREE_GUESSES),
             by_name: Guesses::new(FREE_GUESSES_WIDE),
+            by_no_name: Guesses::new(FREE_GUESSES_WIDE),
             by_source: Guesses::new(FREE_GUESSES_WIDE),
         }
     }
@@ -92,8 +95,8 @@ impl Passwords {
         source: Source,
     ) -> Served<(Begun, RegisterGo)> {
         let row = name::get(step, &start.name)?;
+        self.guess(&start.name, row.is_some(), source, step.now_ms)?;
         let is_taken = row.is_some_and(|row| Some(row.account) != account);
-        self.guess(&start.name, source, step.now_ms)?;
         let decoy = if is_taken { Some(self.decoy(&start.name)?) } else { None };
         let name = decoy.as_ref().unwrap_or(&start.name);
         let response = self.setup.register(name, &start.request).map_err(|_| ErrorCode::Malformed)?;
@@ -115,7 +118,7 @@ impl Passwords {
         let row: Option<NameRow> = name::get(step, &start.name)?;
         let account = row.as_ref().map(|row| row.account);
         if known.is_none() || account != known {
-            self.guess(&start.name, source, step.now_ms)?;
+            self.guess(&start.name, row.is_some(), source, step.now_ms)?;
         }
         let upload: Option<RegistrationUpload> = row.map(|row| row.password);
         if upload.is_none()
@@ -161,11 +164,12 @@ impl Passwords {
     }
 
     /// Counts a guess, or says how long to wait for it.
-    fn guess(&mut self, name: &Username, source: Source, now_ms: u64) -> Served<()> {
+    fn guess(&mut self, name: &Username, is_there: bool, source: Source, now_ms: u64) -> Served<()> {
         let name = digest(name);
+        let by_name = if is_there { &mut self.by_name } else { &mut self.by_no_name };
         let waits = [
             self.by_name_and_source.wait(&(name, source), now_ms),
-            self.by_name.wait(&name, now_ms),
+            by_name.wait(&name, now_ms),
             self.by_source.wait(&source, now_ms),
         ];
         let retry_ms = waits.into_iter().max().unwrap_or(0);
@@ -173,7 +177,7 @@ impl Passwords {
             return Err(ErrorCode::RateLimited { retry_ms }.into());
         }
         self.by_name_and_source.count((name, source), now_ms);
-        self.by_name.count(name, now_ms);
+        by_name.count(name, now_ms);
         self.by_source.count(source, now_ms);
         Ok(())
     }
@@ -217,12 +221,73 @@ fn digest(name: &Username) -> [u8; 32] {
 
 #[cfg(test)]
 mod tests {
+    use hobnob_shared::{
+        identity::{Binding, SignedBinding, keystore::Password},
+        opaque::ClientLogin,
+    };
     use rand_core::SeedableRng as _;
+    use serde_bytes::{ByteArray, ByteBuf};
+    use zeroize::Zeroizing;
 
     use super::*;
+    use crate::registry::{
+        limits::MAX_REMEMBERED,
+        view::{MemoryView, Records},
+    };
 
     #[test]
     fn there_is_a_record_to_read_for_a_name_that_is_not_there() {
         assert!(stand_in(&ServerSetup::generate(&mut ChaCha20Rng::seed_from_u64(1))).is_some());
+    }
+
+    /// How much randomness answering costs, in words: each step of OPAQUE draws its own.
+    fn drawn(passwords: &mut Passwords, view: &MemoryView, name: &str) -> u128 {
+        let mut records = Records::new();
+        let step = Step::new(1, view, &mut records);
+        let name = Username::parse(name.to_owned()).unwrap();
+        let mut rng = ChaCha20Rng::seed_from_u64(5);
+        let (_, request) = ClientLogin::start(&Password::new(Zeroizing::new("guess".into())), &mut rng).unwrap();
+        let source = Source::of("192.0.2.1".parse().unwrap());
+        let before = rng.get_word_pos();
+        let start = LoginStart { name, request };
+        passwords.begin_login(&step, &start, None, (source, &[7; 32]), &mut rng).unwrap();
+        rng.get_word_pos() - before
+    }
+
+    #[test]
+    fn no_step_of_opaque_is_left_out_for_a_name_that_is_not_there() {
+        let mut rng = ChaCha20Rng::seed_from_u64(1);
+        let keys = DeviceKeys::generate(&mut rng);
+        let mut passwords = Passwords::new(ServerSetup::generate(&mut rng), &keys);
+        let name = Username::parse("alice").unwrap();
+        let password = passwords.stand_in.clone().unwrap();
+        let mut view = MemoryView::default();
+        let mut records = Records::new();
+        let mut step = Step::new(1, &view, &mut records);
+        let claimed = Binding { name, server: [0; 32], account: AccountId::new([1; 32]), seq: 1, time_ms: 1 };
+        let signed = (ByteBuf::new(), ByteArray::new([0; 64]), ByteArray::new([0; 64]));
+        name::bind(&mut step, &claimed, SignedBinding::from(signed), password).unwrap();
+        step.keep();
+        view.apply(&records);
+        let (known, unknown) = (drawn(&mut passwords, &view, "alice"), drawn(&mut passwords, &view, "nobody"));
+        // Two nonces of 32 bytes and an ephemeral key at least; and what stands in for a record on top.
+        assert!(known >= 3 * 8 && unknown >= known, "{known} words for a known name, {unknown} for an unknown one");
+    }
+
+    #[test]
+    fn guesses_at_names_that_are_not_there_push_no_other_out_of_memory() {
+        let mut rng = ChaCha20Rng::seed_from_u64(1);
+        let keys = DeviceKeys::generate(&mut rng);
+        let mut passwords = Passwords::new(ServerSetup::generate(&mut rng), &keys);
+        let alice = Username::parse("alice").unwrap();
+        let mut sources = (0_u32..).map(|ip| Source::of(std::net::Ipv4Addr::from(ip).into()));
+        let mut guess = |name: &Username, is_there| passwords.guess(name, is_there, sources.next().unwrap(), 1);
+        for _ in 0..FREE_GUESSES_WIDE {
+            guess(&alice, true).unwrap();
+        }
+        for number in 0..=MAX_REMEMBERED {
+            guess(&Username::parse(format!("nobody_{number}")).unwrap(), false).unwrap();
+        }
+        assert!(guess(&alice, true).is_err(), "whoever makes us forget has another hundred guesses");
     }
 }

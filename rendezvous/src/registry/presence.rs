@@ -14,10 +14,14 @@ use hobnob_shared::{
     },
 };
 
-use super::{SessionId, limits::MAX_SESSION_TOPICS, step::Served};
+use super::{SessionId, limits::MAX_SESSION_TOPICS, session::Source, step::Served};
 
 /// A topic's number in memory: watching one costs twelve bytes.
 type Index = u32;
+
+/// When places are scarce, one source has one of so many shares: a school of 128 people with 100 friends each, in and
+/// out, fits in, and one host with 128 connections cannot take them all.
+const SHARE: usize = 8;
 
 /// What is told, and to whom.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +38,8 @@ pub(crate) struct Presence {
     free: Vec<Index>,
     due: BTreeSet<(u64, Index)>,
     sessions: BTreeMap<SessionId, Part>,
+    /// How many topics the sessions of each source publish and watch.
+    held: BTreeMap<Source, usize>,
 }
 
 #[derive(Debug)]
@@ -56,14 +62,15 @@ struct Value {
 /// What a session has to do with topics.
 #[derive(Debug)]
 struct Part {
+    source: Source,
     seen_ms: u64,
-    published: Vec<Index>,
-    watched: Vec<Index>,
+    published: BTreeSet<Index>,
+    watched: BTreeSet<Index>,
 }
 
 impl Presence {
-    pub(crate) fn on_opened(&mut self, session: SessionId, now_ms: u64) {
-        let part = Part { seen_ms: now_ms, published: Vec::new(), watched: Vec::new() };
+    pub(crate) fn on_opened(&mut self, session: SessionId, source: Source, now_ms: u64) {
+        let part = Part { source, seen_ms: now_ms, published: BTreeSet::new(), watched: BTreeSet::new() };
         self.sessions.insert(session, part);
     }
 
@@ -78,6 +85,7 @@ impl Presence {
     /// A session ended. What it published stays until it would have been silent for too long.
     pub(crate) fn on_closed(&mut self, session: SessionId) {
         let Some(part) = self.sessions.remove(&session) else { return };
+        self.give_back(part.source, part.published.len() + part.watched.len());
         for index in part.watched {
             self.unwatch(index, session);
         }
@@ -110,22 +118,31 @@ impl Presence {
         if is_new && part.published.len() >= MAX_SESSION_TOPICS {
             return Err(ErrorCode::Quota.into());
         }
+        if is_new && !self.has_room(part.source, 1, capacity) {
+            return Err(ErrorCode::Busy.into());
+        }
         let index = self.index(topic, capacity)?;
         Ok(self.set(index, session, sealed, u64::from(put.ttl_secs) * 1000, now_ms))
     }
 
     /// Watches topics, beside those that it watches or in place of them. Says what is there already.
     pub(crate) fn watch(&mut self, session: SessionId, watch: &PresenceWatch, capacity: usize) -> Served<Vec<Told>> {
-        let Some(part) = self.sessions.get_mut(&session) else { return Err(ErrorCode::Denied.into()) };
-        let kept = if watch.replace { 0 } else { part.watched.len() };
+        let Some(part) = self.sessions.get(&session) else { return Err(ErrorCode::Denied.into()) };
+        let (source, held) = (part.source, part.watched.len());
+        let kept = if watch.replace { 0 } else { held };
         if kept + watch.topics.len() > MAX_SESSION_TOPICS {
             return Err(ErrorCode::Quota.into());
         }
         let new = watch.topics.iter().filter(|topic| !self.indexes.contains_key(*topic)).count();
-        if self.indexes.len() + new > capacity {
+        let more = (kept + watch.topics.len()).saturating_sub(held);
+        if self.indexes.len() + new > capacity || !self.has_room(source, more, capacity) {
             return Err(ErrorCode::Busy.into());
         }
-        let before = if watch.replace { std::mem::take(&mut part.watched) } else { Vec::new() };
+        let before = match self.sessions.get_mut(&session) {
+            Some(part) if watch.replace => std::mem::take(&mut part.watched),
+            _ => BTreeSet::new(),
+        };
+        self.give_back(source, before.len());
         let told = watch.topics.iter().filter_map(|topic| self.add_watcher(session, *topic, capacity)).collect();
         for index in before {
             let is_kept = self.sessions.get(&session).is_some_and(|part| part.watched.contains(&index));
@@ -161,8 +178,8 @@ impl Presence {
     fn add_watcher(&mut self, session: SessionId, topic: TopicId, capacity: usize) -> Option<Told> {
         let index = self.index(topic, capacity).ok()?;
         let (state, part) = (self.topics.get_mut(index as usize)?, self.sessions.get_mut(&session)?);
-        if !part.watched.contains(&index) {
-            part.watched.push(index);
+        if part.watched.insert(index) {
+            *self.held.entry(part.source).or_default() += 1;
         }
         if !state.watchers.contains(&session) {
             state.watchers.push(session);
@@ -181,8 +198,8 @@ impl Presence {
     ) -> Option<Told> {
         let part = self.sessions.get_mut(&session)?;
         part.seen_ms = now_ms;
-        if !part.published.contains(&index) {
-            part.published.push(index);
+        if part.published.insert(index) {
+            *self.held.entry(part.source).or_default() += 1;
         }
         let state = self.topics.get_mut(index as usize)?;
         let before = state.value.take();
@@ -219,26 +236,47 @@ impl Presence {
     fn withdraw(&mut self, index: Index, session: SessionId) -> Option<Told> {
         let value = self.topics.get_mut(index as usize)?.value.as_mut()?;
         value.publishers.retain(|publisher| *publisher != session);
-        if let Some(part) = self.sessions.get_mut(&session) {
-            part.published.retain(|published| *published != index);
-        }
-        if value.publishers.is_empty() { self.end(index) } else { None }
+        let is_last = value.publishers.is_empty();
+        self.publish_no_more(session, index);
+        if is_last { self.end(index) } else { None }
     }
 
     /// A topic's value is gone.
     fn end(&mut self, index: Index) -> Option<Told> {
         let state = self.topics.get_mut(index as usize)?;
         let value = state.value.take()?;
+        let told = Told { note: PresenceNote { topic: state.topic, sealed: None }, to: state.watchers.clone() };
         self.due.remove(&(value.due_ms, index));
         for session in value.publishers {
-            if let Some(part) = self.sessions.get_mut(&session) {
-                part.published.retain(|published| *published != index);
-            }
+            self.publish_no_more(session, index);
         }
-        let note = PresenceNote { topic: state.topic, sealed: None };
-        let told = Told { note, to: state.watchers.clone() };
         self.drop_unused(index);
         Some(told).filter(|told| !told.to.is_empty())
+    }
+
+    fn publish_no_more(&mut self, session: SessionId, index: Index) {
+        if let Some(part) = self.sessions.get_mut(&session)
+            && part.published.remove(&index)
+        {
+            let source = part.source;
+            self.give_back(source, 1);
+        }
+    }
+
+    /// Whether a source may have to do with so many more topics. While half of the places are free, it may.
+    fn has_room(&self, source: Source, more: usize, capacity: usize) -> bool {
+        let share = (capacity / SHARE).max(2 * MAX_SESSION_TOPICS);
+        let held = self.held.get(&source).copied().unwrap_or(0);
+        more == 0 || self.indexes.len() < capacity / 2 || held + more <= share
+    }
+
+    fn give_back(&mut self, source: Source, count: usize) {
+        if let Some(held) = self.held.get_mut(&source) {
+            *held = held.saturating_sub(count);
+            if *held == 0 {
+                self.held.remove(&source);
+            }
+        }
     }
 
     fn unwatch(&mut self, index: Index, session: SessionId) {

@@ -48,9 +48,6 @@ impl Proofs {
         if !is_current || self.used.get(&(challenge, nonce)).is_some() || !is_solved {
             return Err(self.wanted(bits, now_ms).into());
         }
-        if self.used.len() >= MAX_PROOFS {
-            return Err(ErrorCode::Busy.into());
-        }
         self.used.set((challenge, nonce), now_ms, ());
         Ok(())
     }
@@ -65,5 +62,21 @@ impl Proofs {
         let mut challenge = [0; 16];
         challenge.copy_from_slice(digest.split_at(16).0);
         challenge
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_makes_many_proofs_locks_nobody_out() {
+        let mut proofs = Proofs::new([7; 32]);
+        let challenge = proofs.challenge(1);
+        for nonce in 0..=MAX_PROOFS as u64 {
+            proofs.take(challenge, [1; 32], nonce, 0, 1).unwrap();
+        }
+        assert_eq!(proofs.used.len(), MAX_PROOFS, "memory is bounded all the same");
+        assert!(proofs.take(challenge, [1; 32], MAX_PROOFS as u64, 0, 1).is_err(), "the last ones are known");
     }
 }

@@ -1,6 +1,6 @@
 //! One request: who serves it. An arm is one call.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use hobnob_shared::{
     limits::{MAX_ACCOUNT_BYTES, MAX_MAILBOX_BYTES, MAX_MAILBOX_ENVELOPES},
@@ -207,12 +207,16 @@ impl Registry {
             }
             Proof::None | Proof::Code(_) => return Err(self.proofs.wanted(bits, step.now_ms).into()),
         }
-        if account::get(step, &put.account)?.is_none() {
+        let known = account::get(step, &put.account)?.ok_or(ErrorCode::NotFound)?.known_devices();
+        // A request that no device can open takes a place that no device can free. Each counts once, however often the
+        // request names it.
+        let envelopes = put.envelopes.into_iter().rev().filter(|(device, _)| known.contains(device));
+        let envelopes: BTreeMap<_, _> = envelopes.collect();
+        let devices: Vec<_> = envelopes.keys().copied().collect();
+        if devices.is_empty() {
             return Err(ErrorCode::NotFound.into());
         }
-        knock::deposit(step, &self.policy, &put.account, &put.envelopes)?;
-        // Each device once, however often the request names it.
-        let devices: BTreeSet<_> = put.envelopes.iter().map(|(device, _)| *device).collect();
+        knock::deposit(step, &self.policy, &put.account, &envelopes.into_iter().collect())?;
         devices.into_iter().try_for_each(|device| self.ring(&(put.account, device), step, notes))
     }
 

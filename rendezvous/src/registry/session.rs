@@ -52,6 +52,13 @@ impl Source {
         }
         Self(bytes)
     }
+
+    /// The IPv6 /48 that it lies in: what one customer of some hosts has, and what thousands share elsewhere.
+    pub(crate) fn site(&self) -> Option<Self> {
+        let [6, a, b, c, d, e, f, _, _] = self.0 else { return None };
+        // No source begins with an 8.
+        Some(Self([8, a, b, c, d, e, f, 0, 0]))
+    }
 }
 
 /// Nothing: addresses do not belong into logs.

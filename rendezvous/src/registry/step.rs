@@ -105,7 +105,7 @@ impl<'a> Step<'a> {
             written.extend(inside.map(|((_, key), value)| (key.as_slice(), value.as_deref())));
         }
         // So many rows of the view may turn out to be gone.
-        let enough = limit + written.values().filter(|value| value.is_none()).count();
+        let enough = limit.saturating_add(written.values().filter(|value| value.is_none()).count());
         let mut rows = BTreeMap::new();
         self.view.scan(T::ID, from, to, &mut |key, value| {
             rows.insert(key.to_vec(), value.to_vec());

@@ -4,6 +4,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+/// A frame counts once more for each of so many bytes in it: long ones name hundreds of things, each of which costs what a
+/// short one does. What people send all day is shorter.
+const SHARE_BYTES: usize = 8 * 1024;
+
 /// Counts frames by when they are paid for: each costs a share of a second.
 #[derive(Debug)]
 pub(crate) struct Bucket {
@@ -19,9 +23,10 @@ impl Bucket {
         Self { paid: now, each, burst: each * burst.max(1) }
     }
 
-    /// Takes one frame. Says how long it has to wait, if it has to.
-    pub(crate) fn take(&mut self, now: Instant) -> Option<Duration> {
-        self.paid = self.paid.max(now) + self.each;
+    /// Takes one frame of so many bytes. Says how long it has to wait, if it has to.
+    pub(crate) fn take(&mut self, bytes: usize, now: Instant) -> Option<Duration> {
+        let shares = u32::try_from(1 + bytes / SHARE_BYTES).unwrap_or(u32::MAX);
+        self.paid = self.paid.max(now) + self.each.saturating_mul(shares);
         let wait = (self.paid - now).saturating_sub(self.burst);
         (!wait.is_zero()).then_some(wait)
     }
@@ -36,10 +41,18 @@ mod tests {
         let now = Instant::now();
         let mut bucket = Bucket::new(5, 10, now);
         for _ in 0..5 {
-            assert_eq!(bucket.take(now), None);
+            assert_eq!(bucket.take(1, now), None);
         }
-        assert_eq!(bucket.take(now), Some(Duration::from_millis(100)));
+        assert_eq!(bucket.take(1, now), Some(Duration::from_millis(100)));
         let later = now + Duration::from_secs(60);
-        assert_eq!(bucket.take(later), None);
+        assert_eq!(bucket.take(1, later), None);
+    }
+
+    #[test]
+    fn a_long_frame_counts_for_what_it_may_cost() {
+        let now = Instant::now();
+        let mut bucket = Bucket::new(5, 10, now);
+        assert_eq!(bucket.take(SHARE_BYTES - 1, now), None);
+        assert_eq!(bucket.take(4 * SHARE_BYTES, now), Some(Duration::from_millis(100)));
     }
 }

@@ -34,10 +34,20 @@ pub(crate) struct Door {
     open: HashMap<ConnectionId, (Source, bool)>,
     pending: usize,
     sources: HashMap<Source, usize>,
+    /// Those of a source that are not established yet.
+    pending_of: HashMap<Source, usize>,
     /// How many came in the ten seconds that began at `rate_since`.
     rates: HashMap<Source, usize>,
     rate_since: Instant,
     peers: HashMap<PeerId, usize>,
+}
+
+/// All sources of one IPv6 /48 together have so many times what one has.
+const SITE: usize = 8;
+
+/// A source and the site that it is at, with how many times the limits of a source each has.
+fn places(source: Source) -> impl Iterator<Item = (Source, usize)> {
+    std::iter::once((source, 1)).chain(source.site().map(|site| (site, SITE)))
 }
 
 /// Why a connection was refused. Bounds only, nothing of the peer.
@@ -56,6 +66,7 @@ impl Door {
             open: HashMap::new(),
             pending: 0,
             sources: HashMap::new(),
+            pending_of: HashMap::new(),
             rates: HashMap::new(),
             rate_since: Instant::now(),
             peers: HashMap::new(),
@@ -83,12 +94,17 @@ impl Door {
 
     fn leave(&mut self, connection: ConnectionId) {
         let Some((source, is_established)) = self.open.remove(&connection) else { return };
-        decrement(&mut self.sources, &source);
+        places(source).for_each(|(place, _)| decrement(&mut self.sources, &place));
         if is_established {
             self.metrics.connections.sub(1);
         } else {
-            self.pending = self.pending.saturating_sub(1);
+            self.pend_no_more(source);
         }
+    }
+
+    fn pend_no_more(&mut self, source: Source) {
+        self.pending = self.pending.saturating_sub(1);
+        places(source).for_each(|(place, _)| decrement(&mut self.pending_of, &place));
     }
 
     fn established(&self) -> usize {
@@ -107,14 +123,26 @@ impl NetworkBehaviour for Door {
         remote: &Multiaddr,
     ) -> Result<(), ConnectionDenied> {
         let (source, limits) = (source(remote), self.limits.get());
-        let of_source = self.sources.get(&source).copied().unwrap_or(0);
         self.check(self.pending, limits.pending_connections, "connections being negotiated")?;
         self.check(self.established(), limits.connections, "connections")?;
-        self.check(of_source, limits.connections_per_source, "connections from one source")?;
-        let rate = self.count(source);
-        self.check(rate, limits.new_connections_per_source, "connections from one source in ten seconds")?;
+        for (place, times) in places(source) {
+            let of = |counts: &HashMap<Source, usize>| counts.get(&place).copied().unwrap_or(0);
+            let limit = |of_source: usize| of_source.saturating_mul(times);
+            let per_source = limit(limits.connections_per_source);
+            self.check(of(&self.sources), per_source, "connections from one source")?;
+            let pending = limit(limits.pending_connections_per_source);
+            self.check(of(&self.pending_of), pending, "connections from one source being negotiated")?;
+        }
+        for (place, times) in places(source) {
+            let rate = self.count(place);
+            let limit = limits.new_connections_per_source.saturating_mul(times);
+            self.check(rate, limit, "connections from one source in ten seconds")?;
+        }
         self.open.insert(connection, (source, false));
-        *self.sources.entry(source).or_default() += 1;
+        for (place, _) in places(source) {
+            *self.sources.entry(place).or_default() += 1;
+            *self.pending_of.entry(place).or_default() += 1;
+        }
         self.pending += 1;
         Ok(())
     }
@@ -145,9 +173,10 @@ impl NetworkBehaviour for Door {
 
     fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
         if let FromSwarm::ConnectionEstablished(event) = event {
-            if let Some((_, is_established)) = self.open.get_mut(&event.connection_id) {
+            if let Some((source, is_established)) = self.open.get_mut(&event.connection_id) {
                 *is_established = true;
-                self.pending = self.pending.saturating_sub(1);
+                let source = *source;
+                self.pend_no_more(source);
                 self.metrics.connections.add(1);
             }
             *self.peers.entry(event.peer_id).or_default() += 1;
@@ -208,6 +237,26 @@ mod tests {
     }
 
     #[test]
+    fn whoever_stalls_keeps_only_some_from_coming() {
+        let mut door =
+            door(Limits { connections_per_source: 100, pending_connections_per_source: 3, ..Limits::default() });
+        let stalled = (0..20).filter(|id| knock(&mut door, *id, "/ip4/192.0.2.1/tcp/1")).count();
+        assert_eq!(stalled, 3);
+        assert!(knock(&mut door, 20, "/ip4/192.0.2.2/tcp/1"));
+        door.leave(ConnectionId::new_unchecked(0));
+        assert!(knock(&mut door, 21, "/ip4/192.0.2.1/tcp/1"));
+    }
+
+    #[test]
+    fn who_has_many_networks_does_not_have_every_place() {
+        let mut door = door(Limits { connections_per_source: 2, ..Limits::default() });
+        let come =
+            |door: &mut Door, id: usize, site: u16| knock(door, id, &format!("/ip6/2001:db8:{site:x}:{id:x}::1/tcp/1"));
+        assert_eq!((0..100).filter(|id| come(&mut door, *id, 7)).count(), 2 * SITE);
+        assert!(come(&mut door, 100, 8), "another site has its own");
+    }
+
+    #[test]
     fn whoever_comes_and_goes_all_the_time_is_slowed_down() {
         let mut door = door(Limits { new_connections_per_source: 5, ..Limits::default() });
         let mut admitted = 0;
@@ -225,6 +274,9 @@ mod tests {
         let mut door = door(Limits::default());
         assert!(knock(&mut door, 1, "/ip4/192.0.2.1/tcp/1"));
         door.leave(ConnectionId::new_unchecked(1));
-        assert!(door.open.is_empty() && door.sources.is_empty() && door.pending == 0);
+        assert!(knock(&mut door, 2, "/ip6/2001:db8::1/tcp/1"));
+        door.leave(ConnectionId::new_unchecked(2));
+        assert!(door.open.is_empty() && door.sources.is_empty());
+        assert!(door.pending_of.is_empty() && door.pending == 0);
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Who waits for whom: sessions wait for the hub's queue; the hub waits for the disk and for nobody else.
 
-use std::{collections::HashMap, io, path::PathBuf, sync::Arc, thread::JoinHandle, time::Duration};
+use std::{collections::HashMap, io, sync::Arc, thread::JoinHandle, time::Duration};
 
 use hobnob_shared::{
     rendezvous::RegistrationCode,
@@ -14,6 +14,7 @@ use tokio::{
 };
 
 use super::{
+    aside::{self, Aside},
     outbox::Outbox,
     pulse::{Beat, Pulse},
 };
@@ -21,7 +22,7 @@ use crate::{
     clock::Clock,
     metrics::Metrics,
     registry::{Answer, Caller, Input, Note, Policy, Registry, SessionId, Source, Totals, Work, view::Fault},
-    store::{CommitError, Secrets, Snapshot, Store, write_backup},
+    store::{CommitError, Secrets, Snapshot, Store, Target},
 };
 
 /// Requests that make one commit. A commit takes milliseconds however many rows it has, up to about here.
@@ -63,13 +64,18 @@ pub(crate) enum Order {
     /// Other rules from now on.
     Policy(Policy),
     /// A code is good when this is answered.
-    Code(RegistrationCode, oneshot::Sender<Result<(), CommitError>>),
+    Code(RegistrationCode, oneshot::Sender<Result<(), String>>),
     /// How much there is.
     Totals(oneshot::Sender<Result<Totals, Fault>>),
     /// Write a backup.
-    Backup(PathBuf, Vec<Secrets>, oneshot::Sender<Result<(), String>>),
+    Backup(Target, Vec<Secrets>, oneshot::Sender<Result<(), String>>),
+    /// Read every page of the database; with `true`, let nothing change meanwhile. Says whether all of it is whole, and
+    /// then what is not.
+    Check(bool, oneshot::Sender<Result<bool, String>>),
     /// End every session.
     CloseAll,
+    /// End, with all that came before this stored.
+    End,
 }
 
 /// The thread's state.
@@ -84,11 +90,15 @@ struct Hub {
     is_writing: bool,
     /// The server stops: whoever comes now is sent away.
     is_closing: bool,
+    /// All sessions have ended, and so do we.
+    is_ended: bool,
     /// Codes whose makers wait for the commit.
-    codes: Vec<oneshot::Sender<Result<(), CommitError>>>,
+    codes: Vec<oneshot::Sender<Result<(), String>>>,
+    /// What takes long, and does not keep us from serving.
+    aside: Aside,
 }
 
-/// Starts the thread. It ends when nobody is left who could send anything; everything before that is stored.
+/// Starts the thread. It ends when it is told to, or nobody is left who could tell it anything.
 pub(crate) fn start(
     registry: Registry,
     store: Store,
@@ -105,7 +115,9 @@ pub(crate) fn start(
         outboxes: HashMap::new(),
         is_writing: false,
         is_closing: false,
+        is_ended: false,
         codes: Vec::new(),
+        aside: Aside::default(),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
     let thread = std::thread::Builder::new().name("hub".into()).spawn(move || runtime.block_on(hub.run(receiver)))?;
@@ -115,11 +127,11 @@ pub(crate) fn start(
 impl Hub {
     async fn run(mut self, mut messages: mpsc::Receiver<Message>) {
         let mut batch = Vec::with_capacity(BATCH);
-        loop {
+        while !self.is_ended {
             let wait = self.clock.until(self.registry.next_timeout()).min(LONGEST_SLEEP);
             tokio::select! {
                 biased;
-                count = messages.recv_many(&mut batch, BATCH) => if count == 0 { return },
+                count = messages.recv_many(&mut batch, BATCH) => if count == 0 { break },
                 () = sleep(wait) => {}
             }
             if self.is_writing && batch.len() < BATCH {
@@ -127,6 +139,9 @@ impl Hub {
             }
             self.serve(&mut batch);
         }
+        // With the database a backup that is being written ends too, and leaves nothing behind.
+        drop(self.store);
+        self.aside.end();
     }
 
     /// Waits a moment for more. Whoever was just answered asks again: without this, the first of them would be committed
@@ -147,7 +162,7 @@ impl Hub {
             Ok(view) => self.work_out(batch, &view, &mut work),
             Err(fault) => {
                 tracing::error!(%fault, "requests cannot be served");
-                self.refuse_all(batch, &mut work);
+                self.refuse_all(batch, &fault, &mut work);
             }
         }
         for fault in work.faults.drain(..) {
@@ -156,11 +171,10 @@ impl Hub {
         self.is_writing = !work.records.is_empty();
         let committed = self.commit(&work);
         self.tell(work, &committed);
-        let is_stored = committed.is_ok();
+        let stored = committed.map_err(|error| error.to_string());
         for code in self.codes.drain(..) {
-            let answer = if is_stored { Ok(()) } else { Err(CommitError::Full) };
             // Whoever asked may have stopped waiting.
-            let _ = code.send(answer);
+            let _ = code.send(stored.clone());
         }
     }
 
@@ -190,7 +204,7 @@ impl Hub {
                     Input::Code(code)
                 }
                 Message::Order(order) => {
-                    self.obey(order, view);
+                    self.obey(order, Ok(view));
                     continue;
                 }
             };
@@ -208,7 +222,7 @@ impl Hub {
     }
 
     /// The database cannot be read: sessions live on, requests are told to come again.
-    fn refuse_all(&mut self, batch: &mut Vec<Message>, work: &mut Work) {
+    fn refuse_all(&mut self, batch: &mut Vec<Message>, fault: &Fault, work: &mut Work) {
         for message in batch.drain(..) {
             match message {
                 Message::Opened { session, outbox, .. } => {
@@ -219,21 +233,28 @@ impl Hub {
                     work.answers.push(Answer { session, id, frame: refusal(id, ErrorCode::Internal) });
                 }
                 Message::Closed(session) => drop(self.outboxes.remove(&session)),
-                Message::Frame { .. } | Message::Seen(_) | Message::Order(_) => {}
+                Message::Order(order) => self.obey(order, Err(fault)),
+                Message::Frame { .. } | Message::Seen(_) => {}
             }
         }
     }
 
-    fn obey(&mut self, order: Order, view: &Snapshot) {
+    fn obey(&mut self, order: Order, view: Result<&Snapshot, &Fault>) {
         // Whoever asked may have stopped waiting for the answer.
         match order {
             Order::Policy(policy) => self.registry.set_policy(policy),
-            Order::Totals(answer) => drop(answer.send(self.registry.totals(view))),
-            Order::Backup(path, secrets, answer) => {
-                drop(answer.send(write_backup(view, &secrets, &path).map_err(|error| error.to_string())));
+            Order::Totals(answer) => {
+                drop(answer.send(view.map_err(Fault::clone).and_then(|view| self.registry.totals(view))));
             }
+            Order::Backup(target, secrets, answer) => self.aside.back_up(&mut self.store, target, secrets, answer),
+            Order::Check(true, answer) => drop(answer.send(aside::check(&self.store))),
+            Order::Check(false, answer) => self.aside.check(&mut self.store, answer),
             Order::CloseAll => self.close_all(),
-            Order::Code(..) => debug_assert!(false, "codes are an input"),
+            Order::End => self.is_ended = true,
+            // One that can be stored is an input.
+            Order::Code(_, done) => {
+                drop(done.send(Err(view.err().map_or_else(|| "it was not stored".into(), Fault::to_string))));
+            }
         }
     }
 

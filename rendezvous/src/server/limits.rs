@@ -9,6 +9,8 @@ pub struct Limits {
     pub connections: usize,
     /// Connections that have not finished their transport's handshake.
     pub pending_connections: usize,
+    /// The same from one IPv4 address or IPv6 /64. Each takes a fraction of a second, unless its client stalls.
+    pub pending_connections_per_source: usize,
     /// Connections of one IPv4 address or IPv6 /64: a household, or a school behind one address.
     pub connections_per_source: usize,
     /// New connections of one source in ten seconds.
@@ -29,7 +31,8 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 15_000,
-            pending_connections: 256,
+            pending_connections: 1024,
+            pending_connections_per_source: 32,
             connections_per_source: 128,
             new_connections_per_source: 200,
             connections_per_peer: 4,

@@ -1,25 +1,25 @@
 //! The network side: connections, sessions, and the thread that serves them.
 
+mod aside;
 mod boxed;
 mod bucket;
 mod door;
 mod hub;
 mod limits;
-mod muxer;
 mod outbox;
 mod places;
 mod pulse;
-mod quiet;
 mod reading;
 mod session;
 mod streams;
 mod swarm;
 
-use std::{io, path::PathBuf, sync::Arc, thread::JoinHandle, time::Duration};
+use std::{io, path::Path, sync::Arc, thread::JoinHandle, time::Duration};
 
 use hobnob_shared::{identity::DeviceKeys, rendezvous::RegistrationCode};
-use libp2p::{Multiaddr, PeerId};
+use libp2p::{Multiaddr, PeerId, Swarm};
 use tokio::sync::{mpsc, oneshot};
+use zeroize::Zeroizing;
 
 pub use hub::BATCH;
 pub use limits::Limits;
@@ -27,10 +27,10 @@ pub use streams::PROTOCOL;
 
 use crate::{
     clock::Clock,
-    keys::{ServerKeys, random},
+    keys::{self, ServerKeys, random},
     metrics::Metrics,
     registry::{Policy, Registry, Totals},
-    store::{Secrets, Store},
+    store::{Secrets, Store, Target},
 };
 use hub::{Message, Order};
 use limits::Shared;
@@ -90,24 +90,53 @@ pub struct Server {
     secrets: Vec<Secrets>,
 }
 
+/// A server that listens already and serves nobody yet. Nothing was made that lasts.
+pub struct Bound {
+    swarm: Swarm<swarm::Behaviour>,
+    peer: PeerId,
+    addresses: Vec<Multiaddr>,
+    limits: Shared,
+    metrics: Arc<Metrics>,
+}
+
+/// Listens, with the transport's secret, on the current tokio runtime.
+pub async fn bind(transport: &Zeroizing<[u8; 32]>, listen: &[Multiaddr], limits: Limits) -> Result<Bound, StartError> {
+    let (metrics, limits) = (Arc::new(Metrics::default()), Shared::new(limits));
+    let (mut swarm, peer) = swarm::build(transport, limits.clone(), metrics.clone())?;
+    let addresses = swarm::listen(&mut swarm, listen).await?;
+    Ok(Bound { swarm, peer, addresses, limits, metrics })
+}
+
 /// Starts a server on the current tokio runtime. It listens when this returns.
 pub async fn start(setup: Setup) -> Result<Server, StartError> {
     let Setup { keys, store, listen, limits, policy } = setup;
-    let secrets = keys.secrets();
-    let ServerKeys { device, transport, opaque } = keys;
-    let (metrics, clock, limits) = (Arc::new(Metrics::default()), Clock::start(), Shared::new(limits));
-    let (mut swarm, peer) = swarm::build(&transport, limits.clone(), metrics.clone())?;
-    let addresses = swarm::listen(&mut swarm, &listen).await?;
-    let mut seed = [0; 32];
-    getrandom::fill(&mut seed).map_err(io::Error::other)?;
-    let registry = Registry::new(device.clone(), opaque, policy, seed);
-    let pulse = Arc::new(Pulse::default());
-    let (hub, thread) = hub::start(registry, store, clock, (metrics.clone(), pulse.clone()))?;
-    let key = device.x25519_public();
-    let context = context(device, peer, &hub, &limits, (&metrics, pulse), clock)?;
-    let (stop, stopped) = oneshot::channel();
-    let swarm = tokio::spawn(swarm::run(swarm, context, stopped));
-    Ok(Server { hub, thread, stop, swarm, limits, metrics, peer, key, addresses, secrets })
+    bind(&keys.transport, &listen, limits).await?.serve(keys, store, policy)
+}
+
+impl Bound {
+    /// Serves from now on. The keys must be those that it was bound with.
+    pub fn serve(self, keys: ServerKeys, store: Store, policy: Policy) -> Result<Server, StartError> {
+        let Self { swarm, peer, addresses, limits, metrics } = self;
+        let secrets = keys.secrets();
+        let ServerKeys { device, transport: _, opaque } = keys;
+        let clock = Clock::start();
+        let mut seed = [0; 32];
+        getrandom::fill(&mut seed).map_err(io::Error::other)?;
+        let registry = Registry::new(device.clone(), opaque, policy, seed);
+        let pulse = Arc::new(Pulse::default());
+        let (hub, thread) = hub::start(registry, store, clock, (metrics.clone(), pulse.clone()))?;
+        let key = device.x25519_public();
+        let context = context(device, peer, &hub, &limits, (&metrics, pulse), clock)?;
+        let (stop, stopped) = oneshot::channel();
+        let swarm = tokio::spawn(swarm::run(swarm, context, stopped));
+        Ok(Server { hub, thread, stop, swarm, limits, metrics, peer, key, addresses, secrets })
+    }
+}
+
+impl std::fmt::Debug for Bound {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Bound")
+    }
 }
 
 fn context(
@@ -171,6 +200,11 @@ impl Server {
         Control { hub: self.hub.clone(), secrets: Arc::new(secrets), metrics: self.metrics.clone() }
     }
 
+    /// Waits until nobody serves any more without having been told to stop, which is a fault of ours.
+    pub async fn ended(&self) {
+        self.hub.closed().await;
+    }
+
     /// Ends every session politely, stores what was accepted, and stops.
     pub async fn stop(self) {
         let _ = self.hub.send(Message::Order(Order::CloseAll)).await;
@@ -180,9 +214,9 @@ impl Server {
         if tokio::time::timeout(STOP, &mut swarm).await.is_err() {
             swarm.abort();
         }
-        drop(self.hub);
+        // Whoever still waits for an answer, a long backup for example, gets none.
+        let _ = self.hub.send(Message::Order(Order::End)).await;
         let thread = self.thread;
-        // The hub ends when nobody can send it anything any more.
         let _ = tokio::task::spawn_blocking(move || thread.join()).await;
     }
 }
@@ -206,16 +240,31 @@ impl Control {
     /// Makes a registration code good.
     pub async fn add_code(&self, code: RegistrationCode) -> Result<(), OrderError> {
         let (answer, answered) = oneshot::channel();
-        let stored = self.ask(Order::Code(code, answer), answered).await?;
-        stored.map_err(|error| OrderError(error.to_string()))
+        self.ask(Order::Code(code, answer), answered).await?.map_err(OrderError)
     }
 
-    /// Writes a backup.
-    pub async fn back_up(&self, path: PathBuf) -> Result<(), OrderError> {
+    /// Writes a backup, beside serving.
+    pub async fn back_up(&self, target: impl Into<Target>) -> Result<(), OrderError> {
         let secrets = self.secrets.iter();
         let secrets = secrets.map(|secret| Secrets { name: secret.name, bytes: secret.bytes.clone() }).collect();
         let (answer, answered) = oneshot::channel();
-        self.ask(Order::Backup(path, secrets, answer), answered).await?.map_err(OrderError)
+        self.ask(Order::Backup(target.into(), secrets, answer), answered).await?.map_err(OrderError)
+    }
+
+    /// Reads every page of the database, and the files with the secrets, and says whether all of it is whole.
+    ///
+    /// It is done beside serving; only where that finds something wrong, which may have been overwritten meanwhile, nobody
+    /// is served while it is done once more.
+    pub async fn check(&self, dir: &Path) -> Result<(), OrderError> {
+        for secret in self.secrets.iter() {
+            keys::check(dir, secret).map_err(|error| OrderError(error.to_string()))?;
+        }
+        let (answer, answered) = oneshot::channel();
+        if self.ask(Order::Check(false, answer), answered).await?.map_err(OrderError)? {
+            return Ok(());
+        }
+        let (answer, answered) = oneshot::channel();
+        self.ask(Order::Check(true, answer), answered).await?.map(drop).map_err(OrderError)
     }
 
     /// What it counts.

@@ -302,7 +302,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Live<S> {
     }
 
     async fn on_frame(&mut self, bytes: &[u8]) -> Result<(), Ended> {
-        if let Some(wait) = self.bucket.take(Instant::now()) {
+        if let Some(wait) = self.bucket.take(bytes.len(), Instant::now()) {
             self.context.metrics.throttled.add(1);
             sleep(wait).await;
         }

@@ -7,6 +7,7 @@ use std::{
     collections::VecDeque,
     future::{Ready, ready},
     net::{IpAddr, Ipv4Addr},
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -40,13 +41,22 @@ const PING_BYTES: usize = 32;
 /// that wants more is made anew, past the limits on connections.
 const MAX_OPENED: u32 = 64;
 
+/// Sessions of one connection at once: one that replaces another, and what is left of both when that did not go well.
+/// Each may hold a stream's window, 256 KiB, and a chunk.
+const MAX_LIVE: usize = 4;
+
 /// A client opened a session stream.
 #[derive(Debug)]
 pub(crate) struct Inbound {
     pub(crate) peer: PeerId,
     pub(crate) source: Source,
     pub(crate) stream: Stream,
+    pub(crate) live: Live,
 }
+
+/// One of the sessions of a connection, for as long as this is kept.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Live(Arc<()>);
 
 /// The behaviour.
 #[derive(Debug)]
@@ -90,8 +100,8 @@ impl NetworkBehaviour for Streams {
     fn on_swarm_event(&mut self, _: FromSwarm<'_>) {}
 
     fn on_connection_handler_event(&mut self, peer: PeerId, _: ConnectionId, event: THandlerOutEvent<Self>) {
-        let (source, stream) = *event;
-        self.queue.push_back(Inbound { peer, source, stream });
+        let (source, stream, live) = *event;
+        self.queue.push_back(Inbound { peer, source, stream, live });
     }
 
     fn poll(&mut self, _: &mut Context<'_>) -> Poll<ToSwarm<Self::ToSwarm, THandlerInEvent<Self>>> {
@@ -105,8 +115,9 @@ pub(crate) struct Handler {
     upgrade: Duration,
     source: Source,
     opened: u32,
+    live: Live,
     /// At most one: the connection polls us after each.
-    taken: Option<Box<(Source, Stream)>>,
+    taken: Option<Box<(Source, Stream, Live)>>,
     /// The client's pings, on the stream that it opened last. Never a task of its own: the connection's is awake
     /// anyway whenever one comes.
     pings: Option<BoxFuture<'static, ()>>,
@@ -120,13 +131,13 @@ impl std::fmt::Debug for Handler {
 
 impl Handler {
     fn new(upgrade: Duration, remote: &Multiaddr) -> Self {
-        Self { upgrade, source: source(remote), opened: 0, taken: None, pings: None }
+        Self { upgrade, source: source(remote), opened: 0, live: Live::default(), taken: None, pings: None }
     }
 }
 
 impl ConnectionHandler for Handler {
     type FromBehaviour = std::convert::Infallible;
-    type ToBehaviour = Box<(Source, Stream)>;
+    type ToBehaviour = Box<(Source, Stream, Live)>;
     type InboundProtocol = Offer;
     type OutboundProtocol = DeniedUpgrade;
     type InboundOpenInfo = ();
@@ -155,9 +166,9 @@ impl ConnectionHandler for Handler {
         if protocol == PING {
             stream.ignore_for_keep_alive();
             self.pings = Some(answer_pings(stream).boxed());
-        } else if self.opened < MAX_OPENED && self.taken.is_none() {
+        } else if self.opened < MAX_OPENED && self.taken.is_none() && Arc::strong_count(&self.live.0) <= MAX_LIVE {
             self.opened += 1;
-            self.taken = Some(Box::new((self.source, stream)));
+            self.taken = Some(Box::new((self.source, stream, self.live.clone())));
         }
     }
 }

@@ -9,6 +9,7 @@ use std::{
 };
 
 use futures::StreamExt as _;
+use hobnob_muxer::{Bounds, Yamux};
 use libp2p::{
     Multiaddr, PeerId, Swarm, Transport as _,
     core::{multiaddr::Protocol, muxing::StreamMuxerBox, upgrade::Version},
@@ -24,7 +25,6 @@ use super::{
     boxed::Boxed,
     door::Door,
     limits::Shared,
-    muxer::Yamux,
     session::{self, Context, Opening},
     streams::{Inbound, Streams},
 };
@@ -38,6 +38,11 @@ const IDLE: Duration = Duration::from_secs(30);
 
 /// Identify is of use when a connection begins; repeating it is not.
 const IDENTIFY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Streams: two sessions while one replaces the other, identify both ways, ping, what just ends. Thousands of connections
+/// have little to say, so no window grows.
+const MUXER: Bounds =
+    Bounds { streams: 8, untaken: 8, frame_bytes: 16 * 1024, close: Duration::from_secs(2), measures: false };
 
 /// All connections close in so long.
 const CLOSE: Duration = Duration::from_secs(3);
@@ -67,7 +72,7 @@ pub(crate) fn build(
     let transport = tcp::tokio::Transport::new(tcp::Config::default().nodelay(true))
         .upgrade(Version::V1Lazy)
         .authenticate(noise::Config::new(&key).map_err(|error| setup(&error))?)
-        .multiplex(Yamux::new())
+        .multiplex(Yamux::new(MUXER))
         .timeout(UPGRADE)
         .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)))
         .boxed();
@@ -146,11 +151,15 @@ pub(crate) async fn run(mut swarm: Swarm<Behaviour>, context: Context, mut stop:
             _ = &mut stop, if !is_stopping => is_stopping = true,
             Some(_) = sessions.join_next() => {}
             event = swarm.select_next_some() => {
-                if let SwarmEvent::Behaviour(BehaviourEvent::Streams(Inbound { peer, source, stream })) = event
+                if let SwarmEvent::Behaviour(BehaviourEvent::Streams(Inbound { peer, source, stream, live })) = event
                     && !is_stopping
                 {
                     let opening = Opening { stream, peer: peer.to_bytes(), source, context: context.clone() };
-                    sessions.spawn(session::run(opening));
+                    let session = session::run(opening);
+                    sessions.spawn(async move {
+                        session.await;
+                        drop(live);
+                    });
                 }
             }
         }

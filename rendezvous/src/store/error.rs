@@ -23,6 +23,9 @@ pub enum OpenError {
     /// Another process has it open.
     #[error("the database is in use by another process")]
     InUse,
+    /// It was closed while it was read.
+    #[error("the database was closed meanwhile, for its server stops or cannot write to it; ask again")]
+    Closed,
     /// No space is left on the disk.
     #[error("the disk is full; free some space and start again")]
     Full,
@@ -50,6 +53,7 @@ pub enum CommitError {
 pub(crate) enum Trouble {
     Full,
     InUse,
+    Closed,
     Damaged(String),
     Io(io::Error),
 }
@@ -60,6 +64,7 @@ pub(crate) fn of(error: impl Into<redb::Error>) -> Trouble {
     match error.into() {
         redb::Error::Io(error) => (&error).into(),
         redb::Error::DatabaseAlreadyOpen => Trouble::InUse,
+        redb::Error::DatabaseClosed => Trouble::Closed,
         redb::Error::Corrupted(what) => Trouble::Damaged(what),
         other => Trouble::Damaged(other.to_string()),
     }
@@ -87,6 +92,7 @@ impl From<Trouble> for OpenError {
         match trouble {
             Trouble::Full => Self::Full,
             Trouble::InUse => Self::InUse,
+            Trouble::Closed => Self::Closed,
             Trouble::Damaged(what) => Self::Damaged(what),
             Trouble::Io(error) => Self::Io(error),
         }
@@ -98,6 +104,7 @@ impl From<Trouble> for CommitError {
         match trouble {
             Trouble::Full => Self::Full,
             Trouble::InUse => Self::Damaged("another process has opened it".into()),
+            Trouble::Closed => Self::Damaged("it was closed".into()),
             Trouble::Damaged(what) => Self::Damaged(what),
             Trouble::Io(error) => Self::Io(error),
         }

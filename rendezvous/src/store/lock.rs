@@ -9,7 +9,7 @@ use std::{
 use super::{make_private_dir, private};
 
 /// Name of the lock file in the data folder.
-const FILE: &str = "lock";
+pub(super) const FILE: &str = "lock";
 
 /// The data folder is ours for as long as this lives. The operating system gives it back when the process ends, however
 /// it ends, so a lock file that is left behind means nothing.

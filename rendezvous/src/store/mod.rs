@@ -4,6 +4,7 @@
 
 mod backup;
 mod error;
+mod image;
 mod lock;
 mod schema;
 mod snapshot;
@@ -18,16 +19,21 @@ use redb::{
     Database, Durability, ReadableDatabase as _, ReadableTableMetadata as _, WriteTransaction, backends::FileBackend,
 };
 
-pub use backup::{BackupError, Secrets, write_backup};
+pub use backup::{BackupError, Secrets, Target, write_backup};
 pub use error::{CommitError, OpenError};
+pub use image::Image;
 pub use lock::{DataLock, LockError};
 pub use snapshot::Snapshot;
 
 use crate::registry::view::{Fault, Records, TableId};
 use error::{Trouble, guarded, of};
+use lock::FILE as LOCK_FILE;
 
 /// Name of the database in the data folder.
 pub const FILE: &str = "server.db";
+
+/// Name of the socket at which a server that runs is asked.
+pub const CONTROL_FILE: &str = "control.sock";
 
 /// Memory for pages, in bytes. The upper levels of the trees of a million names take 4 MB; the operating system keeps
 /// the rest of what is read often.
@@ -55,8 +61,17 @@ impl Store {
         make_private_dir(dir).map_err(OpenError::Io)?;
         let path = dir.join(FILE);
         if !path.try_exists().map_err(OpenError::Io)? {
-            create(&path)?;
+            create(&path, &[])?;
         }
+        Self::open_file(&path)
+    }
+
+    /// Makes the database of a new server, with its secrets in it as in a backup: a database is never without them, and
+    /// whatever ends us before they have files of their own, the next start takes them out.
+    pub fn begin(dir: &Path, secrets: &[Secrets]) -> Result<Self, OpenError> {
+        make_private_dir(dir).map_err(OpenError::Io)?;
+        let path = dir.join(FILE);
+        create(&path, secrets)?;
         Self::open_file(&path)
     }
 
@@ -106,12 +121,20 @@ impl Store {
         Ok(Sizes { file_bytes, rows })
     }
 
-    /// Reads every page and checks that it is whole.
+    /// Reads every page and checks that it is whole. Changes nothing, whatever it finds.
     pub fn check(&mut self) -> Result<(), OpenError> {
-        self.reopened()?;
-        let Some(database) = &mut self.database else { return Ok(()) };
-        guarded(|| database.check_integrity().map_err(of))?;
-        Ok(())
+        self.database = None;
+        self.image()?.check()
+    }
+
+    /// What is committed now, for a check in which nothing may be committed or everything again. See [`Image`].
+    pub fn image(&self) -> Result<Image, OpenError> {
+        Image::open(&self.path).map_err(OpenError::Io)
+    }
+
+    /// The folder that it lies in.
+    pub fn dir(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new("."))
     }
 
     fn reopened(&mut self) -> Result<&Database, Trouble> {
@@ -127,16 +150,19 @@ fn open_at(path: &Path) -> Result<Database, OpenError> {
     Ok(guarded(|| Database::builder().set_cache_size(CACHE_BYTES).open(path).map_err(of))?)
 }
 
-/// Makes an empty database. It has its name only when it is complete.
-fn create(path: &Path) -> Result<(), OpenError> {
-    let unfinished = path.with_extension("new");
+/// Makes a database without rows. It has its name only when it is complete.
+fn create(path: &Path, secrets: &[Secrets]) -> Result<(), OpenError> {
+    let unfinished = appended(path, ".new");
     let file = private().read(true).write(true).create(true).truncate(true).open(&unfinished).map_err(OpenError::Io)?;
     guarded(|| {
         let database = Database::builder()
             .set_cache_size(CACHE_BYTES)
             .create_with_backend(FileBackend::new(file).map_err(of)?)
             .map_err(of)?;
-        write(&database, schema::create)
+        write(&database, |transaction| {
+            schema::create(transaction)?;
+            secrets.iter().try_for_each(|secret| schema::set(transaction, secret.name, &secret.bytes))
+        })
     })?;
     finish(&unfinished, path).map_err(OpenError::Io)
 }
@@ -144,8 +170,19 @@ fn create(path: &Path) -> Result<(), OpenError> {
 /// Gives a complete file its name, so that it lasts.
 pub(crate) fn finish(unfinished: &Path, path: &Path) -> io::Result<()> {
     fs::rename(unfinished, path)?;
-    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    fs::File::open(dir)?.sync_all()
+    fs::File::open(parent(path))?.sync_all()
+}
+
+/// The folder of a file.
+fn parent(path: &Path) -> &Path {
+    path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// The same name with something behind it. Two names that differ stay so.
+fn appended(path: &Path, end: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(end);
+    name.into()
 }
 
 /// One transaction that is on the disk when this returns.

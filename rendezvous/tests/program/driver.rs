@@ -46,6 +46,15 @@ pub fn said(output: &Output) -> Value {
 
 impl Rosa {
     pub fn start(dir: &Path) -> Self {
+        Self::start_with(dir, Stdio::null())
+    }
+
+    /// The same, with what it logs to be read at its end. It must be little.
+    pub fn start_logging(dir: &Path) -> Self {
+        Self::start_with(dir, Stdio::piped())
+    }
+
+    fn start_with(dir: &Path, log: Stdio) -> Self {
         let config = dir.join("config.toml");
         if !config.exists() {
             std::fs::write(&config, EASY).unwrap();
@@ -54,7 +63,7 @@ impl Rosa {
             .args(["--json", "--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0", "--config"])
             .arg(config)
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(log)
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap());

@@ -12,9 +12,12 @@
     reason = "tests"
 )]
 
+mod backups;
 #[path = "../cast/mod.rs"]
 mod cast;
 mod driver;
+mod first_start;
 mod killed;
 mod operator;
 mod packaging;
+mod pages;

@@ -1,11 +1,14 @@
-use hobnob_rendezvous::registry::{Caller, Policy, view::TableId};
+use hobnob_rendezvous::registry::{
+    Caller, Policy,
+    view::{Records, TableId, View as _},
+};
 use hobnob_shared::{
     id::MailboxId,
     identity::{Bundle, DeviceKeys, SignedRecord, Ticket},
     limits::MAX_PAST_RECORDS,
     wire::{
         AccountPayload, ErrorCode,
-        rendezvous::{BoxPut, DepositToken, NameGet, NameSet, SealedVault, ServerFrame, VaultPut},
+        rendezvous::{BoxPut, DepositToken, Envelope, MailPut, NameGet, NameSet, SealedVault, ServerFrame, VaultPut},
     },
 };
 use serde_bytes::ByteArray;
@@ -66,6 +69,46 @@ fn a_device_that_is_not_listed_any_more_has_no_say_and_no_mailboxes() {
     assert_eq!(world.view.count(TableId::Boxes), 0);
     assert_eq!(world.refused(session, ServerFrame::VaultGet), ErrorCode::Denied);
     assert_eq!(world.refused(session, ServerFrame::BoxPut(open)), ErrorCode::Denied);
+}
+
+#[test]
+fn a_released_account_leaves_nothing_also_of_a_device_that_showed_no_certificate() {
+    let mut world = World::new();
+    let mut alice = Person::new("alice", 1);
+    let laptop = world.join(&mut alice);
+    let phone = DeviceKeys::generate(&mut rng(7));
+    let mut payload = alice.payload(2, &[&alice.device, &phone]);
+    payload.certificates.truncate(1);
+    world.done(laptop, ServerFrame::AccountPut(payload));
+    let caller =
+        Caller::Device { account: alice.account.id(), device: phone.id(), certificate: alice.certify(&phone).hash() };
+    let session = world.open(caller);
+    let (mailbox, token) = (MailboxId::new([1; 16]), DepositToken::new([2; 16]));
+    world.done(session, ServerFrame::BoxPut(BoxPut { mailbox, token: Some(token.clone()) }));
+    let envelope = Envelope::new(vec![7; 500]).unwrap();
+    world.done(session, ServerFrame::MailPut(MailPut { mailbox, token, envelope }));
+    world.done(laptop, ServerFrame::NameSet(NameSet::Release));
+    for table in TableId::ALL {
+        let is_kept = matches!(table, TableId::Counters | TableId::Bindings);
+        assert!(is_kept || world.view.count(table) == 0, "{table:?} holds something of it");
+    }
+    assert_eq!(world.registry.totals(&world.view).unwrap().bytes, 0);
+}
+
+#[test]
+fn what_was_verified_when_it_came_costs_nothing_again() {
+    let mut world = World::new();
+    let mut alice = Person::new("alice", 1);
+    let session = world.join(&mut alice);
+    // Only whoever verifies it again would see that this signature is broken now.
+    let key = alice.account.id().as_bytes().to_vec();
+    let mut row = world.view.get(TableId::Accounts, &key).unwrap().unwrap();
+    let signature = alice.certificate().signature;
+    let at = row.windows(64).position(|part| part == signature).unwrap();
+    row[at] ^= 1;
+    world.view.apply(&Records::from([((TableId::Accounts, key), Some(row))]));
+    let payload = AccountPayload { records: vec![], certificates: vec![], bundles: vec![alice.bundle(5)] };
+    world.done(session, ServerFrame::AccountPut(payload));
 }
 
 #[test]

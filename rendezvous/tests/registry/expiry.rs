@@ -1,6 +1,6 @@
 use hobnob_rendezvous::registry::{
     Caller,
-    limits::{DAY_MS, SILENT_DAYS},
+    limits::{DAY_MS, HOUR_MS, SILENT_DAYS},
     view::TableId,
 };
 use hobnob_shared::wire::{
@@ -37,4 +37,17 @@ fn an_account_that_nobody_used_for_two_years_loses_its_name() {
     for table in [TableId::Names, TableId::Accounts, TableId::Vaults, TableId::Usage, TableId::LastSeen] {
         assert_eq!(world.view.count(table), 1, "{table:?}");
     }
+}
+
+#[test]
+fn a_clock_that_starts_years_ahead_can_still_be_set_before_anything_is_forgotten() {
+    let mut world = World::new();
+    let mut alice = Person::new("alice", 1);
+    world.join(&mut alice);
+    let mut ahead = World::new();
+    (ahead.view, ahead.now_ms) = (world.view, world.now_ms + 11 * 365 * DAY_MS);
+    ahead.pass(HOUR_MS - 1);
+    assert_eq!(ahead.view.count(TableId::Names), 1);
+    ahead.pass(1);
+    assert_eq!(ahead.view.count(TableId::Names), 0, "whoever did not look has a server that is years older");
 }

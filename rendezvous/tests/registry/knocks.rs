@@ -78,6 +78,23 @@ fn whoever_is_there_is_told_at_once_that_a_request_came() {
 }
 
 #[test]
+fn a_request_that_no_device_can_open_takes_no_place() {
+    let mut world = World::new();
+    let mut bob = Person::new("bob", 2);
+    let session = world.join(&mut bob);
+    let mallory = world.open(Caller::Guest);
+    for _ in 0..MAX_PENDING_KNOCKS {
+        let proof = world.free_proof(mallory);
+        let envelopes = vec![(DeviceId::new([3; 32]), KnockEnvelope::new(vec![0; 900]).unwrap())];
+        let put = KnockPut { account: bob.account.id(), envelopes, proof };
+        assert_eq!(world.refused(mallory, ServerFrame::KnockPut(put)), ErrorCode::NotFound);
+    }
+    let request = knock(&mut world, mallory, &bob, 7);
+    world.done(mallory, request);
+    assert_eq!(waiting(&mut world, session).items.len(), 1);
+}
+
+#[test]
 fn twenty_requests_wait_and_not_one_more() {
     let mut world = World::new();
     let mut bob = Person::new("bob", 2);

@@ -1,10 +1,16 @@
+use std::cell::RefCell;
+
 use hobnob_rendezvous::registry::{
-    Caller,
+    Caller, Input, SessionId, Work,
     limits::{FIRST_WAIT_MS, FREE_GUESSES, FREE_GUESSES_WIDE, LOGIN_MS},
+    view::{Fault, MemoryView, Records, TableId, View, Visit},
 };
-use hobnob_shared::wire::{
-    ErrorCode,
-    rendezvous::{LoginFinish, LoginStart, PasswordChange, SealedVault, ServerFrame, VaultPut},
+use hobnob_shared::{
+    opaque::message::{CredentialFinalization, RegistrationRequest},
+    wire::{
+        ErrorCode,
+        rendezvous::{LoginFinish, LoginStart, PasswordChange, RegisterStart, SealedVault, ServerFrame, VaultPut},
+    },
 };
 
 use crate::{cast::Person, world::World};
@@ -39,6 +45,58 @@ fn an_unknown_name_answers_in_the_same_bytes() {
         assert_eq!(world.refused(session, ServerFrame::LoginFinish(finish)), ErrorCode::Denied);
     }
     assert_eq!(lengths[0], lengths[1]);
+}
+
+/// What is asked of the database, in order.
+struct Counting<'a>(&'a MemoryView, RefCell<Vec<TableId>>);
+
+impl View for Counting<'_> {
+    fn get(&self, table: TableId, key: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
+        self.1.borrow_mut().push(table);
+        self.0.get(table, key)
+    }
+
+    fn scan(&self, table: TableId, from: &[u8], to: Option<&[u8]>, visit: Visit<'_>) -> Result<(), Fault> {
+        self.1.borrow_mut().push(table);
+        self.0.scan(table, from, to, visit)
+    }
+}
+
+/// The answer to one frame, and what it cost: reads, rows to write, and bytes to send.
+fn cost(world: &mut World, session: SessionId, frame: ServerFrame) -> (ServerFrame, (Vec<TableId>, Records, usize)) {
+    let (view, mut work) = (Counting(&world.view, RefCell::default()), Work::default());
+    world.registry.handle(Input::Frame { session, id: 7, frame }, world.now_ms, &view, &mut work);
+    let answer = work.answers.remove(0).frame;
+    let bytes = answer.encode(7).len();
+    (answer, (view.1.into_inner(), work.records, bytes))
+}
+
+#[test]
+fn an_unknown_name_costs_what_a_known_one_does_in_every_step() {
+    let mut world = World::new();
+    let mut alice = Person::new("alice", 1);
+    let alices = world.join(&mut alice);
+    let mut nobody = Person::new("nobody", 2);
+    let mut costs = Vec::new();
+    for (person, who) in [(&mut alice, alices), (&mut nobody, world.open(Caller::Guest))] {
+        let session = world.open(Caller::Guest);
+        let (_, start) = person.begin_login("guess");
+        let blinded: [u8; 32] = start.request.as_bytes()[..32].try_into().unwrap();
+        let (answer, started) = cost(&mut world, session, ServerFrame::LoginStart(start));
+        let ServerFrame::LoginGo(go) = answer else { panic!("{answer:?}") };
+        // The point in it was evaluated under the name's own key, as when the name is registered.
+        let register = RegisterStart { name: person.name.clone(), request: RegistrationRequest::new(blinded) };
+        let ServerFrame::RegisterGo(registered) = world.ask(who, ServerFrame::RegisterStart(register)) else {
+            panic!("no registration")
+        };
+        assert_eq!(go.response.as_bytes()[..32], registered.response.as_bytes()[..32]);
+        let finish = LoginFinish { finalization: CredentialFinalization::new([1; 64]) };
+        let (answer, finished) = cost(&mut world, session, ServerFrame::LoginFinish(finish));
+        assert!(matches!(answer, ServerFrame::Error(failure) if failure.code == ErrorCode::Denied), "{answer:?}");
+        assert!(!started.0.is_empty());
+        costs.push((started, finished));
+    }
+    assert_eq!(costs[0], costs[1]);
 }
 
 #[test]

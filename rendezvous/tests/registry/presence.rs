@@ -162,6 +162,33 @@ fn all_topics_together_are_bounded_and_places_come_back() {
 }
 
 #[test]
+fn one_source_cannot_take_every_place() {
+    let capacity = 16 * MAX_SESSION_TOPICS;
+    let mut world = World::with(Policy { topics: capacity, ..easy() });
+    let (mut mallory, mut alice) = (Person::new("mallory", 1), Person::new("alice", 2));
+    world.join(&mut mallory);
+    let topics = |session: usize| -> Vec<TopicId> {
+        let bytes = |topic: usize| [session, topic, 0, 0].map(usize::to_be_bytes).concat();
+        (0..MAX_SESSION_TOPICS).map(|topic| TopicId::new(bytes(topic).try_into().unwrap())).collect()
+    };
+    let mut sessions: Vec<_> = (0..16).map(|_| world.open_from(mallory.caller(), "198.51.100.7")).collect();
+    let watched = |world: &mut World, session, number| world.ask(session, watch(&topics(number), false));
+    let taken: Vec<_> = sessions.iter().enumerate().map(|(number, id)| watched(&mut world, *id, number)).collect();
+    // It may have half while nobody else wants it; after that its share is used up.
+    assert_eq!(taken.iter().filter(|answer| **answer == ServerFrame::Done).count(), 8);
+    let alices = world.join(&mut alice);
+    world.done(alices, watch(&topics(99), false));
+    world.done(alices, publish(7, 1));
+    // What it has it may exchange, and what it gives back it may have again, up to its share.
+    let first = sessions.remove(0);
+    world.done(first, watch(&topics(50), true));
+    sessions.drain(..7).for_each(|session| world.close(session));
+    world.close(first);
+    let again: Vec<_> = sessions.iter().enumerate().map(|(number, id)| watched(&mut world, *id, number)).collect();
+    assert_eq!(again.iter().filter(|answer| **answer == ServerFrame::Done).count(), 7, "Alice has one of eight");
+}
+
+#[test]
 fn strangers_publish_and_watch_nothing_and_a_value_may_not_stay_for_ever() {
     let (mut world, alice, _) = friends();
     let guest = world.open(Caller::Guest);

@@ -19,6 +19,7 @@ use crate::{
         client::{Client, SOON, connect, open, read, write},
         easy,
         flows::{join, status},
+        rng,
     },
     house::House,
 };
@@ -201,4 +202,29 @@ async fn a_replayed_handshake_leads_nowhere() {
         answers.push(timeout(SOON, read(&mut stream)).await.unwrap().unwrap());
     }
     assert_ne!(answers[0], answers[1], "each answer has a key of its own");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_connection_has_four_sessions_and_not_one_more() {
+    let house = House::new().await;
+    let at = &house.address;
+    let mut link = connect(at, None).await.unwrap();
+    let mut begin = async || {
+        let (local, remote) = (link.local.to_bytes(), at.transport());
+        let begun = hobnob_shared::noise::Handshake::initiate_as_guest(at.x25519(), &local, remote, &mut rng(3));
+        let (_, first) = begun.unwrap();
+        let mut stream = open(&mut link, at).await?;
+        stream.write_all(&preamble(Mode::Guest)).await?;
+        write(&mut stream, &first).await?;
+        timeout(SOON, read(&mut stream)).await.unwrap().map(|_| stream)
+    };
+    let mut sessions = Vec::new();
+    for _ in 0..4 {
+        sessions.push(begin().await.unwrap());
+    }
+    assert!(begin().await.is_err());
+    drop(sessions.pop());
+    // The place comes back when the session is gone, which takes a moment.
+    let again = async { while begin().await.is_err() {} };
+    timeout(SOON, again).await.expect("a place comes back");
 }

@@ -3,10 +3,9 @@
 use std::path::Path;
 
 use hobnob_rendezvous::{
-    keys::ServerKeys,
+    keys::open_or_begin,
     registry::Policy,
     server::{Limits, Server, Setup, start},
-    store::{FILE, Store},
 };
 use hobnob_shared::rendezvous::Address;
 use tempfile::TempDir;
@@ -33,9 +32,7 @@ impl House {
 }
 
 pub async fn serve(dir: &Path, policy: Policy, limits: Limits) -> Server {
-    let is_new = !dir.join(FILE).exists();
-    let mut store = Store::open(dir).unwrap();
-    let keys = ServerKeys::open(dir, &mut store, is_new).unwrap();
+    let (store, keys) = open_or_begin(dir).unwrap();
     let listen = vec!["/ip4/127.0.0.1/tcp/0".parse().unwrap()];
     start(Setup { keys, store, listen, limits, policy }).await.unwrap()
 }

@@ -15,6 +15,7 @@
 mod capture;
 #[path = "../cast/mod.rs"]
 mod cast;
+mod checks;
 mod hostile;
 mod house;
 mod restored;

@@ -52,17 +52,26 @@ impl Certificate {
 impl SignedCertificate {
     /// Checks encoding, keys and signature. Says nothing about whether the account still stands by it.
     pub fn verify(&self) -> Result<Certificate, IdentityError> {
-        let a: CertificateArray = codec::decode_exact(&self.bytes, MAX_CERTIFICATE_BYTES)
-            .map_err(|error| IdentityError::Unreadable(WHAT, error))?;
-        if a.0 != VERSION {
-            return Err(IdentityError::Version(WHAT, a.0));
-        }
-        let certificate = Certificate { account: a.1, device: a.2, x25519: a.3.into_array(), name: a.4, added_ms: a.5 };
+        let certificate = self.read()?;
         verifying_key(certificate.device.as_bytes())?;
         check_x25519(&certificate.x25519)?;
         let account = verifying_key(certificate.account.as_bytes())?;
         verify(&account, DOMAIN, &self.bytes, &self.signature)?;
         Ok(certificate)
+    }
+
+    /// Which device it claims to be of: for one that was verified before. Proves nothing.
+    pub fn claimed_device(&self) -> Result<DeviceId, IdentityError> {
+        self.read().map(|certificate| certificate.device)
+    }
+
+    fn read(&self) -> Result<Certificate, IdentityError> {
+        let a: CertificateArray = codec::decode_exact(&self.bytes, MAX_CERTIFICATE_BYTES)
+            .map_err(|error| IdentityError::Unreadable(WHAT, error))?;
+        if a.0 != VERSION {
+            return Err(IdentityError::Version(WHAT, a.0));
+        }
+        Ok(Certificate { account: a.1, device: a.2, x25519: a.3.into_array(), name: a.4, added_ms: a.5 })
     }
 
     /// Its bytes with the signature, as the handshake carries them.

@@ -1,6 +1,6 @@
-//! A socket under yamux that keeps one frame back: the first ping with which yamux measures the round trip.
+//! A socket under yamux that can keep one frame back: the first ping with which yamux measures the round trip.
 //!
-//! yamux grows its windows by that time, and ours may not grow. Without an answer it asks no more; with one it asks
+//! yamux grows its windows by that time, and the rendezvous' may not grow. Without an answer it asks no more; with one it asks
 //! anew whenever ten seconds have passed and something comes, which is with every ping of an idle client. Each costs as
 //! much as the client's ping does.
 
@@ -24,8 +24,9 @@ pub(crate) struct Quiet<C> {
 }
 
 impl<C> Quiet<C> {
-    pub(crate) fn new(socket: C) -> Self {
-        Self { socket, is_begun: false }
+    /// Where the round trip is measured, everything is written.
+    pub(crate) fn new(socket: C, measures: bool) -> Self {
+        Self { socket, is_begun: measures }
     }
 }
 
@@ -110,10 +111,15 @@ mod tests {
         let wire = Wire::default();
         let bare = written(wire.clone(), &wire, &[]);
         assert!(bare.len() == FRAME_BYTES && bare.starts_with(&PING), "yamux begins otherwise now: {bare:?}");
-        assert!(written(Quiet::new(wire.clone()), &wire, &[]).is_empty());
+        assert!(written(Quiet::new(wire.clone(), false), &wire, &[]).is_empty());
+        assert_eq!(
+            written(Quiet::new(wire.clone(), true), &wire, &[]).len(),
+            FRAME_BYTES,
+            "it is measured where wanted"
+        );
         let ping = |id| [0, 2, 0, 1, 0, 0, 0, 0, 0, 0, 0, id];
         let pong = |id| [0, 2, 0, 2, 0, 0, 0, 0, 0, 0, 0, id];
-        let answers = written(Quiet::new(wire.clone()), &wire, &[&ping(7), &ping(8)]);
+        let answers = written(Quiet::new(wire.clone(), false), &wire, &[&ping(7), &ping(8)]);
         assert_eq!(answers, [pong(7), pong(8)].concat());
     }
 }

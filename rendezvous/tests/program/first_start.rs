@@ -1,0 +1,73 @@
+//! A first start that ends early, wherever that is, does not keep the next one from going on.
+
+use std::{fs, net::TcpListener, path::Path, process::Stdio};
+
+use hobnob_rendezvous::{
+    keys::{KEYS_FILE, OPAQUE_FILE},
+    store::{FILE, OpenError, Store},
+};
+
+use crate::driver::{Rosa, call, command, said};
+
+/// Serves with every port free, until it fails by itself.
+const SERVE: [&str; 4] = ["--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0"];
+
+/// A server that is as good as one whose first start went well.
+fn assert_serves(dir: &Path) {
+    let key = *Rosa::start(dir).address().x25519();
+    assert_eq!(*Rosa::start(dir).address().x25519(), key, "it is the same server from now on");
+    assert_eq!(said(&call(dir, &["--json", "check"]))["ok"], true);
+    let mut store = Store::open_file(&dir.join("data").join(FILE)).unwrap();
+    for name in [KEYS_FILE, OPAQUE_FILE] {
+        let is_left = store.take_secret(name, |_| Ok::<(), OpenError>(())).unwrap();
+        assert!(!is_left, "{name} is still in the database");
+    }
+}
+
+#[test]
+fn whatever_step_cannot_be_made_is_made_by_the_next_start() {
+    // A folder where a file is to be written stops the start exactly there, with all before it on the disk.
+    for step in ["server.db.new", "keys.new", "opaque.new"] {
+        let dir = tempfile::tempdir().unwrap();
+        let obstacle = dir.path().join("data").join(step);
+        fs::create_dir_all(&obstacle).unwrap();
+        let output = call(dir.path(), &SERVE);
+        assert_eq!(output.status.code(), Some(1), "{step}: {output:?}");
+        fs::remove_dir(&obstacle).unwrap();
+        assert_serves(dir.path());
+    }
+}
+
+#[test]
+fn a_first_start_that_is_killed_is_gone_on_with() {
+    for step in ["lock", "server.db.new", "server.db", "keys.new", "keys", "opaque.new", "opaque"] {
+        let dir = tempfile::tempdir().unwrap();
+        let mut child = command(dir.path()).args(SERVE).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let (file, last) = (dir.path().join("data").join(step), dir.path().join("data").join(OPAQUE_FILE));
+        // Some files are there for a moment only; then it is killed when the last one is there.
+        while !file.exists() && !last.exists() {
+            assert_eq!(child.try_wait().unwrap(), None, "it ends by itself");
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_serves(dir.path());
+    }
+}
+
+#[test]
+fn a_server_that_cannot_have_its_place_does_not_begin() {
+    let dir = tempfile::tempdir().unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let place = taken.local_addr().unwrap().to_string();
+    for (flag, other) in [("--metrics", "--listen"), ("--listen", "--metrics")] {
+        let output = call(dir.path(), &[flag, &place, other, "127.0.0.1:0"]);
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(3), "{text}");
+        assert!(text.contains(flag), "{text}");
+        for name in [FILE, KEYS_FILE, OPAQUE_FILE] {
+            assert!(!dir.path().join("data").join(name).exists(), "{flag}: {name} was made");
+        }
+        assert_eq!(said(&call(dir.path(), &["--json", "check"]))["new"], true);
+    }
+    assert_serves(dir.path());
+}
