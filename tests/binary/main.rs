@@ -23,6 +23,7 @@ mod devices;
 mod driver;
 mod exit_codes;
 mod first_use;
+mod forgotten;
 mod house;
 mod killed;
 #[expect(unreachable_pub, reason = "tests of whole nodes have it from a crate")]

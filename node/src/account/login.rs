@@ -5,7 +5,6 @@ use hobnob_shared::{
     identity::{AccountKey, AccountRecord, SignedCertificate, SignedRecord, keystore, verifying_key},
     limits::MAX_DEVICES,
     opaque::{ClientLogin, Parties},
-    rendezvous::Address,
     text::Username,
     vault::{VaultContent, VaultKey},
     wire::{
@@ -17,7 +16,7 @@ use zeroize::Zeroizing;
 
 use super::{
     Stage, Tell,
-    ask::{Talk, odd, strange, wrong_login},
+    ask::{Talk, odd, strange, who_am_i, wrong_login},
     work::{self, blocking},
 };
 use crate::{
@@ -50,7 +49,7 @@ pub enum LoginEnd {
 /// Logs in. Until the account's device takes this profile's place, in one step, nothing here has changed.
 pub async fn login(node: &Node, wish: Login, tell: Tell<'_>) -> Result<LoginEnd, Refusal> {
     let Login { name, server, password, profile_password } = wish;
-    let mut talk = Talk::new(node, &server.address, true);
+    let mut talk = Talk::new(node, &server, true);
     let opened = open(node, &mut talk, &name, password, tell).await?;
     if who_am_i(node).await? == opened.content.account.id() {
         keep(node, opened.home).await?;
@@ -140,9 +139,9 @@ impl Opened {
         key: &VaultKey,
         name: &Username,
         status: &Status,
-        server: &Address,
+        server: &ServerView,
     ) -> Result<Self, Refusal> {
-        let host = server.host();
+        let host = &server.called;
         let untrusted = |what: &str| {
             let message = format!("{host} {what}; nothing was changed. Do not use it, and tell its operator");
             Refusal::new(Code::Untrusted, message)
@@ -165,7 +164,7 @@ impl Opened {
         let mut certificates = account.certificates;
         certificates.extend(content.certificates.iter().cloned());
         let home = Home {
-            server: server.clone(),
+            server: server.address.clone(),
             signing_key: status.signing_key,
             name: name.clone(),
             binding,
@@ -193,11 +192,6 @@ fn newest(
         (_, Some((_, signed))) | (Some((_, signed)), None) => Some(signed),
         (None, None) => None,
     }
-}
-
-async fn who_am_i(node: &Node) -> Result<hobnob_shared::id::AccountId, Refusal> {
-    let Reply::WhoAmI(me) = node.ask(Command::WhoAmI).await? else { return Err(strange()) };
-    Ok(me.account)
 }
 
 /// Makes this machine a device of the account. Its keys are on disk before anybody is told of them: cut off before that,
@@ -270,6 +264,7 @@ mod tests {
 
     use hobnob_shared::{
         identity::{AccountKey, Binding, DeviceKeys, Profile, SignedBinding},
+        rendezvous::Address,
         text::{Nickname, Note},
         vault::Rest,
         wire::rendezvous::{Registration, Vault},
@@ -277,6 +272,7 @@ mod tests {
     use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng as _};
 
     use super::*;
+    use crate::api::ServerState;
 
     /// Alice's account, and the rendezvous that keeps it.
     struct Cast {
@@ -308,9 +304,17 @@ mod tests {
             }
         }
 
-        fn address(&self) -> Address {
+        fn server(&self) -> ServerView {
             let peer = libp2p::identity::Keypair::ed25519_from_bytes([8; 32]).unwrap().public().to_peer_id();
-            Address::new("/dns4/r.example/tcp/4747", &peer.to_bytes(), &[9; 32]).unwrap()
+            ServerView {
+                address: Address::new("/dns4/r.example/tcp/4747", &peer.to_bytes(), &[9; 32]).unwrap(),
+                called: "r.example".to_owned(),
+                name: None,
+                state: ServerState::Idle,
+                last_error: None,
+                retry_ms: None,
+                is_forgotten: false,
+            }
         }
 
         fn record(&self, seq: u64) -> SignedRecord {
@@ -350,7 +354,7 @@ mod tests {
         }
 
         fn check(&self, logged: LoggedIn) -> Result<Opened, Refusal> {
-            Opened::check(logged, &self.key, &self.name, &self.status(), &self.address())
+            Opened::check(logged, &self.key, &self.name, &self.status(), &self.server())
         }
 
         fn refused(&self, logged: LoggedIn) -> Code {
@@ -382,7 +386,7 @@ mod tests {
         }
         assert!(cast.check(nothing).is_ok(), "the vault has a record of its own");
         let unsigned = Status { signing_key: *DeviceKeys::generate(&mut cast.rng).id().as_bytes(), ..cast.status() };
-        let other_server = Opened::check(honest, &cast.key, &cast.name, &unsigned, &cast.address());
+        let other_server = Opened::check(honest, &cast.key, &cast.name, &unsigned, &cast.server());
         assert_eq!(other_server.map(|_| ()).unwrap_err().code, Code::Untrusted);
     }
 

@@ -21,7 +21,7 @@ use crate::api::{Node, Refusal, ServerView};
 pub use crate::command::FullName;
 
 pub use change::{Unlocked, change_password, unlock};
-pub use leave::{log_out, unregister};
+pub use leave::{Fate, Left, leave, log_out, unregister};
 pub use login::{Login, LoginEnd, login};
 pub use people::{add, find};
 pub use register::{Registration, register};
@@ -53,12 +53,14 @@ impl fmt::Display for Stage {
     }
 }
 
-/// Where we have a name, and which: at this host, or the only one.
-pub async fn home(node: &Node, host: Option<&str>) -> Result<(ServerView, Username), Refusal> {
-    ask::home(node, host).await
+/// Where we have a name, and which: at the rendezvous that this word names ([`Address::answers_to`]), or the only one.
+///
+/// [`Address::answers_to`]: hobnob_shared::rendezvous::Address::answers_to
+pub async fn home(node: &Node, place: Option<&str>) -> Result<(ServerView, Username), Refusal> {
+    ask::home(node, place).await
 }
 
-/// Which rendezvous is meant: the one at this host, or the only one.
-pub async fn server(node: &Node, host: Option<&str>) -> Result<ServerView, Refusal> {
-    ask::server(node, host).await
+/// Which rendezvous is meant: the one that this word names, or the only one.
+pub async fn server(node: &Node, place: Option<&str>) -> Result<ServerView, Refusal> {
+    ask::server(node, place).await
 }

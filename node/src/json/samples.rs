@@ -322,6 +322,7 @@ fn server() -> ServerView {
     let transport = [&[0x00, 0x24, 0x08, 0x01, 0x12, 0x20][..], &[0x0d; 32]].concat();
     ServerView {
         address: Address::new("/dns4/rosa.example/tcp/4001", &transport, &[9; 32]).unwrap(),
+        called: "rosa.example".to_owned(),
         name: Some(Username::parse("alice").unwrap()),
         state: ServerState::Up,
         last_error: None,
@@ -334,6 +335,7 @@ fn found() -> Found {
     Found {
         name: Username::parse("bob").unwrap(),
         server: server().address,
+        called: server().called,
         account: AccountId::new([0xb1; 32]),
         nick: Nickname::parse("Bob").unwrap(),
         fingerprint: hobnob_shared::identity::fingerprint(&AccountId::new([0xb1; 32])),

@@ -32,8 +32,8 @@ impl Front {
         file: Option<PathBuf>,
         code: Option<RegistrationCode>,
     ) -> Result<(), Refusal> {
-        let server = account::server(&self.node, who.host.as_deref()).await?;
-        let (name, host) = (who.name, server.address.host().to_owned());
+        let server = account::server(&self.node, who.place.as_deref()).await?;
+        let (name, host) = (who.name, server.called.clone());
         let password = match file {
             Some(file) => StrongPassword::parse(&secret_from(&file)?, &name)?,
             None => self.choose_password(&name).await?,
@@ -50,7 +50,7 @@ impl Front {
 
     /// Asks for the password, then logs in.
     pub(super) async fn login(&mut self, who: FullName, file: Option<PathBuf>) -> Result<(), Refusal> {
-        let server = account::server(&self.node, who.host.as_deref()).await?;
+        let server = account::server(&self.node, who.place.as_deref()).await?;
         let name = who.name;
         let password = match file {
             Some(file) => secret_from(&file)?,
@@ -83,12 +83,12 @@ impl Front {
     /// Asks for the old password of our name, and for the new one twice.
     pub(super) async fn change_name_password(
         &mut self,
-        host: Option<String>,
+        place: Option<String>,
         file: Option<PathBuf>,
         old_file: Option<PathBuf>,
     ) -> Result<(), Refusal> {
-        let (server, name) = account::home(&self.node, host.as_deref()).await?;
-        let host = server.address.host().to_owned();
+        let (server, name) = account::home(&self.node, place.as_deref()).await?;
+        let host = server.called.clone();
         let old = match old_file {
             Some(file) => secret_from(&file)?,
             None => self.secret(&format!("old password of {name} at {host}: ")).await?,
@@ -107,19 +107,20 @@ impl Front {
         Ok(())
     }
 
-    pub(super) async fn log_out(&mut self, host: Option<String>) -> Result<(), Refusal> {
-        let (name, server) = account::log_out(&self.node, host.as_deref()).await?;
-        let host = server.address.host();
-        self.say(&format!(
-            "logged out of {host}; friends and history stay here, and {name} stays yours: /login {name}"
-        ));
+    pub(super) async fn leave_rendezvous(&mut self, name: &str, place: &str) -> Result<(), Refusal> {
+        let command = account::leave(&self.node, place).await?;
+        self.ask(name, command, false, None).await
+    }
+
+    pub(super) async fn log_out(&mut self, place: Option<String>) -> Result<(), Refusal> {
+        let left = account::log_out(&self.node, place.as_deref()).await?;
+        self.say(&left.to_string());
         Ok(())
     }
 
-    pub(super) async fn unregister(&mut self, host: Option<String>) -> Result<(), Refusal> {
-        let (name, server) = account::unregister(&self.node, host.as_deref()).await?;
-        let host = server.address.host();
-        self.say(&format!("{name} at {host} is no longer yours; friends and history stay here"));
+    pub(super) async fn unregister(&mut self, place: Option<String>) -> Result<(), Refusal> {
+        let left = account::unregister(&self.node, place.as_deref()).await?;
+        self.say(&left.to_string());
         Ok(())
     }
 
@@ -203,5 +204,5 @@ fn secret_from(file: &Path) -> Result<Zeroizing<String>, Refusal> {
         let message = "standard input is this terminal; leave --password-file out, and the password is asked for";
         return Err(Refusal::new(Code::Usage, message));
     }
-    Ok(crate::cli::secret_from(file)?.unwrap_or_default())
+    crate::cli::secret_from(file)
 }

@@ -2,15 +2,18 @@
 
 use std::path::{Path, PathBuf};
 
-use hobnob_shared::{rendezvous::RegistrationCode, text::Note};
+use hobnob_shared::{
+    rendezvous::RegistrationCode,
+    text::{Note, Username},
+};
 use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::{Script, odd_answer};
 use crate::{
-    account::{self, FullName, Login, LoginEnd, Registration, password::StrongPassword},
+    account::{self, Fate, FullName, Left, Login, LoginEnd, Registration, password::StrongPassword},
     api::{Code, Command, Refusal, Reply, ServerView},
-    json::{fields, out::Origin},
+    json::{Fields, fields, out::Origin},
 };
 
 impl Script<'_> {
@@ -20,7 +23,7 @@ impl Script<'_> {
         (who, file, code): (FullName, Option<PathBuf>, Option<RegistrationCode>),
         origin: &Origin,
     ) -> Result<(), Refusal> {
-        let server = account::server(self.node, who.host.as_deref()).await?;
+        let server = account::server(self.node, who.place.as_deref()).await?;
         let password = StrongPassword::parse(&self.secret(file.as_deref()).await?, &who.name)?;
         let key = self.node.account_key(self.password()?).await?;
         let (name, address) = (who.name.clone(), server.address.clone());
@@ -41,7 +44,7 @@ impl Script<'_> {
         (who, file): (FullName, Option<PathBuf>),
         origin: &Origin,
     ) -> Result<(), Refusal> {
-        let server = account::server(self.node, who.host.as_deref()).await?;
+        let server = account::server(self.node, who.place.as_deref()).await?;
         let password = self.secret(file.as_deref()).await?;
         let profile_password = self.password()?;
         let (name, address) = (who.name.clone(), server.address.clone());
@@ -69,7 +72,7 @@ impl Script<'_> {
     pub(super) async fn change_name_password(
         &mut self,
         command: &'static str,
-        host: Option<String>,
+        place: Option<String>,
         (file, old_file): (Option<PathBuf>, Option<PathBuf>),
         origin: &Origin,
     ) -> Result<(), Refusal> {
@@ -78,36 +81,47 @@ impl Script<'_> {
                            (- is the next line, the old one first)";
             return Err(Refusal::new(Code::Login, message));
         };
-        let home = account::home(self.node, host.as_deref()).await?;
+        let home = account::home(self.node, place.as_deref()).await?;
         let (server, name) = home.clone();
         let old = self.secret(Some(&old_file)).await?;
         let new = StrongPassword::parse(&self.secret(Some(&file)).await?, &name)?;
         let unlocked = account::unlock(self.node, home, old, &|_| {}).await?;
         account::change_password(self.node, unlocked, new, &|_| {}).await?;
         let text = format!("/login {name} takes the new password from now on; your other devices stay logged in");
-        self.left(command, &server, &text, origin);
+        self.out.answer(command, origin, name_at(&name, &server), &text);
+        Ok(())
+    }
+
+    pub(super) async fn leave_rendezvous(
+        &mut self,
+        command: &'static str,
+        place: &str,
+        origin: &Origin,
+    ) -> Result<(), Refusal> {
+        let asked = account::leave(self.node, place).await?;
+        self.answer(command, asked, origin).await;
         Ok(())
     }
 
     pub(super) async fn log_out(
         &mut self,
         command: &'static str,
-        host: Option<String>,
+        place: Option<String>,
         origin: &Origin,
     ) -> Result<(), Refusal> {
-        let (name, server) = account::log_out(self.node, host.as_deref()).await?;
-        self.left(command, &server, &format!("logged out; friends and history stay, and {name} stays yours"), origin);
+        let left = account::log_out(self.node, place.as_deref()).await?;
+        self.left(command, &left, origin);
         Ok(())
     }
 
     pub(super) async fn unregister(
         &mut self,
         command: &'static str,
-        host: Option<String>,
+        place: Option<String>,
         origin: &Origin,
     ) -> Result<(), Refusal> {
-        let (name, server) = account::unregister(self.node, host.as_deref()).await?;
-        self.left(command, &server, &format!("{name} is no longer yours; friends and history stay"), origin);
+        let left = account::unregister(self.node, place.as_deref()).await?;
+        self.left(command, &left, origin);
         Ok(())
     }
 
@@ -128,12 +142,16 @@ impl Script<'_> {
         Ok(())
     }
 
-    fn left(&mut self, command: &'static str, server: &ServerView, text: &str, origin: &Origin) {
-        let answer = json!({
-            "name": server.name.as_ref().map(|name| name.as_str()),
-            "rendezvous": server.address.as_str(),
-        });
-        self.out.answer(command, origin, fields(answer), text);
+    fn left(&mut self, command: &'static str, left: &Left, origin: &Origin) {
+        let fate = match left.fate {
+            Fate::Stays => "yours",
+            Fate::Free => "free",
+            Fate::WasForgotten => "forgotten",
+            Fate::Unknown => "unknown",
+        };
+        let mut answer = name_at(&left.name, &left.server);
+        answer.insert("name_is".into(), fate.into());
+        self.out.answer(command, origin, answer, &left.to_string());
     }
 
     /// The password of a name: from its file, or for `-` the next line of input.
@@ -147,11 +165,21 @@ impl Script<'_> {
             Some(lines) if file.as_os_str() == "-" => match lines.recv().await {
                 Some(line) => {
                     let unreadable = |why| Refusal::new(Code::Login, format!("the password cannot be read: {why}"));
-                    line.text.map(Zeroizing::new).map_err(unreadable)
+                    let line = line.text.map(Zeroizing::new).map_err(unreadable)?;
+                    if line.is_empty() {
+                        let message = "the line that should be the password is empty; nothing was done";
+                        return Err(Refusal::new(Code::Usage, message));
+                    }
+                    Ok(line)
                 }
                 None => Err(Refusal::new(Code::Login, "the input ended before the password; nothing was changed")),
             },
-            _ => Ok(crate::cli::secret_from(file)?.unwrap_or_default()),
+            _ => crate::cli::secret_from(file),
         }
     }
+}
+
+/// Which name, and where.
+fn name_at(name: &Username, server: &ServerView) -> Fields {
+    fields(json!({ "name": name.as_str(), "rendezvous": server.address.as_str() }))
 }

@@ -79,6 +79,11 @@ impl Rendezvous {
                 self.keep_name(server, known, step);
                 return Ok(());
             }
+            // A rendezvous that was set back counts anew. Whoever has the name now is who had it: they signed both.
+            Succession::Forked if known.binding.account == held.account => {
+                self.keep_name(server, known, step);
+                return Ok(());
+            }
             Succession::Moved => {
                 alarm(&held.account, people, step);
                 let whose = people.friend(&held.account).map_or_else(String::new, |row| format!(" ({})", row.handle));
@@ -117,8 +122,7 @@ impl Rendezvous {
 
     /// `name@host`.
     pub(super) fn full_name(&self, server: &ServerKey, name: &Username) -> String {
-        let host = self.servers.get(server).map_or("?", |row| row.address.host());
-        format!("{}@{host}", name.as_str())
+        format!("{}@{}", name.as_str(), self.servers.called(server))
     }
 }
 

@@ -306,7 +306,7 @@ impl Rendezvous {
     }
 
     pub(crate) fn host(&self, server: &ServerKey) -> String {
-        self.servers.get(server).map_or_else(String::new, |row| row.address.host().to_owned())
+        self.servers.called(server)
     }
 
     pub(super) fn is_ready(&self, server: &ServerKey) -> bool {

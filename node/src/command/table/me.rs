@@ -144,16 +144,16 @@ fn passwd(args: &mut Args<'_>) -> Result<Action, Refusal> {
         // It may be a password, so it is not repeated.
         Some(_) => return Err(args.refuse("a password is never a part of the line; it is asked for")),
     }
-    let (mut host, mut file, mut old_file) = (None, None, None);
+    let (mut place, mut file, mut old_file) = (None, None, None);
     while let Some(word) = args.word()? {
         match word.as_str() {
             "--password-file" => file = Some(PathBuf::from(args.need("a file")?)),
             "--old-password-file" => old_file = Some(PathBuf::from(args.need("a file")?)),
-            _ if host.is_none() && !word.starts_with('-') => host = Some(word),
+            _ if place.is_none() && !word.starts_with('-') => place = Some(word),
             _ => return Err(args.refuse("more words than a host; passwords are asked for, or come from files")),
         }
     }
-    Ok(Action::Local(Local::NamePasswd { host, file, old_file }))
+    Ok(Action::Local(Local::NamePasswd { place, file, old_file }))
 }
 
 fn device(args: &mut Args<'_>) -> Result<Action, Refusal> {

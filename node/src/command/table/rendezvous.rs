@@ -15,7 +15,7 @@ pub(super) const ROWS: &[Spec] = &[
         help: "take a name at a rendezvous, so that people find you and you can log in from anywhere",
         more: "The rendezvous never learns the password, and it never sees what you write or who your friends are. Again \
                for the name that you have, it gives it a new password. NAME is 3 to 32 of a-z, 0-9 and _; where several \
-               rendezvous are in use, NAME@HOST says which. The words that are shown at the end restore the account when \
+               rendezvous are in use, NAME@HOST says which (NAME@HOST:PORT or NAME@#KEY where two are on one host). The words that are shown at the end restore the account when \
                no device is left; the name stays with its password then.",
         examples: &[
             ("/register alice", "asks for a password, or makes one"),
@@ -62,7 +62,11 @@ pub(super) const ROWS: &[Spec] = &[
         help: "look up who has exactly this name at the rendezvous",
         more: "Names cannot be listed or guessed at in bulk. Compare the fingerprint before you trust it; /add NAME asks \
                to be friends.",
-        examples: &[("/find bob", "who is bob?"), ("/find bob@r.example", "at this rendezvous")],
+        examples: &[
+            ("/find bob", "who is bob?"),
+            ("/find bob@r.example", "at this rendezvous"),
+            ("/find bob@r.example:4001", "where two are on this host"),
+        ],
         args: &[Arg::Anything],
         parse: |args| Ok(Action::Local(Local::Find(full_name(args)?))),
         ..ROW
