@@ -31,6 +31,7 @@ mod killed;
 mod lan;
 mod lines;
 mod login_cuts;
+mod logins;
 mod mail;
 mod name_password;
 mod pages;

@@ -296,9 +296,9 @@ impl Parts {
         if let Some((from, to)) = self.people.name_properly(account, step) {
             step.event(Event::FriendRenamed { from, to });
         }
-        for name in added.iter().filter(|_| had_devices && self.people.friend(account).is_some()) {
+        for (device, name) in added.iter().filter(|_| had_devices && self.people.friend(account).is_some()) {
             let (chat, device_name) = (self.people.handle(account), name.as_str().to_owned());
-            step.event(Event::FriendNewDevice { chat, device_name });
+            step.event(Event::FriendNewDevice { chat, device_name, device: *device });
         }
         if chain == Chain::Grown && self.people.friend(account).is_some() {
             step.signal(Signal::News(*account, News::Changed));

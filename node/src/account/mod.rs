@@ -5,6 +5,7 @@
 
 mod ask;
 mod change;
+mod device;
 mod leave;
 mod login;
 pub mod password;
@@ -22,7 +23,7 @@ pub use crate::command::FullName;
 
 pub use change::{Unlocked, change_password, unlock};
 pub use leave::{Fate, Left, leave, log_out, unregister};
-pub use login::{Login, LoginEnd, login};
+pub use login::{DeviceStanding, Login, LoginEnd, login};
 pub use people::{add, find};
 pub use register::{Registration, register};
 
@@ -37,6 +38,8 @@ pub enum Stage {
     Working,
     /// This machine becomes a device of the account.
     Certifying,
+    /// The account's friends are fetched.
+    Friends,
 }
 
 /// Told at the beginning of each stage.
@@ -49,6 +52,7 @@ impl fmt::Display for Stage {
             Self::Hashing => "hashing the password, which is slow on purpose…",
             Self::Working => "proving a second of work, which keeps floods away…",
             Self::Certifying => "making this machine a device of the account…",
+            Self::Friends => "fetching the friends of the account…",
         })
     }
 }

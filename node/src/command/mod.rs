@@ -124,6 +124,8 @@ pub enum Local {
         who: FullName,
         /// Where the password is; `-` is standard input.
         file: Option<PathBuf>,
+        /// What this machine is to be called among the account's devices.
+        device: Option<Nickname>,
     },
     /// `Command::SetRendezvous`, at the one that is meant: it is used no more.
     LeaveRendezvous(String),

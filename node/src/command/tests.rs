@@ -204,7 +204,7 @@ fn commands_take_their_arguments() {
         ),
         (
             "/login alice@r.example --password-file -",
-            "Login { who: FullName { name: Username(5 bytes), place: Some(\"r.example\") }, file: Some(\"-\") }",
+            "Login { who: FullName { name: Username(5 bytes), place: Some(\"r.example\") }, file: Some(\"-\"), device: None }",
         ),
         ("/passwd", "Passwd"),
         ("/passwd rendezvous", "NamePasswd { place: None, file: None, old_file: None }"),

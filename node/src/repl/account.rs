@@ -5,17 +5,20 @@ use std::{
     pin::pin,
 };
 
-use hobnob_shared::{rendezvous::RegistrationCode, text::Username};
+use hobnob_shared::{
+    rendezvous::RegistrationCode,
+    text::{Nickname, Username},
+};
 use tokio::sync::mpsc;
 use zeroize::Zeroizing;
 
 use super::{front::Front, render, secrets::TRIES};
 use crate::{
     account::{
-        self, FullName, Login, LoginEnd, Registration, Stage,
+        self, DeviceStanding, FullName, Login, Registration, Stage,
         password::{StrongPassword, passphrase},
     },
-    api::{Code, Command, Password, Refusal},
+    api::{Code, Command, Password, Refusal, Reply},
 };
 
 /// What is told of a password that was not chosen.
@@ -49,7 +52,12 @@ impl Front {
     }
 
     /// Asks for the password, then logs in.
-    pub(super) async fn login(&mut self, who: FullName, file: Option<PathBuf>) -> Result<(), Refusal> {
+    pub(super) async fn login(
+        &mut self,
+        who: FullName,
+        file: Option<PathBuf>,
+        device: Option<Nickname>,
+    ) -> Result<(), Refusal> {
         let server = account::server(&self.node, who.place.as_deref()).await?;
         let name = who.name;
         let password = match file {
@@ -66,18 +74,11 @@ impl Front {
         } else {
             None
         };
-        let wish = Login { name: name.clone(), server, password, profile_password };
-        match self.telling(async |tell| account::login(&node, wish, tell).await).await? {
-            LoginEnd::Again => self.say(&format!("you are logged in as {name} again")),
-            LoginEnd::NewDevice => {
-                self.say(&format!(
-                    "this machine is a device of {name} now; your other devices and your friends are told, and friends \
-                     come back as they are reached"
-                ));
-                self.begin_anew().await?;
-            }
-        }
-        Ok(())
+        let wish = Login { name: name.clone(), server, password, profile_password, device };
+        let end = self.telling(async |tell| account::login(&node, wish, tell).await).await?;
+        let Reply::WhoAmI(me) = self.node.ask(Command::WhoAmI).await? else { return Ok(()) };
+        self.say(&end.told(&name, &me.device_name));
+        if end.standing == DeviceStanding::New { self.begin_anew().await } else { Ok(()) }
     }
 
     /// Asks for the old password of our name, and for the new one twice.

@@ -238,7 +238,7 @@ impl Front {
             Local::Clear => self.terminal.clear(),
             Local::Version => self.say(&format!("hobnob {}", env!("CARGO_PKG_VERSION"))),
             Local::Register { who, file, code } => self.register(who, file, code).await?,
-            Local::Login { who, file } => self.login(who, file).await?,
+            Local::Login { who, file, device } => self.login(who, file, device).await?,
             Local::LeaveRendezvous(place) => self.leave_rendezvous(name, &place).await?,
             Local::Logout(place) => self.log_out(place).await?,
             Local::Unregister(place) => self.unregister(place).await?,

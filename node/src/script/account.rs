@@ -4,14 +4,14 @@ use std::path::{Path, PathBuf};
 
 use hobnob_shared::{
     rendezvous::RegistrationCode,
-    text::{Note, Username},
+    text::{Nickname, Note, Username},
 };
 use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::{Script, odd_answer};
 use crate::{
-    account::{self, Fate, FullName, Left, Login, LoginEnd, Registration, password::StrongPassword},
+    account::{self, DeviceStanding, Fate, FullName, Left, Login, Registration, password::StrongPassword},
     api::{Code, Command, Refusal, Reply, ServerView},
     json::{Fields, fields, out::Origin},
 };
@@ -41,32 +41,28 @@ impl Script<'_> {
     pub(super) async fn login(
         &mut self,
         command: &'static str,
-        (who, file): (FullName, Option<PathBuf>),
+        (who, file, device): (FullName, Option<PathBuf>, Option<Nickname>),
         origin: &Origin,
     ) -> Result<(), Refusal> {
         let server = account::server(self.node, who.place.as_deref()).await?;
         let password = self.secret(file.as_deref()).await?;
         let profile_password = self.password()?;
         let (name, address) = (who.name.clone(), server.address.clone());
-        let wish = Login { name: who.name, server, password, profile_password };
+        let wish = Login { name: who.name, server, password, profile_password, device };
         let end = account::login(self.node, wish, &|_| {}).await?;
         let Reply::WhoAmI(me) = self.node.ask(Command::WhoAmI).await? else { return Err(odd_answer()) };
+        let is_new = end.standing == DeviceStanding::New;
         let answer = json!({
             "name": name.as_str(),
             "rendezvous": address.as_str(),
             "account": me.account.to_string(),
             "device": me.device.to_string(),
-            "new_device": end == LoginEnd::NewDevice,
+            "device_name": me.device_name.as_str(),
+            "new_device": is_new,
+            "missing_friends": end.missing_friends,
         });
-        let text = match end {
-            LoginEnd::Again => format!("logged in as {name} again"),
-            LoginEnd::NewDevice => format!("this machine is a device of {name} now"),
-        };
-        self.out.answer(command, origin, fields(answer), &text);
-        match end {
-            LoginEnd::Again => Ok(()),
-            LoginEnd::NewDevice => self.begin_anew().await,
-        }
+        self.out.answer(command, origin, fields(answer), &end.told(&name, &me.device_name));
+        if is_new { self.begin_anew().await } else { Ok(()) }
     }
 
     pub(super) async fn change_name_password(

@@ -103,7 +103,7 @@ impl Script<'_> {
             Local::Clear => self.out.answer(name, origin, fields(json!({})), ""),
             Local::Version => self.say(name, origin, "version", env!("CARGO_PKG_VERSION")),
             Local::Register { who, file, code } => self.register(name, (who, file, code), origin).await?,
-            Local::Login { who, file } => self.login(name, (who, file), origin).await?,
+            Local::Login { who, file, device } => self.login(name, (who, file, device), origin).await?,
             Local::LeaveRendezvous(place) => self.leave_rendezvous(name, &place, origin).await?,
             Local::Logout(place) => self.log_out(name, place, origin).await?,
             Local::Unregister(place) => self.unregister(name, place, origin).await?,

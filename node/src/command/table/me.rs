@@ -84,8 +84,8 @@ pub(super) const ROWS: &[Spec] = &[
                carry it to your other machine yourself. There, `hobnob init --link LINK` makes a profile with it, and \
                /device link LINK uses it in a new profile that has no friends yet. All friends, chats and settings come to \
                the new device; it does not hold your account's key, so only the first one links, revokes and changes your \
-               name. A device that you revoke gets nothing any more, but keeps what it has: revoke one that you lost. Where \
-               two have one name, /devices shows ids, and the first letters of one take the name's place.",
+               name. A device that you revoke gets nothing any more, but keeps what it has: revoke one that you lost. The \
+               first letters of the id that /devices shows take the name's place, where two have one name.",
         examples: &[
             ("/device link", "a link for your other machine"),
             ("/device revoke phone", "the phone is gone; your friends are told"),

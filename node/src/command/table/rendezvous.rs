@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use hobnob_engine::command::Refusal;
-use hobnob_shared::rendezvous::RegistrationCode;
+use hobnob_shared::{rendezvous::RegistrationCode, text::Nickname};
 
 use super::{Arg, ROW, Spec};
 use crate::command::{Action, FullName, Local, args::Args};
@@ -28,13 +28,17 @@ pub(super) const ROWS: &[Spec] = &[
     },
     Spec {
         name: "login",
-        usage: "/login NAME [--password-file F]",
+        usage: "/login NAME [--device NAME] [--password-file F]",
         help: "make this new machine a device of your account, with your friends",
-        more: "Works on a profile without friends and history, which becomes one of the account's devices; your other \
-               devices and your friends are told. On a profile of the account it only logs in again.",
-        examples: &[("/login alice", "asks for the password")],
+        more: "Works on a profile without friends and history, which becomes one of the account's devices, called NAME behind \
+               --device or else by its system; your other devices and your friends are told. On a device of the account it logs \
+               in again, and lists the device anew where the account lists it no more. One that was revoked stays out.",
+        examples: &[
+            ("/login alice", "asks for the password"),
+            ("/login alice --device phone", "and this machine is called so in /devices"),
+        ],
         args: &[Arg::Anything],
-        flags: &["--password-file"],
+        flags: &["--device", "--password-file"],
         parse: login,
         ..ROW
     },
@@ -97,12 +101,16 @@ fn register(args: &mut Args<'_>) -> Result<Action, Refusal> {
 
 fn login(args: &mut Args<'_>) -> Result<Action, Refusal> {
     let who = full_name(args)?;
-    let mut file = None;
+    let (mut file, mut device) = (None, None);
     while let Some(flag) = args.word()? {
         match flag.as_str() {
             "--password-file" => file = Some(PathBuf::from(args.need("a file")?)),
+            "--device" => {
+                let word = args.need("a name for this machine")?;
+                device = Some(Nickname::parse(word).map_err(|why| args.refuse(why))?);
+            }
             _ => return Err(args.refuse("more words than a name; the password is asked for, or comes from a file")),
         }
     }
-    Ok(Action::Local(Local::Login { who, file }))
+    Ok(Action::Local(Local::Login { who, file, device }))
 }
