@@ -4,16 +4,15 @@ use std::path::{Path, PathBuf};
 
 use hobnob_shared::{
     rendezvous::RegistrationCode,
-    text::{Nickname, Note, Username},
+    text::{Nickname, Note},
 };
-use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::{Script, odd_answer};
 use crate::{
-    account::{self, DeviceStanding, Fate, FullName, Left, Login, Registration, password::StrongPassword},
-    api::{Code, Command, Refusal, Reply, ServerView},
-    json::{Fields, fields, out::Origin},
+    account::{self, DeviceStanding, FullName, Left, Login, Registration, password::StrongPassword},
+    api::{Code, Command, Refusal, Reply},
+    json::{account as json, out::Origin},
 };
 
 impl Script<'_> {
@@ -26,15 +25,10 @@ impl Script<'_> {
         let server = account::server(self.node, who.place.as_deref()).await?;
         let password = StrongPassword::parse(&self.secret(file.as_deref()).await?, &who.name)?;
         let key = self.node.account_key(self.password()?).await?;
-        let (name, address) = (who.name.clone(), server.address.clone());
-        let wish = Registration { name: who.name, server, password, code, key };
+        let name = who.name.clone();
+        let wish = Registration { name: who.name, server: server.clone(), password, code, key };
         let words = account::register(self.node, wish, &|_| {}).await?;
-        let answer = json!({
-            "name": name.as_str(),
-            "rendezvous": address.as_str(),
-            "recovery_key": words.as_str(),
-        });
-        self.out.answer(command, origin, fields(answer), &words);
+        self.out.answer(command, origin, json::registered(&name, &server, &words), &words);
         Ok(())
     }
 
@@ -47,21 +41,13 @@ impl Script<'_> {
         let server = account::server(self.node, who.place.as_deref()).await?;
         let password = self.secret(file.as_deref()).await?;
         let profile_password = self.password()?;
-        let (name, address) = (who.name.clone(), server.address.clone());
-        let wish = Login { name: who.name, server, password, profile_password, device };
+        let name = who.name.clone();
+        let wish = Login { name: who.name, server: server.clone(), password, profile_password, device };
         let end = account::login(self.node, wish, &|_| {}).await?;
         let Reply::WhoAmI(me) = self.node.ask(Command::WhoAmI).await? else { return Err(odd_answer()) };
         let is_new = end.standing == DeviceStanding::New;
-        let answer = json!({
-            "name": name.as_str(),
-            "rendezvous": address.as_str(),
-            "account": me.account.to_string(),
-            "device": me.device.to_string(),
-            "device_name": me.device_name.as_str(),
-            "new_device": is_new,
-            "missing_friends": end.missing_friends,
-        });
-        self.out.answer(command, origin, fields(answer), &end.told(&name, &me.device_name));
+        let answer = json::logged_in(&name, &server, &me, end);
+        self.out.answer(command, origin, answer, &end.told(&name, &me.device_name));
         if is_new { self.begin_anew().await } else { Ok(()) }
     }
 
@@ -84,7 +70,7 @@ impl Script<'_> {
         let unlocked = account::unlock(self.node, home, old, &|_| {}).await?;
         account::change_password(self.node, unlocked, new, &|_| {}).await?;
         let text = format!("/login {name} takes the new password from now on; your other devices stay logged in");
-        self.out.answer(command, origin, name_at(&name, &server), &text);
+        self.out.answer(command, origin, json::name_at(&name, &server), &text);
         Ok(())
     }
 
@@ -139,15 +125,7 @@ impl Script<'_> {
     }
 
     fn left(&mut self, command: &'static str, left: &Left, origin: &Origin) {
-        let fate = match left.fate {
-            Fate::Stays => "yours",
-            Fate::Free => "free",
-            Fate::WasForgotten => "forgotten",
-            Fate::Unknown => "unknown",
-        };
-        let mut answer = name_at(&left.name, &left.server);
-        answer.insert("name_is".into(), fate.into());
-        self.out.answer(command, origin, answer, &left.to_string());
+        self.out.answer(command, origin, json::left(left), &left.to_string());
     }
 
     /// The password of a name: from its file, or for `-` the next line of input.
@@ -173,9 +151,4 @@ impl Script<'_> {
             _ => crate::cli::secret_from(file),
         }
     }
-}
-
-/// Which name, and where.
-fn name_at(name: &Username, server: &ServerView) -> Fields {
-    fields(json!({ "name": name.as_str(), "rendezvous": server.address.as_str() }))
 }
