@@ -349,8 +349,9 @@ impl Parts {
             Adopted::Unable => {
                 let message =
                     "this friend knows a newer record of your account than this node has, so they take it for \
-                               another device. If it is the account's only one, restore it once more from its words, \
-                               into another directory: hobnob init --recover -d DIR"
+                               another device. Where you have a name at a rendezvous, /login NAME lists this one again. \
+                               If it is the account's only one, restore it once more from its words, into another \
+                               directory: hobnob init --recover -d DIR"
                         .to_owned();
                 step.event(Event::Warning { chat, message });
             }

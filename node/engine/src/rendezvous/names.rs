@@ -120,6 +120,12 @@ impl Rendezvous {
         Ok(key.zip(signed).and_then(|(key, signed)| signed.verify(&key).ok().map(|held| (signed, held))))
     }
 
+    /// What to type to log in there again.
+    pub(super) fn login_again(&self, server: &ServerKey) -> String {
+        let named = self.own_name(server).map(|(name, _)| self.full_name(server, &name));
+        format!("/login {}", named.unwrap_or_else(|| "NAME".to_owned()))
+    }
+
     /// `name@host`.
     pub(super) fn full_name(&self, server: &ServerKey, name: &Username) -> String {
         format!("{}@{}", name.as_str(), self.servers.called(server))

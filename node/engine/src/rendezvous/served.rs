@@ -223,8 +223,9 @@ impl Parts {
             Adopted::Revoked => self.on_revoked(step),
             Adopted::Unable => {
                 let message = format!(
-                    "{shown}: a newer record of your account is there than this node has; if another device of yours is \
-                     not meant to exist, restore the account from its recovery words"
+                    "{shown}: a newer record of your account is there, which does not list this device: {} lists it again, and \
+                     /devices shows which others there are",
+                    self.rendezvous.login_again(server)
                 );
                 step.event(Event::Warning { chat: None, message });
             }

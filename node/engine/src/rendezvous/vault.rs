@@ -189,8 +189,9 @@ impl Parts {
             Adopted::Unable => {
                 let host = self.rendezvous.host(server);
                 let message = format!(
-                    "the vault at {host} knows a newer record of your account, which does not list this device; log in \
-                     there again, or restore the account from its recovery words"
+                    "the vault at {host} knows a newer record of your account, which does not list this device: {} lists it \
+                     again",
+                    self.rendezvous.login_again(server)
                 );
                 step.event(Event::Warning { chat: None, message });
             }
