@@ -1,11 +1,11 @@
-//! A line that is typed and not shown: passwords.
+//! Passwords: a line that is typed and not shown, or the first line of a file.
 //!
 //! The terminal stops echoing before the question is written, so that not even who types ahead is seen; and it is put
 //! back whatever happens, Ctrl-C included.
 
 use std::{
     fs::{File, OpenOptions},
-    io::{self, Read, Write},
+    io::{self, BufRead, Read, Write},
 };
 
 use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr};
@@ -23,7 +23,45 @@ pub(crate) fn read(question: &str) -> io::Result<Zeroizing<String>> {
     terminal.write_all(question.as_bytes())?;
     let line = read_line(&mut terminal);
     terminal.write_all(b"\r\n")?;
-    let mut line = line?;
+    as_text(line?)
+}
+
+/// The first line of a file, without its end, whichever of the two kinds it has. No more of it is read than that.
+///
+/// One that holds none is [`io::ErrorKind::UnexpectedEof`]; what is wrong otherwise is said in words.
+pub(crate) fn first_line(input: &mut impl BufRead) -> io::Result<Zeroizing<String>> {
+    let mut line = Zeroizing::new(Vec::with_capacity(MAX_BYTES + 1));
+    loop {
+        let chunk = input.fill_buf()?;
+        let end = chunk.iter().position(|byte| *byte == b'\n');
+        let part = chunk.split_at(end.unwrap_or(chunk.len())).0;
+        // One byte more is room for the other half of a line's end.
+        if line.len() + part.len() > MAX_BYTES + 1 {
+            return Err(too_long());
+        }
+        line.extend_from_slice(part);
+        let is_over = end.is_some() || chunk.is_empty();
+        let used = part.len() + usize::from(end.is_some());
+        input.consume(used);
+        if is_over {
+            break;
+        }
+    }
+    if line.last() == Some(&b'\r') {
+        line.pop();
+    }
+    match line.len() {
+        0 => Err(io::ErrorKind::UnexpectedEof.into()),
+        1..=MAX_BYTES => as_text(line),
+        _ => Err(too_long()),
+    }
+}
+
+fn too_long() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, format!("its first line is longer than {MAX_BYTES} bytes"))
+}
+
+fn as_text(mut line: Zeroizing<Vec<u8>>) -> io::Result<Zeroizing<String>> {
     let text = String::from_utf8(std::mem::take(&mut *line));
     text.map(Zeroizing::new).map_err(|error| {
         error.into_bytes().zeroize();
@@ -89,7 +127,33 @@ mod tests {
 
     use std::io::ErrorKind;
 
-    use super::{MAX_BYTES, read_line};
+    use super::{MAX_BYTES, first_line, read_line};
+
+    fn first(mut bytes: &[u8]) -> Result<String, ErrorKind> {
+        first_line(&mut bytes).map(|line| line.to_string()).map_err(|error| error.kind())
+    }
+
+    #[test]
+    fn the_first_line_of_a_file_is_the_password_and_its_end_is_none_of_it() {
+        for file in ["pass word", "pass word\n", "pass word\r\n", "pass word\nmore\n"] {
+            assert_eq!(first(file.as_bytes()), Ok("pass word".to_owned()), "{file:?}");
+        }
+        for file in ["", "\n", "\r\n", "\npass word"] {
+            assert_eq!(first(file.as_bytes()), Err(ErrorKind::UnexpectedEof), "{file:?}");
+        }
+        assert_eq!(first(b"pass\xff\n"), Err(ErrorKind::InvalidData));
+    }
+
+    #[test]
+    fn a_first_line_at_the_limit_is_taken_and_one_more_byte_is_not() {
+        for end in ["", "\n", "\r\n"] {
+            let file = |bytes| "x".repeat(bytes) + end;
+            assert_eq!(first(file(MAX_BYTES).as_bytes()).map(|line| line.len()), Ok(MAX_BYTES));
+            assert_eq!(first(file(MAX_BYTES + 1).as_bytes()), Err(ErrorKind::InvalidData));
+        }
+        let mut endless = std::io::BufReader::new(std::io::repeat(b'x'));
+        assert!(first_line(&mut endless).is_err());
+    }
 
     fn typed(keys: &str) -> Result<String, ErrorKind> {
         read_line(&mut keys.as_bytes())

@@ -355,7 +355,7 @@ async fn node(home: &Home, rosa: &Rosa) -> Node {
 async fn log_in(node: &Node, password: &str) -> Result<LoginEnd, Refusal> {
     let (name, server) = (Username::parse("alice").unwrap(), account::server(node, None).await?);
     let password = Zeroizing::new(password.to_owned());
-    account::login(node, Login { name, server, password, profile_password: None }, &|_| {}).await
+    account::login(node, Login { name, server, password, profile_password: None, device: None }, &|_| {}).await
 }
 
 #[test]

@@ -14,6 +14,7 @@ use hobnob_rendezvous::{
     registry::view::{TableId, View as _},
     store::Store,
 };
+use hobnob_shared::{codec, limits::MAX_VAULT_BYTES, wire::rendezvous::Vault};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -174,6 +175,12 @@ impl House {
     pub(crate) fn vault(&self, account: &Value) -> Vec<u8> {
         let key = HEXLOWER.decode(account.as_str().unwrap().as_bytes()).unwrap();
         self.look(|store| store.view().unwrap().get(TableId::Vaults, &key)).unwrap().unwrap()
+    }
+
+    /// Waits until the vault of this account has been written so often: the second time by a node that keeps it.
+    pub(crate) fn wait_vault(&self, account: &Value, number: u64) {
+        let seq = |house: &Self| codec::decode::<Vault>(&house.vault(account), MAX_VAULT_BYTES * 2).unwrap().seq;
+        self.wait("vaults", seq, |now| *now >= number);
     }
 
     /// Waits until so many envelopes are there.

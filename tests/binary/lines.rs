@@ -7,7 +7,10 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::driver::{Home, Pair, Running, code, feed, hobnob, objects, stderr, stdout};
+use crate::{
+    driver::{Home, Pair, Running, code, feed, hobnob, objects, stderr, stdout},
+    pty::Terminal,
+};
 
 #[test]
 fn ready_tells_who_and_where_we_are() {
@@ -217,4 +220,35 @@ fn quit_ends_it_with_input_still_open() {
     assert_eq!(running.ask("/quit")["queued"], 0);
     let (code, rest) = running.finish();
     assert_eq!((code, &rest.last().unwrap()["type"]), (0, &json!("bye")));
+}
+
+/// Numbers of the messages on a screen, from top to bottom.
+fn numbers(screen: &str) -> Vec<u64> {
+    let number = |line: &str| {
+        let (time, behind) = line.trim_start().split_once(" [")?;
+        let is_time = time.len() == 5 && time.contains(':');
+        behind.split_once(']').filter(|_| is_time)?.0.parse().ok()
+    };
+    screen.lines().filter_map(number).collect()
+}
+
+#[test]
+fn messages_stand_in_the_order_of_their_numbers_while_both_write() {
+    const LINES: usize = 60;
+    let (alice_home, bob_home) = Pair::homes();
+    let mut bob = bob_home.start();
+    let mut alice = Terminal::on(&alice_home, &[]);
+    alice.wait("@bob is online");
+    for line in 0..LINES {
+        bob.send(&format!("@alice from bob {line}"));
+        alice.type_line(&format!("@bob from alice {line}"));
+    }
+    for line in 0..LINES {
+        bob.receive(&format!("from alice {line}"));
+    }
+    bob.ask("@alice the end");
+    alice.wait("the end");
+    let numbers = numbers(alice.seen());
+    assert!(numbers.len() > LINES && numbers.is_sorted(), "{numbers:?}\n{}", alice.seen());
+    assert_eq!(alice.quits(), 0);
 }

@@ -127,3 +127,16 @@ fn at_a_terminal_it_is_said_what_a_carrier_has() {
     wait_up(&mut alice);
     ends_quietly(alice);
 }
+
+#[test]
+fn whoever_writes_and_quits_at_once_leaves_the_message_at_the_rendezvous() {
+    let Neighbours { house, alice_home, bob_home, alice, bob } = Neighbours::new();
+    assert_eq!((alice.end().0, bob.end().0), (0, 0));
+    let mut terminal = Terminal::on(&alice_home, &["--rendezvous", &house.address]);
+    terminal.wait("the rendezvous is reached");
+    terminal.type_line("@bob I have to go");
+    assert_eq!(terminal.quits(), 0);
+    assert!(terminal.seen().contains("until they are there: 1 for @bob"), "{}", terminal.seen());
+    let mut bob = start(&bob_home, &house);
+    bob.receive("I have to go");
+}

@@ -24,6 +24,7 @@ mod devices;
 mod driver;
 mod exit_codes;
 mod first_use;
+mod forgotten;
 mod house;
 mod killed;
 #[expect(unreachable_pub, reason = "tests of whole nodes have it from a crate")]
@@ -31,6 +32,7 @@ mod killed;
 mod lan;
 mod lines;
 mod login_cuts;
+mod logins;
 mod mail;
 mod name_password;
 mod pages;

@@ -116,6 +116,7 @@ fn without_the_password_a_name_opens_for_nobody_and_the_words_restore_the_accoun
 fn names_and_passwords_that_cannot_be_are_refused_before_anything_is_asked() {
     let (house, alice_home) = (House::new(), home("Alice"));
     alice_home.file("empty", "");
+    alice_home.file("windows", "correct battery horse stapler\r\n");
     let mut alice = start(&alice_home, &house);
     for name in ["al", "Alice", "alice!", "älice", "a_name_that_is_longer_than_32_letters"] {
         for verb in ["register", "login"] {
@@ -125,14 +126,31 @@ fn names_and_passwords_that_cannot_be_are_refused_before_anything_is_asked() {
         }
         alice.refused(&format!("/find {name}"), "usage");
     }
-    let empty = alice_home.path().join("empty");
-    alice.refused(&format!("/register alice --password-file {}", empty.display()), "usage");
-    let missing = alice.ask_any("/register alice --password-file /nowhere/at/all");
-    assert_eq!(missing["type"], "error", "{missing}");
-    assert!(missing["message"].as_str().unwrap().contains("/nowhere/at/all"), "{missing}");
+    alice_home.file("line break", "\r\n");
+    alice_home.file("long", &"x".repeat(5000));
+    std::fs::write(alice_home.path().join("latin1"), b"caf\xe9 caf\xe9 caf\xe9").unwrap();
+    let files = [
+        ("empty", "usage", "is empty"),
+        ("line break", "usage", "is empty"),
+        ("long", "login", "longer than 4096 bytes"),
+        ("latin1", "login", "not UTF-8"),
+        ("nowhere", "login", "cannot be read"),
+        (".", "login", "cannot be read"),
+    ];
+    for (file, code, words) in files {
+        let path = alice_home.path().join(file);
+        for verb in ["register", "login"] {
+            let refused = alice.refused(&format!("/{verb} alice --password-file \"{}\"", path.display()), code);
+            let message = refused["message"].as_str().unwrap();
+            assert!(message.contains(words) && message.contains(path.to_str().unwrap()), "{verb}: {refused}");
+        }
+    }
     alice.refused("/find nobody", "not_found");
     alice.refused("/add nobody", "not_found");
     assert_eq!(alice.ask("/friends")["friends"], json!([]));
+    // A line may end as it does elsewhere: the password is the same.
+    alice.ask(&format!("/register alice --password-file {}", alice_home.path().join("windows").display()));
+    assert_eq!(alice.ask(&line("login", "alice", &alice_home))["new_device"], false);
 }
 
 #[test]

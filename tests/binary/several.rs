@@ -31,7 +31,7 @@ fn with_two_rendezvous_either_may_be_gone() {
         register(node, name, home, &two);
     }
     let unclear = alice.refused("/find bob", "usage");
-    assert!(unclear["message"].as_str().unwrap().contains("NAME@HOST"), "{unclear}");
+    assert!(unclear["message"].as_str().unwrap().contains("alice@127.0.0."), "{unclear}");
     for host in ["127.0.0.1", "127.0.0.2"] {
         assert_eq!(alice.ask(&format!("/find bob@{host}"))["account"], bob.ready["account"]);
     }
@@ -66,7 +66,7 @@ fn moving_to_another_rendezvous_takes_the_mail_along_and_leaves_the_old_one_serv
     crate::house::meet(&old, (&mut alice, &alice_home), (&mut bob, &bob_home));
     register(&mut alice, "alice", &alice_home, &new);
     let refused = alice.refused(&format!("/set rendezvous {} off", old.address), "conflict");
-    assert!(refused["message"].as_str().unwrap().contains("/logout there first"), "{refused}");
+    assert!(refused["message"].as_str().unwrap().contains("/logout 127.0.0.1 first"), "{refused}");
     // The old one serves until she leaves it.
     assert_eq!(bob.ask("/find alice")["account"], alice.ready["account"]);
     alice.ask("/unregister 127.0.0.1 --yes");
@@ -99,4 +99,43 @@ fn a_rendezvous_that_is_not_used_is_named_with_what_to_do() {
     let elsewhere = elsewhere.unwrap();
     assert_eq!(code(&elsewhere), 1, "{elsewhere:?}");
     assert!(stderr(&elsewhere).contains("r.example"), "{elsewhere:?}");
+}
+
+#[test]
+fn two_rendezvous_on_one_host_are_told_apart_by_port_key_or_address() {
+    let (one, two) = (House::new(), House::new());
+    let (alice_home, bob_home) = (home("Alice"), home("Bob"));
+    let (mut alice, mut bob) = (alice_home.start(), bob_home.start());
+    let port = |house: &House| house.address.split('/').nth(4).unwrap().to_owned();
+    let key = |house: &House| house.address.split('#').nth(1).unwrap().to_owned();
+    let places = [format!("127.0.0.1:{}", port(&one)), format!("127.0.0.1:{}", port(&two))];
+    for (node, home, name) in [(&mut alice, &alice_home, "alice"), (&mut bob, &bob_home, "bob")] {
+        for (house, place) in [&one, &two].into_iter().zip(&places) {
+            node.ask(&format!("/set rendezvous {}", house.address));
+            node.ask(&line("register", &format!("{name}@{place}"), home));
+        }
+    }
+    // Whoever names too little is told what to type, and it works as it is said.
+    for unclear in ["/find bob", "/find bob@127.0.0.1", "/logout", "/logout 127.0.0.1", "/add bob@127.0.0.1"] {
+        let message = alice.refused(unclear, "usage")["message"].as_str().unwrap().to_owned();
+        for place in &places {
+            assert!(message.contains(place.as_str()), "{unclear}: {message}");
+        }
+    }
+    let keys = [format!("#{}", &key(&one)[..6]), format!("#{}", key(&two))];
+    let addresses = [one.address.clone(), two.address.clone()];
+    for (place, house) in [&places, &keys, &addresses].into_iter().flat_map(|all| all.iter().zip([&one, &two])) {
+        let found = alice.ask(&format!("/find bob@{place}"));
+        assert_eq!(found["rendezvous"], house.address.as_str(), "{place}");
+    }
+    assert_eq!(alice.ask(&format!("/add bob@{}", places[1]))["standing"], "pending");
+    let left = alice.ask(&format!("/logout {}", keys[0]));
+    assert_eq!(left["rendezvous"], one.address.as_str());
+    // Of the two only one is left where she has a name.
+    let refused = alice.refused(&format!("/set rendezvous {} off", places[1]), "conflict");
+    assert!(refused["message"].as_str().unwrap().contains(&format!("/logout {} first", places[1])), "{refused}");
+    alice.ask(&line("login", &format!("alice@{}", places[0]), &alice_home));
+    alice.ask(&format!("/logout {}", places[0]));
+    alice.ask(&format!("/set rendezvous {} off", places[0]));
+    assert_eq!(alice.ask("/find bob")["rendezvous"], two.address.as_str());
 }

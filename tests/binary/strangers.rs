@@ -60,6 +60,6 @@ fn each_has_its_code_and_changes_nothing() {
     let (exit, told) = run(&alice_home, &house.address, &format!("/set rendezvous {impostor}"));
     assert!(exit == 4 && told.contains("known with another key"), "{exit}: {told}");
     let (exit, told) = run(&alice_home, &house.address, "/set rendezvous /ip4/127.0.0.1/tcp/1");
-    assert!(exit == 2 && told.contains("#KEY"), "{exit}: {told}");
+    assert!(exit == 2 && told.contains("/set rendezvous ADDRESS"), "{exit}: {told}");
     assert!(run(&alice_home, &house.address, "/find alice").0 == 0);
 }

@@ -25,7 +25,7 @@ async fn register(person: &Person) -> Refusal {
 
 async fn log_in(person: &Person) -> Refusal {
     let (name, server) = (Username::parse("alice").unwrap(), account::server(&person.node, None).await.unwrap());
-    let login = Login { name, server, password: password(), profile_password: None };
+    let login = Login { name, server, password: password(), profile_password: None, device: None };
     account::login(&person.node, login, &|_| {}).await.map(|_| ()).unwrap_err()
 }
 

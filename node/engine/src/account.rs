@@ -209,8 +209,13 @@ impl AccountRow {
         }
     }
 
-    /// Takes the certificate of a device that the newest record lists or revokes. Its name when it is listed and new.
-    pub(crate) fn learn_certificate(&mut self, account: &AccountId, signed: &SignedCertificate) -> Option<Nickname> {
+    /// Takes the certificate of a device that the newest record lists or revokes. Which one and its name
+    /// when it is listed and new.
+    pub(crate) fn learn_certificate(
+        &mut self,
+        account: &AccountId,
+        signed: &SignedCertificate,
+    ) -> Option<(DeviceId, Nickname)> {
         if self.devices.iter().chain(&self.former).any(|device| device.certificate == *signed) {
             return None;
         }
@@ -218,9 +223,9 @@ impl AccountRow {
         let newest = self.newest.as_ref().filter(|_| certificate.account == *account)?;
         let is_listed = newest.lists(signed, &certificate.device) && self.devices.len() < MAX_DEVICES;
         let is_former = newest.revoked.contains(&certificate.device) && self.former.len() < MAX_REVOKED;
-        let name = certificate.name.clone();
+        let (id, name) = (certificate.device, certificate.name.clone());
         let device = Device {
-            id: certificate.device,
+            id,
             x25519: ByteArray::new(certificate.x25519),
             name: certificate.name,
             certificate: signed.clone(),
@@ -236,7 +241,7 @@ impl AccountRow {
         } else if is_former {
             self.former.push(device);
         }
-        is_listed.then_some(name)
+        is_listed.then_some((id, name))
     }
 
     /// Takes a bundle of a certified device when it is newer. `true` when it was.

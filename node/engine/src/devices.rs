@@ -157,7 +157,7 @@ impl Parts {
         }
         let known = self.own.known();
         let name = self.own.certify(&open.key, peer, step);
-        step.event(Event::DeviceAdded { name });
+        step.event(Event::DeviceAdded { name, device: peer.device });
         step.signal(Signal::Devices(step.me.account));
         self.tell_everybody(&self.own.payloads(known), step);
         Ok(Ok(()))
@@ -270,7 +270,7 @@ impl Parts {
         self.conversations.cut_all(&id, &around!(self), step)?;
         let known = self.own.known();
         self.own.revoke(key, &id, step);
-        step.event(Event::DeviceRevoked { name, current: false });
+        step.event(Event::DeviceRevoked { name, device: id, current: false });
         step.signal(Signal::Devices(step.me.account));
         self.tell_everybody(&self.own.payloads(known), step);
         Ok(Some(Reply::Done))
@@ -309,7 +309,7 @@ impl Parts {
 
     /// This device was revoked. What is here stays; nothing more comes or goes.
     pub(crate) fn on_revoked(&mut self, step: &mut Step<'_>) {
-        step.event(Event::DeviceRevoked { name: step.me.device_name.clone(), current: true });
+        step.event(Event::DeviceRevoked { name: step.me.device_name.clone(), device: step.me.device, current: true });
         for link in self.sessions.all_links() {
             self.sessions.end(link, None, step);
         }
@@ -322,14 +322,13 @@ impl Parts {
     /// Devices of ours that came or went, by somebody else's word.
     pub(crate) fn tell_devices(&self, before: &[Device], step: &mut Step<'_>) {
         let had = |device: &Device| before.iter().any(|known| known.id == device.id);
-        let names = |devices: Vec<&Device>| devices.into_iter().map(|it| it.name.clone()).collect::<Vec<Nickname>>();
         let now = self.own.devices();
-        for name in names(now.iter().filter(|device| !had(device) && device.id != step.me.device).collect()) {
-            step.event(Event::DeviceAdded { name });
+        for device in now.iter().filter(|device| !had(device) && device.id != step.me.device) {
+            step.event(Event::DeviceAdded { name: device.name.clone(), device: device.id });
         }
         let is_gone = |device: &&Device| now.iter().all(|known| known.id != device.id);
-        for name in names(before.iter().filter(is_gone).collect()) {
-            step.event(Event::DeviceRevoked { name, current: false });
+        for device in before.iter().filter(is_gone) {
+            step.event(Event::DeviceRevoked { name: device.name.clone(), device: device.id, current: false });
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What happened, for whoever listens. Losing an event loses nothing: what it tells is on disk.
 
 use hobnob_shared::{
-    id::EntryId,
+    id::{DeviceId, EntryId},
     text::{Handle, Nickname, Note},
 };
 
@@ -54,14 +54,17 @@ pub enum Event {
     FriendNewDevice {
         chat: Handle,
         device_name: String,
+        device: DeviceId,
     },
     /// A machine became a device of our account.
     DeviceAdded {
         name: Nickname,
+        device: DeviceId,
     },
     /// A device of our account does not count any more; `current`: it is this one.
     DeviceRevoked {
         name: Nickname,
+        device: DeviceId,
         current: bool,
     },
     /// Another device of ours was shown messages of this chat; so many are unread now.

@@ -291,9 +291,9 @@ impl Parts {
         if let Some((from, to)) = self.people.name_properly(account, step) {
             step.event(Event::FriendRenamed { from, to });
         }
-        for name in added.iter().filter(|_| had_devices && self.people.friend(account).is_some()) {
+        for (device, name) in added.iter().filter(|_| had_devices && self.people.friend(account).is_some()) {
             let (chat, device_name) = (self.people.handle(account), name.as_str().to_owned());
-            step.event(Event::FriendNewDevice { chat, device_name });
+            step.event(Event::FriendNewDevice { chat, device_name, device: *device });
         }
         if chain == Chain::Grown && self.people.friend(account).is_some() {
             step.signal(Signal::News(*account, News::Changed));
@@ -344,8 +344,9 @@ impl Parts {
             Adopted::Unable => {
                 let message =
                     "this friend knows a newer record of your account than this node has, so they take it for \
-                               another device. If it is the account's only one, restore it once more from its words, \
-                               into another directory: hobnob init --recover -d DIR"
+                               another device. Where you have a name at a rendezvous, /login NAME lists this one again. \
+                               If it is the account's only one, restore it once more from its words, into another \
+                               directory: hobnob init --recover -d DIR"
                         .to_owned();
                 step.event(Event::Warning { chat, message });
             }

@@ -6,7 +6,7 @@ use hobnob_shared::{
     id::DeviceId,
     identity::{AccountKey, AccountRecord, Bundle, Certificate, Prekey, Profile, SignedRecord},
     limits::{MAX_ADDRESSES, MAX_DEVICES},
-    text::{Nickname, Note},
+    text::{self, Nickname, Note},
     wire::AccountPayload,
 };
 
@@ -209,11 +209,8 @@ impl Own {
 
     /// A name that no other device of ours has or had: this one, or with a number behind it.
     fn free_name(&self, wish: &Nickname) -> Nickname {
-        let is_free = |name: &Nickname| {
-            self.row.devices.iter().chain(&self.row.former).all(|device| device.name.as_str() != name.as_str())
-        };
-        let numbered = (2..100_u32).filter_map(|number| Nickname::parse(format!("{}-{number}", wish.as_str())).ok());
-        std::iter::once(wish.clone()).chain(numbered).find(is_free).unwrap_or_else(|| wish.clone())
+        let known = self.row.devices.iter().chain(&self.row.former);
+        text::free_name(wish, |name| known.clone().any(|device| device.name.as_str() == name))
     }
 
     /// Whether another device than this one is ours.

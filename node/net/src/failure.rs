@@ -1,4 +1,4 @@
-//! What a failed dial means to a person.
+//! What a failed dial means to a person: the one place where errors of libraries become words. Theirs go to the log only.
 
 use std::{error::Error, io};
 
@@ -8,7 +8,10 @@ use libp2p::{
     dns, noise, swarm,
 };
 
-use crate::{DialError, streams::OpenError};
+use crate::{DialError, NetError, streams::OpenError};
+
+/// Somebody is there, and a connection does not come about, whatever the libraries call it.
+const BROKEN: &str = "the connection broke before anything was said";
 
 /// Says it for one attempt of the swarm.
 pub(crate) fn dial_error(error: &swarm::DialError) -> DialError {
@@ -20,8 +23,12 @@ pub(crate) fn dial_error(error: &swarm::DialError) -> DialError {
         E::Transport(failures) => {
             failures.iter().map(|(_, error)| transport_error(error)).max_by_key(rank).unwrap_or(DialError::NoAddress)
         }
-        E::Denied { cause } => DialError::Other(innermost(cause)),
-        E::DialPeerConditionFalse(_) | E::Aborted => DialError::Other(error.to_string()),
+        E::Denied { .. } => {
+            DialError::Other("this node has as many connections as it may; try again in a minute".into())
+        }
+        E::DialPeerConditionFalse(_) | E::Aborted => {
+            DialError::Other("it was not tried, as a connection was on its way".into())
+        }
     }
 }
 
@@ -30,8 +37,19 @@ pub(crate) fn open_error(error: OpenError) -> DialError {
     match error {
         OpenError::Unsupported => DialError::NotHobnob,
         OpenError::TimedOut => DialError::TimedOut,
-        OpenError::Broken => DialError::Other("the connection broke at once".into()),
+        OpenError::Broken => DialError::Other(BROKEN.into()),
     }
+}
+
+/// Says it for a link that broke before it was one.
+pub(crate) fn link_error(error: &io::Error) -> DialError {
+    classify(error)
+}
+
+/// Says it where not even the transport comes about.
+pub(crate) fn no_transport(error: &NetError) -> DialError {
+    tracing::debug!(%error, "no transport");
+    DialError::Other("the network of this machine cannot be used now".into())
 }
 
 /// Somebody dials himself.
@@ -73,7 +91,8 @@ fn classify(error: &io::Error) -> DialError {
         }
         cause = below(error);
     }
-    DialError::Other(innermost(error))
+    tracing::debug!(error = innermost(error), "a dial failed in a way that has no words");
+    DialError::Other(BROKEN.into())
 }
 
 fn one(error: &(dyn Error + 'static)) -> Option<DialError> {
@@ -125,4 +144,32 @@ fn innermost(error: &(dyn Error + 'static)) -> String {
         error = cause;
     }
     error.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As yamux says it.
+    #[derive(Debug, thiserror::Error)]
+    #[error("yamux: connection is closed")]
+    struct Raw;
+
+    #[test]
+    fn what_a_library_calls_it_is_told_to_nobody() {
+        let raw = || io::Error::other(Raw);
+        let errors = [
+            link_error(&raw()),
+            dial_error(&swarm::DialError::Transport(vec![(
+                libp2p::Multiaddr::empty(),
+                TransportError::Other(io::Error::other(raw())),
+            )])),
+            dial_error(&swarm::DialError::Denied { cause: swarm::ConnectionDenied::new(Raw) }),
+            dial_error(&swarm::DialError::Aborted),
+        ];
+        for error in errors {
+            assert!(matches!(&error, DialError::Other(words) if !words.contains("yamux")), "{error:?}");
+        }
+        assert_eq!(link_error(&io::Error::from(io::ErrorKind::ConnectionRefused)), DialError::Refused);
+    }
 }

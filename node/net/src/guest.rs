@@ -48,7 +48,7 @@ impl Guest {
                 let config = swarm::Config::with_tokio_executor().with_idle_connection_timeout(self.times.idle);
                 Swarm::new(transport, Streams::new(self.times.upgrade), local, config)
             }
-            Err(error) => return self.fail(DialError::Other(error.to_string())).await,
+            Err(error) => return self.fail(failure::no_transport(&error)).await,
         };
         let reached = timeout(self.times.dial, self.reach(&mut swarm)).await.unwrap_or(Err(DialError::TimedOut));
         let Reached { stream, peer, address } = match reached {

@@ -24,7 +24,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use crate::{DialError, NetEvent, Overflow, Times, handle::Queued};
+use crate::{DialError, NetEvent, Overflow, Times, failure, handle::Queued};
 
 /// Chunks of one link that wait for the runtime; then its reader waits, and the peer with it.
 ///
@@ -153,7 +153,7 @@ impl LinkTask {
         });
         let error = match written.await {
             Ok(Ok(())) => return self.run(stream, Announcement::Dialled(dial)).await,
-            Ok(Err(error)) => DialError::Other(error.to_string()),
+            Ok(Err(error)) => failure::link_error(&error),
             Err(_) => DialError::TimedOut,
         };
         self.tell(NetEvent::DialFailed { dial, error }).await;

@@ -33,7 +33,7 @@ use crate::{
     lan::LanEvent,
     link::{LinkTask, Links},
     listening::Listening,
-    streams::StreamEvent,
+    streams::{OpenError, StreamEvent},
 };
 
 /// Events that the task itself has to tell; it stops polling the swarm when there are more.
@@ -281,7 +281,7 @@ impl Task {
         match self.connections.add_link(connection, false, Instant::now()) {
             Some(place) => drop(self.running.spawn(self.link(place).dialled(stream, dial, mode))),
             None => {
-                let error = DialError::Other("the connection broke at once".into());
+                let error = failure::open_error(OpenError::Broken);
                 self.outbox.push_back(NetEvent::DialFailed { dial, error });
             }
         }

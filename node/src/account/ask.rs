@@ -1,11 +1,12 @@
 //! Questions to one rendezvous, each over the same session: what was begun in one cannot go on in another.
 
 use hobnob_shared::{
-    rendezvous::Address,
-    text::Username,
+    id::AccountId,
+    identity::verifying_key,
+    text::{Username, display},
     wire::{
         ErrorCode, ServerFrame,
-        rendezvous::{Registration, Status},
+        rendezvous::{NameGet, Registration, Status},
     },
 };
 
@@ -15,20 +16,20 @@ use crate::api::{Code, Command, Node, Refusal, Reply, ServerView};
 #[derive(Debug)]
 pub(super) struct Talk<'a> {
     node: &'a Node,
-    server: &'a Address,
+    server: &'a ServerView,
     guest: bool,
     session: Option<[u8; 32]>,
 }
 
 impl<'a> Talk<'a> {
     /// Begins one, as a guest or as our account.
-    pub(super) fn new(node: &'a Node, server: &'a Address, guest: bool) -> Self {
+    pub(super) fn new(node: &'a Node, server: &'a ServerView, guest: bool) -> Self {
         Self { node, server, guest, session: None }
     }
 
     /// Asks, and has the answer over the session that the first question went over.
     pub(super) async fn ask(&mut self, request: ServerFrame) -> Result<ServerFrame, Refusal> {
-        let server = Some(Box::new(self.server.clone()));
+        let server = Some(Box::new(self.server.address.clone()));
         let command = Command::Ask { server, guest: self.guest, request: Box::new(request) };
         let Reply::Answered { frame, session } = self.node.ask(command).await? else { return Err(odd(self.server)) };
         if self.session.replace(session).is_some_and(|before| before != session) {
@@ -54,35 +55,35 @@ impl<'a> Talk<'a> {
     }
 
     /// Where.
-    pub(super) fn server(&self) -> &'a Address {
+    pub(super) fn server(&self) -> &'a ServerView {
         self.server
     }
 
     /// What names it to the password's protocol.
     pub(super) fn key_text(&self) -> String {
-        self.server.key_text()
+        self.server.address.key_text()
     }
 
     /// For people.
     pub(super) fn host(&self) -> &'a str {
-        self.server.host()
+        &self.server.called
     }
 }
 
-/// Which rendezvous is meant: the one at this host, or the only one.
-pub(super) async fn server(node: &Node, host: Option<&str>) -> Result<ServerView, Refusal> {
+/// Which rendezvous is meant: the one that this word names, or the only one.
+pub(super) async fn server(node: &Node, place: Option<&str>) -> Result<ServerView, Refusal> {
     let Reply::Servers(servers) = node.ask(Command::Servers).await? else { return Err(strange()) };
-    let mut fitting: Vec<ServerView> =
-        servers.into_iter().filter(|one| host.is_none_or(|host| one.address.host() == host)).collect();
-    match (fitting.pop(), fitting.is_empty(), host) {
+    let mut fitting = fitting(servers, place);
+    match (fitting.pop(), fitting.is_empty(), place) {
         (Some(one), true, _) => Ok(one),
-        (Some(_), false, _) => {
-            let message = "there are several rendezvous; say which one: NAME@HOST (/net lists them)";
-            Err(Refusal::new(Code::Usage, message))
+        (Some(last), false, _) => {
+            fitting.push(last);
+            Err(several("several rendezvous are meant", &fitting))
         }
-        (None, _, Some(host)) => {
+        (None, _, Some(place)) => {
+            let place = display::line(place);
             let message =
-                format!("no rendezvous at {host} is in use; /set rendezvous ADDRESS adds one, /net lists them");
+                format!("no rendezvous at {place} is in use; /set rendezvous ADDRESS adds one, /net lists them");
             Err(Refusal::new(Code::NotFound, message))
         }
         (None, _, None) => {
@@ -93,18 +94,77 @@ pub(super) async fn server(node: &Node, host: Option<&str>) -> Result<ServerView
     }
 }
 
-/// Which rendezvous has our name: the one at this host, or the only one.
-pub(super) async fn home(node: &Node, host: Option<&str>) -> Result<(ServerView, Username), Refusal> {
-    let Reply::Servers(servers) = node.ask(Command::Servers).await? else { return Err(nowhere()) };
-    let is_meant = |one: &ServerView| host.is_none_or(|host| one.address.host() == host);
-    let mut ours = servers.into_iter().filter(is_meant).filter_map(|one| one.name.clone().map(|name| (one, name)));
-    match (ours.next(), ours.next()) {
-        (Some(home), None) => Ok(home),
-        (None, _) => Err(nowhere()),
-        (Some(_), Some(_)) => {
-            Err(Refusal::new(Code::Usage, "you have names at several rendezvous; say at which host (/net lists them)"))
-        }
+/// Which rendezvous has our name: the one that this word names, or the only one.
+pub(super) async fn home(node: &Node, place: Option<&str>) -> Result<(ServerView, Username), Refusal> {
+    let Reply::Servers(servers) = node.ask(Command::Servers).await? else { return Err(strange()) };
+    let mut ours = fitting(servers, place);
+    ours.retain(|one| one.name.is_some());
+    match ours.as_slice() {
+        [one] => one.name.clone().map(|name| (one.clone(), name)).ok_or_else(nowhere),
+        [] => Err(nowhere()),
+        several => Err(self::several("you have names at several rendezvous", several)),
     }
+}
+
+/// What a rendezvous still knows of the name that we have there, as far as we know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Known {
+    /// It is ours, and so is this device.
+    Ours,
+    /// It is ours, and this device is none of the account's there: the newest record does not list it.
+    NotThisDevice,
+    /// It has no such account: it was set back, or has lost what it had.
+    Forgotten,
+}
+
+/// Asks the rendezvous. What this device remembers may be out of date.
+pub(super) async fn known(node: &Node, server: &ServerView, name: &Username) -> Result<Known, Refusal> {
+    let Reply::MyAccount(account) = node.ask(Command::MyAccount).await? else { return Err(strange()) };
+    let put = Talk::new(node, server, false).ask(ServerFrame::AccountPut(*account)).await;
+    let refusal = match put {
+        Ok(_) => return Ok(Known::Ours),
+        Err(refusal) => refusal,
+    };
+    match refusal.said {
+        // It has another record of ours, so it has the account.
+        Some(ErrorCode::Stale { .. } | ErrorCode::Conflict) => Ok(Known::Ours),
+        Some(ErrorCode::Denied) => is_there(node, server, name).await,
+        _ => Err(refusal),
+    }
+}
+
+/// Whose name it is, for a device that is turned away.
+async fn is_there(node: &Node, server: &ServerView, name: &Username) -> Result<Known, Refusal> {
+    let me = who_am_i(node).await?;
+    let mut talk = Talk::new(node, server, true);
+    let status = talk.status().await?;
+    let asked = talk.ask(ServerFrame::NameGet(NameGet { name: name.clone(), since: None })).await;
+    let binding = match asked {
+        Ok(ServerFrame::Name(answer)) => answer.binding,
+        Ok(_) => return Err(odd(server)),
+        Err(refusal) if refusal.said == Some(ErrorCode::NotFound) => return Ok(Known::Forgotten),
+        Err(refusal) => return Err(refusal),
+    };
+    let owner = verifying_key(&status.signing_key).and_then(|key| binding.verify(&key)).map(|bound| bound.account);
+    if owner.is_ok_and(|owner| owner == me) { Ok(Known::NotThisDevice) } else { Ok(Known::Forgotten) }
+}
+
+pub(super) async fn who_am_i(node: &Node) -> Result<AccountId, Refusal> {
+    let Reply::WhoAmI(me) = node.ask(Command::WhoAmI).await? else { return Err(strange()) };
+    Ok(me.account)
+}
+
+fn fitting(servers: Vec<ServerView>, place: Option<&str>) -> Vec<ServerView> {
+    let is_meant = |one: &ServerView| place.is_none_or(|place| one.address.answers_to(place));
+    servers.into_iter().filter(is_meant).collect()
+}
+
+/// Which ones, as they are typed.
+fn several(what: &str, servers: &[ServerView]) -> Refusal {
+    let names: Vec<_> = servers.iter().map(|one| display::line(&one.called)).collect();
+    let (list, first) = (names.join(" or "), names.first().map_or("HOST", String::as_str));
+    let message = format!("{what}: say which one, {list}. Behind a name it stands so: alice@{first}");
+    Refusal::new(Code::Usage, message)
 }
 
 fn nowhere() -> Refusal {
@@ -160,10 +220,10 @@ pub(super) fn wrong_login(host: &str) -> Refusal {
 }
 
 /// An answer to something else than was asked.
-pub(super) fn odd(server: &Address) -> Refusal {
+pub(super) fn odd(server: &ServerView) -> Refusal {
     let message = format!(
         "{} answers something else than was asked; nothing was changed. It may be of another version: ask its operator",
-        server.host()
+        server.called
     );
     Refusal::new(Code::Unsupported, message)
 }

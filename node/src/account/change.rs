@@ -50,7 +50,7 @@ pub async fn unlock(
     old: Zeroizing<String>,
     tell: Tell<'_>,
 ) -> Result<Unlocked, Refusal> {
-    let mut talk = Talk::new(node, &server.address, false);
+    let mut talk = Talk::new(node, &server, false);
     match login::open(node, &mut talk, &name, old, tell).await {
         Ok(opened) => Ok(Unlocked { server, name, opened }),
         Err(refusal) if refusal.code == Code::Login && refusal.said.is_none() => {
@@ -73,7 +73,7 @@ pub async fn change_password(
     tell: Tell<'_>,
 ) -> Result<(), Refusal> {
     let Unlocked { server, name, mut opened } = unlocked;
-    let mut talk = Talk::new(node, &server.address, false);
+    let mut talk = Talk::new(node, &server, false);
     let mut password = password;
     for _ in 0..TRIES {
         let evaluated = evaluate(node, &mut talk, &name, password, tell).await?;

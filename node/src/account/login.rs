@@ -1,15 +1,15 @@
 //! Logging in: on a bare machine, which becomes a device of the account, or again on a device of it.
 
+use std::time::Duration;
+
 use hobnob_engine::Home;
 use hobnob_shared::{
-    identity::{AccountKey, AccountRecord, SignedCertificate, SignedRecord, keystore, past, verifying_key},
-    limits::MAX_DEVICES,
+    identity::{AccountRecord, SignedCertificate, SignedRecord, keystore, past, verifying_key},
     opaque::{ClientLogin, Parties},
-    rendezvous::Address,
-    text::Username,
+    text::{Nickname, Username, display},
     vault::{VaultContent, VaultKey},
     wire::{
-        AccountPayload, ErrorCode, ServerFrame,
+        ErrorCode, ServerFrame,
         rendezvous::{LoggedIn, LoginFinish, LoginStart, Status},
     },
 };
@@ -17,13 +17,15 @@ use zeroize::Zeroizing;
 
 use super::{
     Stage, Tell,
-    ask::{Talk, odd, strange, wrong_login},
+    ask::{Talk, odd, strange, who_am_i, wrong_login},
+    device::{become_device, list_again},
     work::{self, blocking},
 };
-use crate::{
-    api::{Code, Command, Node, Password, Refusal, Reply, ServerView},
-    profile::Successor,
-};
+use crate::api::{Code, Command, Event, Events, Node, Password, Refusal, Reply, ServerView};
+
+/// How long a login waits for the account's friends, who come with the vault: as long as for any other answer of a
+/// rendezvous, after which they come when they come.
+const FRIENDS_WAIT: Duration = Duration::from_secs(15);
 
 /// What logging in takes.
 #[derive(Debug)]
@@ -36,29 +38,98 @@ pub struct Login {
     pub password: Zeroizing<String>,
     /// The password of this profile, where it has one: what is sealed anew stays under it.
     pub profile_password: Option<Password>,
+    /// What a new device is to be called; its system where nobody says it. A number behind it keeps it from being another
+    /// device's name.
+    pub device: Option<Nickname>,
 }
 
 /// What came of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LoginEnd {
-    /// This profile was the account's already.
-    Again,
-    /// This machine is a new device of the account now.
-    NewDevice,
+pub struct LoginEnd {
+    /// What this profile is now.
+    pub standing: DeviceStanding,
+    /// So many friends of the account are known to be there, and have not come yet.
+    pub missing_friends: usize,
 }
 
-/// Logs in. Until the account's device takes this profile's place, in one step, nothing here has changed.
-pub async fn login(node: &Node, wish: Login, tell: Tell<'_>) -> Result<LoginEnd, Refusal> {
-    let Login { name, server, password, profile_password } = wish;
-    let mut talk = Talk::new(node, &server.address, true);
-    let opened = open(node, &mut talk, &name, password, tell).await?;
-    if who_am_i(node).await? == opened.content.account.id() {
-        keep(node, opened.home).await?;
-        return Ok(LoginEnd::Again);
+/// What this profile is to the account that it logged in to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeviceStanding {
+    /// A device of it, as before.
+    Again,
+    /// A device of it, which its newest record did not list any more.
+    ListedAnew,
+    /// A new device of it.
+    New,
+}
+
+impl LoginEnd {
+    /// In words.
+    pub fn told(&self, name: &Username, device: &Nickname) -> String {
+        let device = display::line(device.as_str());
+        let done = match self.standing {
+            DeviceStanding::Again => format!("you are logged in as {name} again, on the device {device}"),
+            DeviceStanding::ListedAnew => {
+                format!("you are logged in as {name} again, and {device} is a device of the account again")
+            }
+            DeviceStanding::New => format!(
+                "this machine is a device of {name} now, called {device}; your other devices and your friends are told"
+            ),
+        };
+        match self.missing_friends {
+            0 => done,
+            missing => format!(
+                "{done}. The rendezvous does not answer just now: {missing} of your contacts come when it does (/net says \
+                 how it goes)"
+            ),
+        }
     }
-    tell(Stage::Certifying);
-    become_device(node, &mut talk, &opened, profile_password).await?;
-    Ok(LoginEnd::NewDevice)
+}
+
+/// Logs in. Until the account's device takes this profile's place, in one step, nothing here has changed. When it answers,
+/// the account's friends are here, if the rendezvous is.
+pub async fn login(node: &Node, wish: Login, tell: Tell<'_>) -> Result<LoginEnd, Refusal> {
+    let Login { name, server, password, profile_password, device } = wish;
+    let mut talk = Talk::new(node, &server, true);
+    let opened = open(node, &mut talk, &name, password, tell).await?;
+    // From before anything is told of them.
+    let events = node.events();
+    let standing = if who_am_i(node).await? == opened.content.account.id() {
+        let standing = list_again(node, &mut talk, &opened, profile_password, tell).await?;
+        keep(node, opened.home.clone()).await?;
+        standing
+    } else {
+        tell(Stage::Certifying);
+        become_device(node, &mut talk, &opened, (profile_password, device)).await?;
+        DeviceStanding::New
+    };
+    let missing_friends = await_friends(node, &opened, events, tell).await?;
+    Ok(LoginEnd { standing, missing_friends })
+}
+
+/// Waits until the friends of the account are here: the vault brings all of them at once. How many are missing then.
+async fn await_friends(node: &Node, opened: &Opened, mut events: Events, tell: Tell<'_>) -> Result<usize, Refusal> {
+    let expected = opened.content.contacts.len();
+    if expected == 0 || has_friends(node).await? {
+        return Ok(0);
+    }
+    tell(Stage::Friends);
+    let waiting = async {
+        while let Some(event) = events.next().await {
+            let is_news = matches!(event, Event::FriendAdded(_) | Event::FriendChanged(_) | Event::Missed(_));
+            if is_news && has_friends(node).await? {
+                return Ok(0);
+            }
+        }
+        // The node has stopped.
+        Ok(expected)
+    };
+    tokio::time::timeout(FRIENDS_WAIT, waiting).await.unwrap_or(Ok(expected))
+}
+
+async fn has_friends(node: &Node) -> Result<bool, Refusal> {
+    let Reply::Friends(friends) = node.ask(Command::Friends).await? else { return Err(strange()) };
+    Ok(!friends.is_empty())
 }
 
 /// Proves the password, and opens what it opens. Changes nothing.
@@ -140,9 +211,9 @@ impl Opened {
         key: &VaultKey,
         name: &Username,
         status: &Status,
-        server: &Address,
+        server: &ServerView,
     ) -> Result<Self, Refusal> {
-        let host = server.host();
+        let host = &server.called;
         let untrusted = |what: &str| {
             let message = format!("{host} {what}; nothing was changed. Do not use it, and tell its operator");
             Refusal::new(Code::Untrusted, message)
@@ -168,7 +239,7 @@ impl Opened {
         let mut certificates = account.certificates;
         certificates.extend(content.certificates.iter().cloned());
         let home = Home {
-            server: server.clone(),
+            server: server.address.clone(),
             signing_key: status.signing_key,
             name: name.clone(),
             binding,
@@ -179,13 +250,6 @@ impl Opened {
             height: content.height,
         };
         Ok(Self { content, home, newest, certificates })
-    }
-
-    /// The certificates of the devices that this record lists, each once.
-    fn certificates_of(&self, record: &SignedRecord, own: &SignedCertificate) -> Vec<SignedCertificate> {
-        let listed = record.verify().map(|record| record.devices).unwrap_or_default();
-        let find = |hash: &[u8; 32]| self.certificates.iter().chain([own]).find(|one| one.hash() == *hash).cloned();
-        listed.iter().filter_map(find).take(MAX_DEVICES).collect()
     }
 }
 
@@ -199,68 +263,6 @@ fn newest(
         (_, Some((_, signed))) | (Some((_, signed)), None) => Some(signed),
         (None, None) => None,
     }
-}
-
-async fn who_am_i(node: &Node) -> Result<hobnob_shared::id::AccountId, Refusal> {
-    let Reply::WhoAmI(me) = node.ask(Command::WhoAmI).await? else { return Err(strange()) };
-    Ok(me.account)
-}
-
-/// Makes this machine a device of the account. Its keys are on disk before anybody is told of them: cut off before that,
-/// nothing has changed; cut off later, the next start is that device and tells the rendezvous once more.
-async fn become_device(
-    node: &Node,
-    talk: &mut Talk<'_>,
-    opened: &Opened,
-    password: Option<Password>,
-) -> Result<(), Refusal> {
-    refuse_used(node).await?;
-    let (key, newest, rows) = (opened.content.account.to_bytes(), opened.newest.clone(), opened.home.rows());
-    let successor = node
-        .with_keyring(move |keyring| {
-            let key = AccountKey::from_bytes(key);
-            let successor = Successor::prepare(keyring, password.as_ref(), (key, &newest), &rows)?;
-            successor.write_down()?;
-            Ok(successor)
-        })
-        .await?;
-    match publish(talk, opened, &successor).await {
-        // The rendezvous may have taken it, and then this is a device of the account; if not, it is told again.
-        Err(refusal) if refusal.said.is_none() && refusal.code == Code::Network => node.succeed(successor).await,
-        Err(refusal) => {
-            successor.withdraw()?;
-            Err(refusal)
-        }
-        Ok(()) => node.succeed(successor).await,
-    }
-}
-
-/// Has the rendezvous take the record that lists the new device.
-async fn publish(talk: &mut Talk<'_>, opened: &Opened, successor: &Successor) -> Result<(), Refusal> {
-    let record = successor.record().clone();
-    let certificates = opened.certificates_of(&record, &successor.identity().certificate);
-    let records = opened.home.records.iter().cloned().chain([record]).collect();
-    let put = AccountPayload { records, certificates, bundles: Vec::new() };
-    match talk.ask(ServerFrame::AccountPut(put)).await {
-        Ok(ServerFrame::Done) => Ok(()),
-        Ok(_) => Err(talk.odd()),
-        Err(refusal) if matches!(refusal.said, Some(ErrorCode::Stale { .. } | ErrorCode::Conflict)) => {
-            let message = "the account was changed by another device meanwhile; nothing was changed here. Try again";
-            Err(Refusal { code: Code::Conflict, message: message.to_owned(), ..refusal })
-        }
-        Err(refusal) => Err(refusal),
-    }
-}
-
-/// A profile with people in it is somebody's.
-async fn refuse_used(node: &Node) -> Result<(), Refusal> {
-    let Reply::Friends(friends) = node.ask(Command::Friends).await? else { return Err(strange()) };
-    if friends.is_empty() {
-        return Ok(());
-    }
-    let message = "this profile has friends or history of its own, so it does not become another account's; log in from \
-                   another profile: hobnob -P NAME";
-    Err(Refusal::new(Code::Conflict, message))
 }
 
 impl Talk<'_> {
@@ -277,12 +279,15 @@ mod tests {
 
     use hobnob_shared::{
         identity::{AccountKey, Binding, DeviceKeys, Profile, SignedBinding},
+        rendezvous::Address,
         text::{Nickname, Note},
+        wire::AccountPayload,
         wire::rendezvous::{Registration, Vault},
     };
     use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng as _};
 
     use super::*;
+    use crate::api::ServerState;
 
     /// Alice's account, and the rendezvous that keeps it.
     struct Cast {
@@ -314,9 +319,17 @@ mod tests {
             }
         }
 
-        fn address(&self) -> Address {
+        fn server(&self) -> ServerView {
             let peer = libp2p::identity::Keypair::ed25519_from_bytes([8; 32]).unwrap().public().to_peer_id();
-            Address::new("/dns4/r.example/tcp/4747", &peer.to_bytes(), &[9; 32]).unwrap()
+            ServerView {
+                address: Address::new("/dns4/r.example/tcp/4747", &peer.to_bytes(), &[9; 32]).unwrap(),
+                called: "r.example".to_owned(),
+                name: None,
+                state: ServerState::Idle,
+                last_error: None,
+                retry_ms: None,
+                is_forgotten: false,
+            }
         }
 
         fn record(&self, seq: u64) -> SignedRecord {
@@ -349,7 +362,7 @@ mod tests {
         }
 
         fn check(&self, logged: LoggedIn) -> Result<Opened, Refusal> {
-            Opened::check(logged, &self.key, &self.name, &self.status(), &self.address())
+            Opened::check(logged, &self.key, &self.name, &self.status(), &self.server())
         }
 
         fn refused(&self, logged: LoggedIn) -> Code {
@@ -381,7 +394,7 @@ mod tests {
         }
         assert!(cast.check(nothing).is_ok(), "the vault has a record of its own");
         let unsigned = Status { signing_key: *DeviceKeys::generate(&mut cast.rng).id().as_bytes(), ..cast.status() };
-        let other_server = Opened::check(honest, &cast.key, &cast.name, &unsigned, &cast.address());
+        let other_server = Opened::check(honest, &cast.key, &cast.name, &unsigned, &cast.server());
         assert_eq!(other_server.map(|_| ()).unwrap_err().code, Code::Untrusted);
     }
 

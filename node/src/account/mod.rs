@@ -5,6 +5,7 @@
 
 mod ask;
 mod change;
+mod device;
 mod leave;
 mod login;
 pub mod password;
@@ -21,8 +22,8 @@ use crate::api::{Node, Refusal, ServerView};
 pub use crate::command::FullName;
 
 pub use change::{Unlocked, change_password, unlock};
-pub use leave::{log_out, unregister};
-pub use login::{Login, LoginEnd, login};
+pub use leave::{Fate, Left, leave, log_out, unregister};
+pub use login::{DeviceStanding, Login, LoginEnd, login};
 pub use people::{add, find};
 pub use register::{Registration, register};
 
@@ -37,6 +38,8 @@ pub enum Stage {
     Working,
     /// This machine becomes a device of the account.
     Certifying,
+    /// The account's friends are fetched.
+    Friends,
 }
 
 /// Told at the beginning of each stage.
@@ -49,16 +52,19 @@ impl fmt::Display for Stage {
             Self::Hashing => "hashing the password, which is slow on purpose…",
             Self::Working => "proving a second of work, which keeps floods away…",
             Self::Certifying => "making this machine a device of the account…",
+            Self::Friends => "fetching the friends of the account…",
         })
     }
 }
 
-/// Where we have a name, and which: at this host, or the only one.
-pub async fn home(node: &Node, host: Option<&str>) -> Result<(ServerView, Username), Refusal> {
-    ask::home(node, host).await
+/// Where we have a name, and which: at the rendezvous that this word names ([`Address::answers_to`]), or the only one.
+///
+/// [`Address::answers_to`]: hobnob_shared::rendezvous::Address::answers_to
+pub async fn home(node: &Node, place: Option<&str>) -> Result<(ServerView, Username), Refusal> {
+    ask::home(node, place).await
 }
 
-/// Which rendezvous is meant: the one at this host, or the only one.
-pub async fn server(node: &Node, host: Option<&str>) -> Result<ServerView, Refusal> {
-    ask::server(node, host).await
+/// Which rendezvous is meant: the one that this word names, or the only one.
+pub async fn server(node: &Node, place: Option<&str>) -> Result<ServerView, Refusal> {
+    ask::server(node, place).await
 }

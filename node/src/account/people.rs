@@ -7,7 +7,7 @@ use crate::api::{Command, Node, Refusal, Reply};
 
 /// What looks this name up.
 pub async fn find(node: &Node, who: FullName) -> Result<Command, Refusal> {
-    let server = ask::server(node, who.host.as_deref()).await?;
+    let server = ask::server(node, who.place.as_deref()).await?;
     Ok(Command::Find { name: who.name, server: Some(Box::new(server.address)) })
 }
 
@@ -23,7 +23,7 @@ pub async fn add(node: &Node, name: &str, note: Note) -> Result<Command, Refusal
             Ok(Command::AddNearby { name, note })
         }
         (_, Some(who)) => {
-            let server = ask::server(node, who.host.as_deref()).await?;
+            let server = ask::server(node, who.place.as_deref()).await?;
             Ok(Command::AddName { name: who.name, server: Some(Box::new(server.address)), note })
         }
         (_, None) => Err(ask::strange()),

@@ -4,7 +4,7 @@ use hobnob_shared::{
     identity::{AccountKey, Binding, SignedBinding, past, verifying_key},
     opaque::{ClientRegistration, Parties, message::RegistrationUpload},
     pow::Puzzle,
-    rendezvous::{Address, RegistrationCode},
+    rendezvous::RegistrationCode,
     text::Username,
     vault::{Contact, Height, Rest, VaultContent, VaultKey},
     wire::{
@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 
 use super::{
     Stage, Tell,
-    ask::{Talk, may_register, odd, refused_registration, strange},
+    ask::{Known, Talk, known, may_register, odd, refused_registration, strange},
     password::StrongPassword,
     work::{self, blocking},
 };
@@ -44,16 +44,15 @@ pub struct Registration {
 /// restore the account when the password is forgotten.
 pub async fn register(node: &Node, wish: Registration, tell: Tell<'_>) -> Result<Zeroizing<String>, Refusal> {
     let Registration { name, server, password, code, key } = wish;
-    // One that was set back from a backup takes the name from us as from anybody.
-    let has_name = held(&server, &name)? && !server.is_forgotten;
-    let mut talk = Talk::new(node, &server.address, !has_name);
     tell(Stage::Asking);
+    let has_name = holds(node, &server, &name).await?;
+    let mut talk = Talk::new(node, &server, !has_name);
     let status = talk.status().await?;
     if !has_name {
         may_register(status.registration, code.is_some(), talk.host())?;
     }
     let words = key.words();
-    let draft = Draft { name, address: server.address.clone(), status, key };
+    let draft = Draft { name, server: server.clone(), status, key };
     let (mut finish, vault_key) = draft.prepare(&mut talk, node, password, tell).await?;
     if !has_name {
         tell(Stage::Working);
@@ -61,7 +60,7 @@ pub async fn register(node: &Node, wish: Registration, tell: Tell<'_>) -> Result
     }
     let binding = draft.send(&mut talk, node, &mut finish, &vault_key).await?;
     node.ask(Command::Registered {
-        server: Box::new(draft.address),
+        server: Box::new(draft.server.address),
         name: draft.name,
         binding: Box::new(binding),
         vault_key: hobnob_shared::Token::new(*vault_key.to_bytes()),
@@ -72,23 +71,29 @@ pub async fn register(node: &Node, wish: Registration, tell: Tell<'_>) -> Result
     Ok(words)
 }
 
-/// Whether the name is ours there already. An account has one name.
-fn held(server: &ServerView, name: &Username) -> Result<bool, Refusal> {
-    match &server.name {
-        Some(held) if held != name => {
-            let host = server.address.host();
-            let message =
-                format!("you are {held} at {host}, and an account has one name there; /unregister gives it up");
+/// Whether the name is ours there already, by what the rendezvous says now: one that was set back takes it from us as from
+/// anybody. An account has one name.
+async fn holds(node: &Node, server: &ServerView, name: &Username) -> Result<bool, Refusal> {
+    let Some(held) = &server.name else { return Ok(false) };
+    match known(node, server, held).await? {
+        Known::Forgotten => Ok(false),
+        Known::Ours if held == name => Ok(true),
+        Known::NotThisDevice if held == name => Ok(false),
+        Known::Ours | Known::NotThisDevice => {
+            let host = &server.called;
+            let message = format!(
+                "you are {held} at {host}, and an account has one name there. /unregister {host} gives {held} up, for good; \
+                 then /register {name}"
+            );
             Err(Refusal::new(Code::Conflict, message))
         }
-        held => Ok(held.is_some()),
     }
 }
 
 /// A registration on its way.
 struct Draft {
     name: Username,
-    address: Address,
+    server: ServerView,
     status: Status,
     key: AccountKey,
 }
@@ -128,7 +133,7 @@ impl Draft {
     }
 
     async fn prove(&self, challenge: [u8; 16], bits: u8) -> Result<Proof, Refusal> {
-        work::prove(challenge, bits, Puzzle::registration(&self.name), self.address.host()).await
+        work::prove(challenge, bits, Puzzle::registration(&self.name), &self.server.called).await
     }
 
     /// Sends it until it is taken, and checks what comes back.
@@ -142,7 +147,7 @@ impl Draft {
         for _ in 0..TRIES {
             let refusal = match talk.ask(ServerFrame::RegisterFinish(Box::new(finish.clone()))).await {
                 Ok(ServerFrame::Registered(Registered { binding })) => return self.checked(binding, finish),
-                Ok(_) => return Err(odd(&self.address)),
+                Ok(_) => return Err(odd(&self.server)),
                 Err(refusal) => refusal,
             };
             match refusal.said {
@@ -152,10 +157,10 @@ impl Draft {
                     finish.vault_seq = seq.saturating_add(1);
                     finish.vault = self.seal(node, vault_key, finish.vault_seq).await?;
                 }
-                _ => return Err(refused_registration(refusal, &self.name, self.address.host())),
+                _ => return Err(refused_registration(refusal, &self.name, &self.server.called)),
             }
         }
-        let message = format!("{} wants something else each time; nothing was changed here", self.address.host());
+        let message = format!("{} wants something else each time; nothing was changed here", self.server.called);
         Err(Refusal::new(Code::Unsupported, message))
     }
 
@@ -165,7 +170,7 @@ impl Draft {
         match (granted, finish.claim.verify()) {
             (Ok(granted), Ok(claimed)) if granted == claimed => Ok(binding),
             _ => {
-                let message = format!("{} signs something else than was asked for; do not use it", self.address.host());
+                let message = format!("{} signs something else than was asked for; do not use it", self.server.called);
                 Err(Refusal::new(Code::Untrusted, message))
             }
         }

@@ -35,7 +35,8 @@ use crate::{
     logging,
     profile::{Password, ProfileError},
     repl,
-    script::{self, Output, Source},
+    script::{Output, Source},
+    secret,
 };
 
 /// Ended by Ctrl-C.
@@ -201,30 +202,30 @@ impl Session {
     }
 }
 
-/// The password in the first line of `file`, or of standard input for `-`; `None` for an empty line.
+/// The password in the first line of `file`, or of standard input for `-`.
 pub(crate) fn password_from(file: &Path) -> Result<Option<Password>, Refusal> {
-    Ok(secret_from(file)?.and_then(Password::new))
+    Ok(Password::new(secret_from(file)?))
 }
 
-/// The first line of `file`, or of standard input for `-`; `None` where there is none.
-pub(crate) fn secret_from(file: &Path) -> Result<Option<Zeroizing<String>>, Refusal> {
-    let unreadable = |why: String| {
-        let message = format!(
-            "the password file {} cannot be read: {why}; check what stands behind --password-file",
-            file.display()
-        );
-        Refusal::new(Code::Login, message)
-    };
+/// The first line of `file`, or of standard input for `-`. One that is empty is nobody's password: the file is the wrong
+/// one, or was not written to its end.
+pub(crate) fn secret_from(file: &Path) -> Result<Zeroizing<String>, Refusal> {
     let line = if file.as_os_str() == "-" {
-        script::next_line(&mut io::stdin().lock())
+        secret::first_line(&mut io::stdin().lock())
     } else {
-        std::fs::File::open(file).and_then(|file| script::next_line(&mut BufReader::new(file)))
+        std::fs::File::open(file).and_then(|file| secret::first_line(&mut BufReader::new(file)))
     };
-    match line.map_err(|why| unreadable(why.to_string()))? {
-        Some(Ok(line)) => Ok(Some(Zeroizing::new(line))),
-        Some(Err(why)) => Err(unreadable(why.to_string())),
-        None => Ok(None),
-    }
+    line.map_err(|why| {
+        let file = file.display();
+        if why.kind() == io::ErrorKind::UnexpectedEof {
+            let message =
+                format!("the password file {file} is empty: its first line is to be the password; nothing was done");
+            return Refusal::new(Code::Usage, message);
+        }
+        let message =
+            format!("the password file {file} cannot be read: {why}; check what stands behind --password-file");
+        Refusal::new(Code::Login, message)
+    })
 }
 
 /// Writes a page to standard output. A reader that has enough of it is no error.

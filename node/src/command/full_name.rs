@@ -2,20 +2,21 @@
 
 use hobnob_shared::text::{Username, UsernameError};
 
-/// A name at a rendezvous, as a person writes it: `alice`, or `alice@r.example` where several are in use.
+/// A name at a rendezvous, as a person writes it: `alice`, or `alice@r.example` where several are in use, or
+/// `alice@r.example:4001` where several are on that host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FullName {
     /// The name.
     pub name: Username,
-    /// The host of the rendezvous.
-    pub host: Option<String>,
+    /// What names the rendezvous ([`Address::answers_to`](hobnob_shared::rendezvous::Address::answers_to)).
+    pub place: Option<String>,
 }
 
 impl FullName {
     /// Reads one; an `@` before it does not matter.
     pub fn parse(text: &str) -> Result<Self, UsernameError> {
         let text = text.strip_prefix('@').unwrap_or(text);
-        let (name, host) = text.split_once('@').map_or((text, None), |(name, host)| (name, Some(host.to_owned())));
-        Ok(Self { name: Username::parse(name)?, host })
+        let (name, place) = text.split_once('@').map_or((text, None), |(name, place)| (name, Some(place.to_owned())));
+        Ok(Self { name: Username::parse(name)?, place })
     }
 }

@@ -94,8 +94,8 @@ pub enum Local {
     Passwd,
     /// Gives our name at a rendezvous another password. Both are asked for, or come from files; `-` is standard input.
     NamePasswd {
-        /// At which host, where we have several names.
-        host: Option<String>,
+        /// At which rendezvous, where we have several names.
+        place: Option<String>,
         /// Where the new password is.
         file: Option<PathBuf>,
         /// Where the old one is.
@@ -124,7 +124,11 @@ pub enum Local {
         who: FullName,
         /// Where the password is; `-` is standard input.
         file: Option<PathBuf>,
+        /// What this machine is to be called among the account's devices.
+        device: Option<Nickname>,
     },
+    /// `Command::SetRendezvous`, at the one that is meant: it is used no more.
+    LeaveRendezvous(String),
     /// Forgets our name there on this device.
     Logout(Option<String>),
     /// Gives our name there up.

@@ -73,4 +73,14 @@ fn the_page_names_every_field_and_no_other_type() {
 }
 
 /// Replies that the front end makes itself; `script` has their tests.
-const LOCAL: [&str; 8] = ["/help", "/version", "/recovery", "/alias", "/register", "/login", "/passwd", "/logout"];
+const LOCAL: [&str; 3] = ["/help", "/version", "/recovery"];
+
+#[test]
+fn the_page_says_what_every_command_answers() {
+    let page = std::fs::read_to_string(PAGE).unwrap();
+    for spec in crate::command::all() {
+        let name = format!("/{}", spec.name);
+        let is_it = |behind: &str| behind.starts_with(|c: char| !c.is_ascii_alphanumeric() && c != '-');
+        assert!(page.split(&name).skip(1).any(is_it), "docs/json.md does not say what {name} answers");
+    }
+}

@@ -1,6 +1,7 @@
 //! JSON Lines: what a script writes (`input`), what it reads ([`out`]), and how a line is written safely ([`mod@write`]).
 //! The loop that joins them to a node is `script`.
 
+pub(crate) mod account;
 pub(crate) mod input;
 pub mod out;
 mod server;

@@ -221,13 +221,17 @@ fn event_fields(event: &Event) -> (&'static str, Fields) {
             ("friend.renamed", fields(json!({ "chat": to.to_string(), "was": from.to_string() })))
         }
         Event::FriendKeyChanged(friend) => ("friend.key_changed", view::friend(friend)),
-        Event::FriendNewDevice { chat, device_name } => {
-            ("friend.new_device", fields(json!({ "chat": chat.to_string(), "name": device_name })))
+        Event::FriendNewDevice { chat, device_name, device } => (
+            "friend.new_device",
+            fields(json!({ "chat": chat.to_string(), "name": device_name, "device": device.to_string() })),
+        ),
+        Event::DeviceAdded { name, device } => {
+            ("device.added", fields(json!({ "name": name.as_str(), "device": device.to_string() })))
         }
-        Event::DeviceAdded { name } => ("device.added", fields(json!({ "name": name.as_str() }))),
-        Event::DeviceRevoked { name, current } => {
-            ("device.revoked", fields(json!({ "name": name.as_str(), "current": current })))
-        }
+        Event::DeviceRevoked { name, device, current } => (
+            "device.revoked",
+            fields(json!({ "name": name.as_str(), "device": device.to_string(), "current": current })),
+        ),
         Event::ReadElsewhere { chat, unread } => {
             ("chat.read", fields(json!({ "chat": chat.to_string(), "unread": unread })))
         }

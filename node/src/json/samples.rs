@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path};
 
 use hobnob_shared::{
     id::{AccountId, DeviceId, EntryId},
@@ -14,7 +14,11 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng as _;
 use serde_json::{Value, json};
 
-use super::out::{self, Origin};
+use super::{
+    Fields, account,
+    out::{self, Origin},
+};
+use crate::account::{DeviceStanding, Fate, Left, LoginEnd};
 use crate::api::{
     Change, Chat, Code, Delivery, DeliveryState, Event, Found, Friend, Joined, Message, MessageDetails, MessageKind,
     NearbyPerson, OwnDevice, Peer, Presence, Queued, Quote, Refusal, Reply, Request, RequestKind, ServerState,
@@ -35,8 +39,12 @@ pub(super) fn sections() -> Vec<(String, Vec<Value>)> {
         ("bye".to_owned(), vec![out::bye(0, NOW)]),
     ];
     for (command, reply) in replies() {
-        let line = out::reply(command, &Origin::Id(7.into()), &reply, NOW);
+        let name = command.split(' ').next().unwrap();
+        let line = out::reply(name, &Origin::Id(7.into()), &reply, NOW);
         sections.push((format!("/{command}"), vec![line]));
+    }
+    for (command, fields) in answers() {
+        sections.push((format!("/{command}"), vec![out::answer(command, &Origin::Id(7.into()), fields, NOW)]));
     }
     for event in events() {
         let line = out::event(&event, NOW);
@@ -87,7 +95,95 @@ fn replies() -> Vec<(&'static str, Reply)> {
         ("outbox", Reply::Outbox(vec![Queued { message: sent(), why: "@bob is not connected".into() }])),
         ("find", Reply::Found(Box::new(found()))),
         ("set", Reply::Settings(vec![setting()])),
+        ("set rendezvous", Reply::Servers(vec![server()])),
     ]
+}
+
+/// Answers that the front end makes itself, about a name at a rendezvous.
+fn answers() -> Vec<(&'static str, Fields)> {
+    let (name, server) = (Username::parse("alice").unwrap(), server());
+    let end = LoginEnd { standing: DeviceStanding::New, missing_friends: 0 };
+    let left = Left { name: name.clone(), server: server.clone(), fate: Fate::Stays };
+    vec![
+        ("register", account::registered(&name, &server, "pistol lava … velvet")),
+        ("login", account::logged_in(&name, &server, &me(), end)),
+        ("passwd", account::name_at(&name, &server)),
+        ("logout", account::left(&left)),
+    ]
+}
+
+/// Each kind of event has a number here, so that a new one without a sample is noticed.
+fn kind(event: &Event) -> usize {
+    match event {
+        Event::Message(_) => 0,
+        Event::MessageChanged { .. } => 1,
+        Event::MessageState { .. } => 2,
+        Event::FriendRequested(_) => 3,
+        Event::FriendAdded(_) => 4,
+        Event::FriendChanged(_) => 5,
+        Event::FriendRemoved(_) => 6,
+        Event::FriendRenamed { .. } => 7,
+        Event::FriendKeyChanged(_) => 8,
+        Event::FriendNewDevice { .. } => 9,
+        Event::DeviceAdded { .. } => 10,
+        Event::DeviceRevoked { .. } => 11,
+        Event::ReadElsewhere { .. } => 12,
+        Event::PresenceChanged { .. } => 13,
+        Event::Typing { .. } => 14,
+        Event::NearbyFound(_) => 15,
+        Event::NearbyEnded => 16,
+        Event::SafetyWords { .. } => 17,
+        Event::Gap { .. } => 18,
+        Event::ExpirySet { .. } => 19,
+        Event::Listening(_) => 20,
+        Event::ServerChanged(_) => 21,
+        Event::SettingChanged { .. } => 22,
+        Event::Warning { .. } => 23,
+        Event::NotSaved { .. } => 24,
+        Event::Saved => 25,
+        Event::Missed(_) => 26,
+    }
+}
+
+/// The same for replies. The last three are written nowhere by themselves: flows go on from them, or they open the run.
+fn reply_kind(reply: &Reply) -> usize {
+    match reply {
+        Reply::Done => 0,
+        Reply::WhoAmI(_) => 1,
+        Reply::Invite { .. } => 2,
+        Reply::Devices(_) => 3,
+        Reply::Joined(_) => 4,
+        Reply::Friend(_) => 5,
+        Reply::Friends(_) => 6,
+        Reply::Requests(_) => 7,
+        Reply::Sent(_) => 8,
+        Reply::Messages(_) => 9,
+        Reply::Chats(_) => 10,
+        Reply::Next(_) => 11,
+        Reply::Safety { .. } => 12,
+        Reply::Nearby { .. } => 13,
+        Reply::Info(_) => 14,
+        Reply::Net { .. } => 15,
+        Reply::Peers(_) => 16,
+        Reply::Pong { .. } => 17,
+        Reply::Outbox(_) => 18,
+        Reply::Found(_) => 19,
+        Reply::Settings(_) => 20,
+        Reply::Servers(_) => 21,
+        Reply::Answered { .. } | Reply::MyAccount(_) | Reply::Listening { .. } => 22,
+    }
+}
+
+/// Each kind once, in order.
+fn counts(kinds: impl Iterator<Item = usize>) -> Vec<usize> {
+    let found: BTreeSet<usize> = kinds.collect();
+    found.into_iter().collect()
+}
+
+#[test]
+fn every_event_and_every_reply_has_a_sample() {
+    assert_eq!(counts(events().iter().map(kind)), (0..27).collect::<Vec<_>>());
+    assert_eq!(counts(replies().iter().map(|(_, reply)| reply_kind(reply))), (0..22).collect::<Vec<_>>());
 }
 
 fn events() -> Vec<Event> {
@@ -103,9 +199,9 @@ fn events() -> Vec<Event> {
         Event::FriendRemoved(chat()),
         Event::FriendRenamed { from: chat(), to: Handle::parse("robert").unwrap() },
         Event::FriendKeyChanged(Box::new(friend(Standing::Friend))),
-        Event::FriendNewDevice { chat: chat(), device_name: "laptop".into() },
-        Event::DeviceAdded { name: Nickname::parse("phone").unwrap() },
-        Event::DeviceRevoked { name: Nickname::parse("phone").unwrap(), current: false },
+        Event::FriendNewDevice { chat: chat(), device_name: "laptop".into(), device: DeviceId::new([0xb3; 32]) },
+        Event::DeviceAdded { name: device(false).name, device: device(false).device },
+        Event::DeviceRevoked { name: device(false).name, device: device(false).device, current: false },
         Event::ReadElsewhere { chat: chat(), unread: 0 },
         Event::PresenceChanged { chat: chat(), presence: Presence::Away, text: Note::parse("lunch").unwrap() },
         Event::Typing { chat: chat(), typing: true },
@@ -322,6 +418,7 @@ fn server() -> ServerView {
     let transport = [&[0x00, 0x24, 0x08, 0x01, 0x12, 0x20][..], &[0x0d; 32]].concat();
     ServerView {
         address: Address::new("/dns4/rosa.example/tcp/4001", &transport, &[9; 32]).unwrap(),
+        called: "rosa.example".to_owned(),
         name: Some(Username::parse("alice").unwrap()),
         state: ServerState::Up,
         last_error: None,
@@ -334,6 +431,7 @@ fn found() -> Found {
     Found {
         name: Username::parse("bob").unwrap(),
         server: server().address,
+        called: server().called,
         account: AccountId::new([0xb1; 32]),
         nick: Nickname::parse("Bob").unwrap(),
         fingerprint: hobnob_shared::identity::fingerprint(&AccountId::new([0xb1; 32])),

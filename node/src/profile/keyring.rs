@@ -8,7 +8,7 @@ use std::{
 use hobnob_engine::command::Joined;
 use hobnob_shared::{
     identity::{
-        AccountKey, Identity,
+        AccountKey, Identity, SignedCertificate,
         keystore::{self, Params, Secrets},
     },
     limits::MAX_KEYSTORE_BYTES,
@@ -80,6 +80,11 @@ impl Keyring {
     /// Unseals the account key.
     pub fn account_key(&self, password: Option<&Password>) -> Result<AccountKey, ProfileError> {
         keystore::open_account(&self.read()?, password.map(|p| &p.0)).map_err(keystore_error(&self.path()))
+    }
+
+    /// The account's word for this device.
+    pub(crate) fn certificate(&self, password: Option<&Password>) -> Result<SignedCertificate, ProfileError> {
+        Ok(self.open(password)?.certificate)
     }
 
     /// The 24 words that restore the account.

@@ -30,6 +30,7 @@ pub(crate) use error::remedy;
 pub use keyring::Keyring;
 pub(crate) use port::LastPort;
 pub use succession::Successor;
+pub(crate) use succession::listing;
 
 use error::{io_error, lock_error, store_error};
 
@@ -171,8 +172,9 @@ fn new_device(account: &AccountKey, device: &Nickname, rng: &mut ChaCha20Rng) ->
     (device_keys, certificate)
 }
 
-/// What a device is called at first: its system. The machine's own name would tell friends more than they asked for.
-fn device_name(fallback: &Nickname) -> Nickname {
+/// What a device is called where nobody named it: its system. The machine's own name would tell friends, and whoever looks
+/// up a name, more than anybody chose to tell them.
+pub(crate) fn device_name(fallback: &Nickname) -> Nickname {
     Nickname::parse(std::env::consts::OS).unwrap_or_else(|_| fallback.clone())
 }
 

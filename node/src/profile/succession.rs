@@ -11,13 +11,14 @@ use std::{
 
 use hobnob_engine::work::Records;
 use hobnob_shared::{
-    identity::{AccountKey, AccountRecord, Identity, SignedRecord, keystore::Secrets},
+    identity::{AccountKey, AccountRecord, Identity, SignedCertificate, SignedRecord, keystore::Secrets},
     limits::MAX_DEVICES,
+    text::Nickname,
 };
 use hobnob_store::{OpenError, Store, StoreKey};
 
 use super::{
-    DATABASE, KEYSTORE, Keyring, Password, ProfileError, RESTORED, Who, device_name,
+    DATABASE, KEYSTORE, Keyring, Password, ProfileError, RESTORED, Who,
     error::{commit_error, io_error, store_error},
     file, new_device, rng, store_key,
 };
@@ -36,28 +37,19 @@ pub struct Successor {
 }
 
 impl Successor {
-    /// Makes a new device of the account with `key`, whose newest record is `newest`, and whose database begins with
-    /// `records`. The keystore will be under the password that the profile has now, which is checked.
+    /// Makes a new device of the account with `key`, called `device`, whose newest record is `newest`, and whose database
+    /// begins with `records`. The keystore will be under the password that the profile has now, which is checked.
     pub fn prepare(
         keyring: &Keyring,
         password: Option<&Password>,
         (key, newest): (AccountKey, &SignedRecord),
+        device: &Nickname,
         records: &Records,
     ) -> Result<Self, ProfileError> {
         let before = keyring.open(password)?;
         let mut rng = rng()?;
-        let held = newest.verify().map_err(|why| ProfileError::BadAccount(why.to_string()))?;
-        if held.account != key.id() {
-            return Err(ProfileError::BadAccount("its record is of another account".to_owned()));
-        }
-        let (device_keys, certificate) = new_device(&key, &device_name(&held.profile.nick), &mut rng);
-        let mut devices = held.devices;
-        // The record has room for so many; the oldest has been away for longest.
-        let surplus = (devices.len() + 1).saturating_sub(MAX_DEVICES);
-        devices.drain(..surplus);
-        devices.push(certificate.hash());
-        let seq = held.seq.saturating_add(1);
-        let record = key.sign_record(&AccountRecord { seq, prev: Some(newest.hash()), devices, ..held });
+        let (device_keys, certificate) = new_device(&key, device, &mut rng);
+        let record = listing(&key, newest, &certificate)?;
         let secrets = Secrets {
             device_keys: device_keys.clone(),
             store_key: hobnob_shared::identity::keystore::Key::generate(&mut rng),
@@ -110,6 +102,25 @@ impl Successor {
         let store = Store::open(&self.dir, &self.store_key).map_err(store_error(&self.dir))?;
         Ok((store, self.who))
     }
+}
+
+/// The record behind `newest` that lists this device as well.
+pub(crate) fn listing(
+    key: &AccountKey,
+    newest: &SignedRecord,
+    certificate: &SignedCertificate,
+) -> Result<SignedRecord, ProfileError> {
+    let held = newest.verify().map_err(|why| ProfileError::BadAccount(why.to_string()))?;
+    if held.account != key.id() {
+        return Err(ProfileError::BadAccount("its record is of another account".to_owned()));
+    }
+    let mut devices = held.devices;
+    // The record has room for so many; the oldest has been away for longest.
+    let surplus = (devices.len() + 1).saturating_sub(MAX_DEVICES);
+    devices.drain(..surplus);
+    devices.push(certificate.hash());
+    let seq = held.seq.saturating_add(1);
+    Ok(key.sign_record(&AccountRecord { seq, prev: Some(newest.hash()), devices, ..held }))
 }
 
 impl fmt::Debug for Successor {
@@ -174,8 +185,6 @@ fn clear(folder: &Path) -> io::Result<()> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
-    use hobnob_shared::text::Nickname;
-
     use super::{
         super::{OpenedProfile, create, exists},
         *,
@@ -204,7 +213,7 @@ mod tests {
         record: &SignedRecord,
     ) -> Result<Successor, ProfileError> {
         let account = (AccountKey::from_bytes(key.to_bytes()), record);
-        Successor::prepare(keyring, password, account, &Records::new())
+        Successor::prepare(keyring, password, account, &Nickname::parse("phone").unwrap(), &Records::new())
     }
 
     fn identity(dir: &Path, password: Option<&Password>) -> Identity {

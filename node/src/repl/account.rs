@@ -5,17 +5,20 @@ use std::{
     pin::pin,
 };
 
-use hobnob_shared::{rendezvous::RegistrationCode, text::Username};
+use hobnob_shared::{
+    rendezvous::RegistrationCode,
+    text::{Nickname, Username},
+};
 use tokio::sync::mpsc;
 use zeroize::Zeroizing;
 
 use super::{front::Front, render, secrets::TRIES};
 use crate::{
     account::{
-        self, FullName, Login, LoginEnd, Registration, Stage,
+        self, DeviceStanding, FullName, Login, Registration, Stage,
         password::{StrongPassword, passphrase},
     },
-    api::{Code, Command, Password, Refusal},
+    api::{Code, Command, Password, Refusal, Reply},
 };
 
 /// What is told of a password that was not chosen.
@@ -32,8 +35,8 @@ impl Front {
         file: Option<PathBuf>,
         code: Option<RegistrationCode>,
     ) -> Result<(), Refusal> {
-        let server = account::server(&self.node, who.host.as_deref()).await?;
-        let (name, host) = (who.name, server.address.host().to_owned());
+        let server = account::server(&self.node, who.place.as_deref()).await?;
+        let (name, host) = (who.name, server.called.clone());
         let password = match file {
             Some(file) => StrongPassword::parse(&secret_from(&file)?, &name)?,
             None => self.choose_password(&name).await?,
@@ -49,8 +52,13 @@ impl Front {
     }
 
     /// Asks for the password, then logs in.
-    pub(super) async fn login(&mut self, who: FullName, file: Option<PathBuf>) -> Result<(), Refusal> {
-        let server = account::server(&self.node, who.host.as_deref()).await?;
+    pub(super) async fn login(
+        &mut self,
+        who: FullName,
+        file: Option<PathBuf>,
+        device: Option<Nickname>,
+    ) -> Result<(), Refusal> {
+        let server = account::server(&self.node, who.place.as_deref()).await?;
         let name = who.name;
         let password = match file {
             Some(file) => secret_from(&file)?,
@@ -66,29 +74,22 @@ impl Front {
         } else {
             None
         };
-        let wish = Login { name: name.clone(), server, password, profile_password };
-        match self.telling(async |tell| account::login(&node, wish, tell).await).await? {
-            LoginEnd::Again => self.say(&format!("you are logged in as {name} again")),
-            LoginEnd::NewDevice => {
-                self.say(&format!(
-                    "this machine is a device of {name} now; your other devices and your friends are told, and friends \
-                     come back as they are reached"
-                ));
-                self.begin_anew().await?;
-            }
-        }
-        Ok(())
+        let wish = Login { name: name.clone(), server, password, profile_password, device };
+        let end = self.telling(async |tell| account::login(&node, wish, tell).await).await?;
+        let Reply::WhoAmI(me) = self.node.ask(Command::WhoAmI).await? else { return Ok(()) };
+        self.say(&end.told(&name, &me.device_name));
+        if end.standing == DeviceStanding::New { self.begin_anew().await } else { Ok(()) }
     }
 
     /// Asks for the old password of our name, and for the new one twice.
     pub(super) async fn change_name_password(
         &mut self,
-        host: Option<String>,
+        place: Option<String>,
         file: Option<PathBuf>,
         old_file: Option<PathBuf>,
     ) -> Result<(), Refusal> {
-        let (server, name) = account::home(&self.node, host.as_deref()).await?;
-        let host = server.address.host().to_owned();
+        let (server, name) = account::home(&self.node, place.as_deref()).await?;
+        let host = server.called.clone();
         let old = match old_file {
             Some(file) => secret_from(&file)?,
             None => self.secret(&format!("old password of {name} at {host}: ")).await?,
@@ -107,19 +108,20 @@ impl Front {
         Ok(())
     }
 
-    pub(super) async fn log_out(&mut self, host: Option<String>) -> Result<(), Refusal> {
-        let (name, server) = account::log_out(&self.node, host.as_deref()).await?;
-        let host = server.address.host();
-        self.say(&format!(
-            "logged out of {host}; friends and history stay here, and {name} stays yours: /login {name}"
-        ));
+    pub(super) async fn leave_rendezvous(&mut self, name: &str, place: &str) -> Result<(), Refusal> {
+        let command = account::leave(&self.node, place).await?;
+        self.ask(name, command, false, None).await
+    }
+
+    pub(super) async fn log_out(&mut self, place: Option<String>) -> Result<(), Refusal> {
+        let left = account::log_out(&self.node, place.as_deref()).await?;
+        self.say(&left.to_string());
         Ok(())
     }
 
-    pub(super) async fn unregister(&mut self, host: Option<String>) -> Result<(), Refusal> {
-        let (name, server) = account::unregister(&self.node, host.as_deref()).await?;
-        let host = server.address.host();
-        self.say(&format!("{name} at {host} is no longer yours; friends and history stay here"));
+    pub(super) async fn unregister(&mut self, place: Option<String>) -> Result<(), Refusal> {
+        let left = account::unregister(&self.node, place.as_deref()).await?;
+        self.say(&left.to_string());
         Ok(())
     }
 
@@ -203,5 +205,5 @@ fn secret_from(file: &Path) -> Result<Zeroizing<String>, Refusal> {
         let message = "standard input is this terminal; leave --password-file out, and the password is asked for";
         return Err(Refusal::new(Code::Usage, message));
     }
-    Ok(crate::cli::secret_from(file)?.unwrap_or_default())
+    crate::cli::secret_from(file)
 }

@@ -17,6 +17,9 @@ const DELIVERY_PAUSE: Duration = Duration::from_millis(120);
 /// Delivered, it is shown as read if that comes within this time.
 const READ_PAUSE: Duration = Duration::from_millis(50);
 
+/// Our message's own event follows its answer at once; only where events were lost it never comes.
+const ECHO_PAUSE: Duration = Duration::from_millis(500);
+
 /// Without escape sequences only the terminal itself can forget what it shows.
 const PLAIN_CLEAR: &str = "a plain screen cannot be cleared from here; closing this window does it";
 
@@ -173,13 +176,19 @@ impl Front {
     /// Our message takes the place of the typed line, once it is known whether it was delivered at once.
     async fn on_sent(&mut self, name: &str, mut message: Message, is_new: bool, typed: Option<&str>) {
         self.news.showed(message.number);
-        if matches!(name, "edit" | "del" | "react" | "pin") {
+        let earlier = if matches!(name, "edit" | "del" | "react" | "pin") {
             self.news.hush(Hush::Changed(message.entry));
-        }
+            Vec::new()
+        } else {
+            self.await_echo(message.number).await
+        };
         let meanwhile = if is_new { self.await_delivery(&mut message).await } else { Vec::new() };
         if let Some(line) = typed {
             let prompt = self.prompt_text();
             self.terminal.unput(&prompt, line);
+        }
+        for event in earlier {
+            self.on_event(event).await;
         }
         self.turn_page();
         let text = render::message(&message, &self.scene, &self.look());
@@ -188,6 +197,21 @@ impl Front {
         for event in meanwhile {
             self.on_event(event).await;
         }
+    }
+
+    /// What happened before our message got its number, which is told in order, though the answer comes first: shown behind
+    /// it, an older message would stand below a newer one.
+    async fn await_echo(&mut self, number: u64) -> Vec<Event> {
+        let mut earlier = Vec::new();
+        let deadline = Instant::now() + ECHO_PAUSE;
+        while let Ok(Some(event)) = timeout_at(deadline, self.events.next()).await {
+            let is_echo = matches!(&event, Event::Message(message) if message.number == number);
+            earlier.push(event);
+            if is_echo {
+                break;
+            }
+        }
+        earlier
     }
 
     /// Waits a moment if the friend is there. What else happens is handed back.
@@ -231,16 +255,17 @@ impl Front {
             Local::JoinAccount(link) => self.join_account(name, link).await?,
             Local::RevokeDevice(device) => self.revoke_device(name, device).await?,
             Local::Passwd => self.change_password().await?,
-            Local::NamePasswd { host, file, old_file } => self.change_name_password(host, file, old_file).await?,
+            Local::NamePasswd { place, file, old_file } => self.change_name_password(place, file, old_file).await?,
             Local::Recovery => self.show_recovery().await?,
             Local::Aliases => self.list_aliases().await?,
             Local::Clear if self.options.plain => self.say(PLAIN_CLEAR),
             Local::Clear => self.terminal.clear(),
             Local::Version => self.say(&format!("hobnob {}", env!("CARGO_PKG_VERSION"))),
             Local::Register { who, file, code } => self.register(who, file, code).await?,
-            Local::Login { who, file } => self.login(who, file).await?,
-            Local::Logout(host) => self.log_out(host).await?,
-            Local::Unregister(host) => self.unregister(host).await?,
+            Local::Login { who, file, device } => self.login(who, file, device).await?,
+            Local::LeaveRendezvous(place) => self.leave_rendezvous(name, &place).await?,
+            Local::Logout(place) => self.log_out(place).await?,
+            Local::Unregister(place) => self.unregister(place).await?,
             Local::Find(who) => self.find(name, who).await?,
             Local::AddNamed { name: who, note } => self.add_named(name, &who, note).await?,
         }

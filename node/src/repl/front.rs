@@ -221,26 +221,6 @@ impl Front {
         Typed::End
     }
 
-    /// Says what still waits, and that it is not lost.
-    async fn leave(&mut self, exit: Exit) -> Exit {
-        if let Ok(Reply::Chats(chats)) = self.node.ask(Command::Chats).await {
-            let waiting: Vec<String> = chats
-                .iter()
-                .filter(|chat| chat.queued > 0)
-                .map(|chat| format!("{} for {}", chat.queued, chat.handle))
-                .collect();
-            if !waiting.is_empty() {
-                let list = waiting.join(", ");
-                self.say(&format!(
-                    "not delivered yet: {list}. It is kept, and goes out when hobnob runs and they are there"
-                ));
-            }
-        }
-        // The node may have stopped; then nobody listens anyway.
-        let _ = self.node.ask(Command::Listen { listening: false }).await;
-        exit
-    }
-
     /// Reads the counts of the prompt.
     pub(super) async fn count(&mut self) {
         self.counts_due = None;

@@ -11,6 +11,7 @@ mod editing;
 mod front;
 mod gate;
 mod greeting;
+mod leaving;
 mod news;
 mod prompt;
 mod reader;

@@ -5,11 +5,7 @@
 
 use std::{
     io::{self, Write},
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-        mpsc as threads,
-    },
+    sync::{Arc, mpsc as threads},
     thread,
 };
 
@@ -27,23 +23,16 @@ use super::{
 };
 use crate::screen;
 
-/// Lines that may wait while something else holds the screen (a list of completions). More are counted and dropped;
-/// the history has them.
-const PRINT_QUEUE: usize = 1024;
-
 /// Cells of a terminal that does not say.
 const USUAL_SIZE: (usize, usize) = (80, 24);
-
-/// Up and down again: nothing moves, and rustyline draws the prompt anew.
-const REPAINT: &str = "\x1b[A\n";
 
 /// Reads and prints.
 #[derive(Debug)]
 pub(super) struct Terminal {
     asks: threads::Sender<Ask>,
     pub(super) typed: mpsc::Receiver<Typed>,
-    printer: Option<threads::SyncSender<String>>,
-    waiting: Arc<AtomicUsize>,
+    /// Lines are printed above the one being typed. In plain mode they come as they come.
+    prints_above: bool,
     dropped: u64,
     pub(super) shared: Arc<Shared>,
     is_reading: bool,
@@ -56,21 +45,16 @@ impl Terminal {
         let (asks, asked) = threads::channel();
         let (tell, typed) = mpsc::channel(1);
         let shared = Arc::new(Shared::default());
-        let waiting = Arc::new(AtomicUsize::new(0));
         let before = tcgetattr(io::stdin()).ok();
-        let printer = if plain {
+        if plain {
             spawn("hobnob-keys", move || read_plain(&asked, &tell))?;
-            None
         } else {
-            let (print, lines) = threads::sync_channel(PRINT_QUEUE);
             let mut reader = Reader::open(&shared, coloured, typing)?;
-            let out = reader.printer()?;
-            let (gate, count) = (Arc::clone(&shared.gate), Arc::clone(&waiting));
-            spawn("hobnob-lines", move || print_lines(out, &lines, &gate, &count))?;
+            let (out, gate) = (reader.printer()?, Arc::clone(&shared.gate));
+            spawn("hobnob-lines", move || print_lines(out, &gate))?;
             spawn("hobnob-keys", move || reader.run(&asked, &tell))?;
-            Some(print)
-        };
-        Ok(Self { asks, typed, printer, waiting, dropped: 0, shared, is_reading: false, before })
+        }
+        Ok(Self { asks, typed, prints_above: !plain, dropped: 0, shared, is_reading: false, before })
     }
 
     /// Begins to read a line. Until it is there, [`Terminal::put`] prints above it.
@@ -114,35 +98,33 @@ impl Terminal {
         if text.is_empty() {
             return;
         }
-        match self.printer.as_ref().filter(|_| self.is_reading) {
-            Some(printer) => {
-                self.waiting.fetch_add(1, Ordering::SeqCst);
-                if printer.try_send(text.to_owned()).is_err() {
-                    self.waiting.fetch_sub(1, Ordering::SeqCst);
-                    self.dropped += 1;
-                }
-            }
-            None => door(text),
+        if !self.prints_above {
+            return door(text);
         }
+        if self.is_reading {
+            self.dropped += u64::from(!self.shared.gate.push(text));
+            return;
+        }
+        // What was told while the line was typed, and did not get above it any more, comes first.
+        door(&(self.shared.gate.take() + text));
     }
 
     /// How often lines were not shown because the screen was held up, once it is free again.
     pub(super) fn take_dropped(&mut self) -> u64 {
-        if self.waiting.load(Ordering::SeqCst) == 0 { std::mem::take(&mut self.dropped) } else { 0 }
+        if self.shared.gate.is_idle() { std::mem::take(&mut self.dropped) } else { 0 }
     }
 
     /// Draws the prompt anew.
     pub(super) fn repaint(&mut self) {
-        // When lines wait, the prompt is drawn behind them anyway.
-        if self.is_reading && self.waiting.load(Ordering::SeqCst) == 0 {
-            self.put(REPAINT);
+        if self.is_reading && self.prints_above {
+            self.shared.gate.repaint();
         }
     }
 
     /// Takes the line that was just typed off the screen.
     pub(super) fn unput(&mut self, prompt: &str, line: &str) {
         let (cols, rows) = size();
-        if self.printer.is_some()
+        if self.prints_above
             && let Some(taken) = rows_of(prompt, line, cols)
         {
             // Of a line that is taller than the screen, what has scrolled out of it stays there.
@@ -153,14 +135,14 @@ impl Terminal {
 
     /// Empties the screen, and what has scrolled out of it.
     pub(super) fn clear(&mut self) {
-        if self.printer.is_some() {
+        if self.prints_above {
             door(screen::CLEAR);
         }
     }
 
     /// Rings.
     pub(super) fn bell(&mut self) {
-        if self.printer.is_some() {
+        if self.prints_above {
             door("\x07");
         }
     }
@@ -177,7 +159,7 @@ impl Drop for Terminal {
             // A terminal that is gone needs no care.
             let _ = tcsetattr(io::stdin(), OptionalActions::Drain, before);
         }
-        door(if self.printer.is_some() { "\x1b[?2004l\r\n" } else { "\n" });
+        door(if self.prints_above { "\x1b[?2004l\r\n" } else { "\n" });
     }
 }
 
@@ -200,21 +182,11 @@ fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
     thread::Builder::new().name(name.to_owned()).spawn(work).map(drop)
 }
 
-fn print_lines(mut out: impl ExternalPrinter, lines: &threads::Receiver<String>, gate: &Gate, waiting: &AtomicUsize) {
-    while let Ok(mut text) = lines.recv() {
-        let mut count = 1;
-        if !gate.enter() {
-            return;
-        }
-        // What came meanwhile goes along: each print draws the prompt anew.
-        while let Ok(more) = lines.try_recv() {
-            count += 1;
-            text.push_str(&more);
-        }
+fn print_lines(mut out: impl ExternalPrinter, gate: &Gate) {
+    while let Some(text) = gate.enter() {
         // It fails when the terminal is gone, which ends the reader too.
         let _ = out.print(text);
         gate.leave();
-        waiting.fetch_sub(count, Ordering::SeqCst);
     }
 }
 

@@ -2,15 +2,17 @@
 
 use std::path::{Path, PathBuf};
 
-use hobnob_shared::{rendezvous::RegistrationCode, text::Note};
-use serde_json::json;
+use hobnob_shared::{
+    rendezvous::RegistrationCode,
+    text::{Nickname, Note},
+};
 use zeroize::Zeroizing;
 
 use super::{Script, odd_answer};
 use crate::{
-    account::{self, FullName, Login, LoginEnd, Registration, password::StrongPassword},
-    api::{Code, Command, Refusal, Reply, ServerView},
-    json::{fields, out::Origin},
+    account::{self, DeviceStanding, FullName, Left, Login, Registration, password::StrongPassword},
+    api::{Code, Command, Refusal, Reply},
+    json::{account as json, out::Origin},
 };
 
 impl Script<'_> {
@@ -20,56 +22,39 @@ impl Script<'_> {
         (who, file, code): (FullName, Option<PathBuf>, Option<RegistrationCode>),
         origin: &Origin,
     ) -> Result<(), Refusal> {
-        let server = account::server(self.node, who.host.as_deref()).await?;
+        let server = account::server(self.node, who.place.as_deref()).await?;
         let password = StrongPassword::parse(&self.secret(file.as_deref()).await?, &who.name)?;
         let key = self.node.account_key(self.password()?).await?;
-        let (name, address) = (who.name.clone(), server.address.clone());
-        let wish = Registration { name: who.name, server, password, code, key };
+        let name = who.name.clone();
+        let wish = Registration { name: who.name, server: server.clone(), password, code, key };
         let words = account::register(self.node, wish, &|_| {}).await?;
-        let answer = json!({
-            "name": name.as_str(),
-            "rendezvous": address.as_str(),
-            "recovery_key": words.as_str(),
-        });
-        self.out.answer(command, origin, fields(answer), &words);
+        self.out.answer(command, origin, json::registered(&name, &server, &words), &words);
         Ok(())
     }
 
     pub(super) async fn login(
         &mut self,
         command: &'static str,
-        (who, file): (FullName, Option<PathBuf>),
+        (who, file, device): (FullName, Option<PathBuf>, Option<Nickname>),
         origin: &Origin,
     ) -> Result<(), Refusal> {
-        let server = account::server(self.node, who.host.as_deref()).await?;
+        let server = account::server(self.node, who.place.as_deref()).await?;
         let password = self.secret(file.as_deref()).await?;
         let profile_password = self.password()?;
-        let (name, address) = (who.name.clone(), server.address.clone());
-        let wish = Login { name: who.name, server, password, profile_password };
+        let name = who.name.clone();
+        let wish = Login { name: who.name, server: server.clone(), password, profile_password, device };
         let end = account::login(self.node, wish, &|_| {}).await?;
         let Reply::WhoAmI(me) = self.node.ask(Command::WhoAmI).await? else { return Err(odd_answer()) };
-        let answer = json!({
-            "name": name.as_str(),
-            "rendezvous": address.as_str(),
-            "account": me.account.to_string(),
-            "device": me.device.to_string(),
-            "new_device": end == LoginEnd::NewDevice,
-        });
-        let text = match end {
-            LoginEnd::Again => format!("logged in as {name} again"),
-            LoginEnd::NewDevice => format!("this machine is a device of {name} now"),
-        };
-        self.out.answer(command, origin, fields(answer), &text);
-        match end {
-            LoginEnd::Again => Ok(()),
-            LoginEnd::NewDevice => self.begin_anew().await,
-        }
+        let is_new = end.standing == DeviceStanding::New;
+        let answer = json::logged_in(&name, &server, &me, end);
+        self.out.answer(command, origin, answer, &end.told(&name, &me.device_name));
+        if is_new { self.begin_anew().await } else { Ok(()) }
     }
 
     pub(super) async fn change_name_password(
         &mut self,
         command: &'static str,
-        host: Option<String>,
+        place: Option<String>,
         (file, old_file): (Option<PathBuf>, Option<PathBuf>),
         origin: &Origin,
     ) -> Result<(), Refusal> {
@@ -78,36 +63,47 @@ impl Script<'_> {
                            (- is the next line, the old one first)";
             return Err(Refusal::new(Code::Login, message));
         };
-        let home = account::home(self.node, host.as_deref()).await?;
+        let home = account::home(self.node, place.as_deref()).await?;
         let (server, name) = home.clone();
         let old = self.secret(Some(&old_file)).await?;
         let new = StrongPassword::parse(&self.secret(Some(&file)).await?, &name)?;
         let unlocked = account::unlock(self.node, home, old, &|_| {}).await?;
         account::change_password(self.node, unlocked, new, &|_| {}).await?;
         let text = format!("/login {name} takes the new password from now on; your other devices stay logged in");
-        self.left(command, &server, &text, origin);
+        self.out.answer(command, origin, json::name_at(&name, &server), &text);
+        Ok(())
+    }
+
+    pub(super) async fn leave_rendezvous(
+        &mut self,
+        command: &'static str,
+        place: &str,
+        origin: &Origin,
+    ) -> Result<(), Refusal> {
+        let asked = account::leave(self.node, place).await?;
+        self.answer(command, asked, origin).await;
         Ok(())
     }
 
     pub(super) async fn log_out(
         &mut self,
         command: &'static str,
-        host: Option<String>,
+        place: Option<String>,
         origin: &Origin,
     ) -> Result<(), Refusal> {
-        let (name, server) = account::log_out(self.node, host.as_deref()).await?;
-        self.left(command, &server, &format!("logged out; friends and history stay, and {name} stays yours"), origin);
+        let left = account::log_out(self.node, place.as_deref()).await?;
+        self.left(command, &left, origin);
         Ok(())
     }
 
     pub(super) async fn unregister(
         &mut self,
         command: &'static str,
-        host: Option<String>,
+        place: Option<String>,
         origin: &Origin,
     ) -> Result<(), Refusal> {
-        let (name, server) = account::unregister(self.node, host.as_deref()).await?;
-        self.left(command, &server, &format!("{name} is no longer yours; friends and history stay"), origin);
+        let left = account::unregister(self.node, place.as_deref()).await?;
+        self.left(command, &left, origin);
         Ok(())
     }
 
@@ -128,12 +124,8 @@ impl Script<'_> {
         Ok(())
     }
 
-    fn left(&mut self, command: &'static str, server: &ServerView, text: &str, origin: &Origin) {
-        let answer = json!({
-            "name": server.name.as_ref().map(|name| name.as_str()),
-            "rendezvous": server.address.as_str(),
-        });
-        self.out.answer(command, origin, fields(answer), text);
+    fn left(&mut self, command: &'static str, left: &Left, origin: &Origin) {
+        self.out.answer(command, origin, json::left(left), &left.to_string());
     }
 
     /// The password of a name: from its file, or for `-` the next line of input.
@@ -147,11 +139,16 @@ impl Script<'_> {
             Some(lines) if file.as_os_str() == "-" => match lines.recv().await {
                 Some(line) => {
                     let unreadable = |why| Refusal::new(Code::Login, format!("the password cannot be read: {why}"));
-                    line.text.map(Zeroizing::new).map_err(unreadable)
+                    let line = line.text.map(Zeroizing::new).map_err(unreadable)?;
+                    if line.is_empty() {
+                        let message = "the line that should be the password is empty; nothing was done";
+                        return Err(Refusal::new(Code::Usage, message));
+                    }
+                    Ok(line)
                 }
                 None => Err(Refusal::new(Code::Login, "the input ended before the password; nothing was changed")),
             },
-            _ => Ok(crate::cli::secret_from(file)?.unwrap_or_default()),
+            _ => crate::cli::secret_from(file),
         }
     }
 }

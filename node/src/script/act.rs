@@ -95,17 +95,18 @@ impl Script<'_> {
                                the one of your name, takes files)";
                 return Err(Refusal::new(Code::Unsupported, message));
             }
-            Local::NamePasswd { host, file, old_file } => {
-                self.change_name_password(name, host, (file, old_file), origin).await?;
+            Local::NamePasswd { place, file, old_file } => {
+                self.change_name_password(name, place, (file, old_file), origin).await?;
             }
             Local::Recovery => self.recovery(name, origin).await?,
             Local::Aliases => self.list_aliases(name, origin).await?,
             Local::Clear => self.out.answer(name, origin, fields(json!({})), ""),
             Local::Version => self.say(name, origin, "version", env!("CARGO_PKG_VERSION")),
             Local::Register { who, file, code } => self.register(name, (who, file, code), origin).await?,
-            Local::Login { who, file } => self.login(name, (who, file), origin).await?,
-            Local::Logout(host) => self.log_out(name, host, origin).await?,
-            Local::Unregister(host) => self.unregister(name, host, origin).await?,
+            Local::Login { who, file, device } => self.login(name, (who, file, device), origin).await?,
+            Local::LeaveRendezvous(place) => self.leave_rendezvous(name, &place, origin).await?,
+            Local::Logout(place) => self.log_out(name, place, origin).await?,
+            Local::Unregister(place) => self.unregister(name, place, origin).await?,
             Local::Find(who) => self.find(name, who, origin).await?,
             Local::AddNamed { name: who, note } => self.add_named(name, (&who, note), origin).await?,
         }

@@ -44,7 +44,7 @@ pub(crate) fn lines() -> io::Result<mpsc::Receiver<Line>> {
 }
 
 /// The next line without its end, holding at most [`MAX_LINE_BYTES`] of it; `None` at the end of input.
-pub(crate) fn next_line(input: &mut impl BufRead) -> io::Result<Option<Result<String, LineError>>> {
+fn next_line(input: &mut impl BufRead) -> io::Result<Option<Result<String, LineError>>> {
     let mut line = Vec::new();
     let mut long = false;
     let mut any = false;

@@ -17,7 +17,7 @@ use tokio::{sync::mpsc, time::Instant};
 
 use self::{act::Chats, input::Line, outstanding::Outstanding};
 pub(crate) use self::{
-    input::{lines, next_line},
+    input::lines,
     output::{Output, now},
 };
 use crate::{

@@ -32,22 +32,30 @@ pub enum AddressError {
     #[error("the address is {0} bytes long; the limit is {MAX_ADDRESS_BYTES}")]
     TooLong(usize),
     /// Nothing behind `#`.
-    #[error("the address has no key; it ends in #KEY, as its operator gives it out")]
+    #[error(
+        "the address is cut off: it ends in # and 52 letters and digits, the key of the rendezvous; copy the whole line that its \
+         operator gives out"
+    )]
     NoKey,
     /// What stands behind `#` is no key.
-    #[error("the key behind # is not 52 characters of a-z and 2-7; copy all of it")]
+    #[error(
+        "what stands behind # in the address is not 52 letters a-z and digits 2-7; copy the whole line that its operator gives out"
+    )]
     BadKey,
     /// A key whose shared secret everybody knows.
-    #[error("the key behind # is weak")]
+    #[error("the key behind # in the address is one that everybody knows; ask its operator for the right address")]
     WeakKey,
     /// No `/p2p/PEERID` at the end.
-    #[error("the address lacks /p2p/PEERID before its #")]
+    #[error("the address lacks /p2p/ and the peer id before its #; copy the whole line that its operator gives out")]
     NoPeer,
     /// What stands behind `/p2p/` is no peer id.
-    #[error("the peer id behind /p2p/ is not valid; copy all of it")]
+    #[error("what stands behind /p2p/ in the address is no peer id; copy the whole line that its operator gives out")]
     BadPeer,
     /// Not `/KIND/HOST/tcp/PORT`.
-    #[error("an address begins with /ip4/…/tcp/PORT, /ip6/…/tcp/PORT or /dns/…/tcp/PORT")]
+    #[error(
+        "an address of a rendezvous looks like /dns4/rosa.example/tcp/4001/p2p/12D3KooW…#aebagbaf…; copy the whole \
+         line that its operator gives out"
+    )]
     BadPlace,
 }
 

@@ -2,6 +2,7 @@
 //! register.
 
 mod address;
+mod called;
 mod code;
 mod name_at;
 

@@ -204,6 +204,20 @@ impl fmt::Display for Handle {
     }
 }
 
+/// How many numbers a name gets before two may be called alike. An account has fewer devices.
+const NUMBERS: u32 = 100;
+
+/// `wish`, or with a number behind it if somebody is called so already. One that leaves no room for a number is cut.
+pub fn free_name(wish: &Nickname, is_taken: impl Fn(&str) -> bool) -> Nickname {
+    let numbered = (2..NUMBERS).filter_map(|number| {
+        let end = format!("-{number}");
+        let room = MAX_NICKNAME_BYTES.saturating_sub(end.len());
+        let kept = wish.as_str().get(..wish.as_str().floor_char_boundary(room)).unwrap_or_default();
+        Nickname::parse(format!("{}{end}", kept.trim_end())).ok()
+    });
+    std::iter::once(wish.clone()).chain(numbered).find(|name| !is_taken(name.as_str())).unwrap_or_else(|| wish.clone())
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
@@ -235,6 +249,18 @@ mod tests {
             assert_eq!(Handle::parse(numbered.as_str()), Ok(numbered));
         }
         assert_eq!(Handle::parse("bob").unwrap().numbered(2).as_str(), "bob-2");
+    }
+
+    #[test]
+    fn a_name_that_is_taken_gets_the_first_number_that_is_free() {
+        let free = |wish: &str, taken: &[&str]| {
+            free_name(&Nickname::parse(wish).unwrap(), |name| taken.contains(&name)).as_str().to_owned()
+        };
+        assert_eq!(free("phone", &["laptop"]), "phone");
+        assert_eq!(free("phone", &["phone", "phone-3"]), "phone-2");
+        assert_eq!(free("phone", &["phone", "phone-2"]), "phone-3");
+        let long = "é".repeat(MAX_NICKNAME_BYTES / 2);
+        assert_eq!(free(&long, &[&long]), "é".repeat(MAX_NICKNAME_BYTES / 2 - 1) + "-2");
     }
 
     #[test]

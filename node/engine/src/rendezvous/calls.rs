@@ -69,6 +69,8 @@ pub(crate) enum Failed {
     Refused(ErrorCode),
     /// It is not reached, or left before it answered; in words.
     Unreached(String),
+    /// It ended the session: this device is none of an account that it knows.
+    Disowned,
     /// It is not the one that we know, in words.
     Untrusted(String),
     /// It speaks no version of the protocol that we do, in words.

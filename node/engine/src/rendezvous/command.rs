@@ -69,7 +69,8 @@ impl Rendezvous {
     ) -> Answer {
         let (key, row) = self.servers.find(server)?;
         if !guest && row.account.is_none() {
-            let message = format!("you have no name at {}; /register or /login there first", row.address.host());
+            let place = self.servers.called(&key);
+            let message = format!("you have no name at {place}; /register NAME@{place} or /login NAME@{place} first");
             return Err(Stop::refuse(Code::Login, message));
         }
         let lane = if guest { Lane::Front } else { Lane::Account };
@@ -85,7 +86,8 @@ impl Rendezvous {
         if signing_key.is_some()
             && bound.is_none_or(|bound| bound.account != step.me.account || bound.name != account.name)
         {
-            let message = format!("{} has not signed that this name is yours; nothing was changed", row.address.host());
+            let message =
+                format!("{} has not signed that this name is yours; nothing was changed", self.servers.called(&key));
             return Err(Stop::refuse(Code::Untrusted, message));
         }
         self.servers.change(&key, step, |row| row.account = Some(account));
@@ -101,7 +103,7 @@ impl Rendezvous {
     fn log_out(&mut self, server: &Address, step: &mut Step<'_>) -> Answer {
         let (key, row) = self.servers.find(Some(server))?;
         if row.account.is_none() {
-            let message = format!("you have no name at {}", row.address.host());
+            let message = format!("you have no name at {}", self.servers.called(&key));
             return Err(Refusal::new(Code::Conflict, message).into());
         }
         self.servers.change(&key, step, |row| row.account = None);
@@ -138,6 +140,7 @@ impl Rendezvous {
         let it = self.tries.get(server);
         Some(ServerView {
             address: row.address.clone(),
+            called: self.servers.called(server),
             name,
             state: self.state(server),
             last_error: it.and_then(|it| it.last_error.clone()),

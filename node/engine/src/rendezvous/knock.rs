@@ -312,10 +312,10 @@ impl Rendezvous {
         self.ask(server, Lane::Account, ServerFrame::KnockGet, Purpose::Knocks, step);
     }
 
-    /// Our name there, and the host.
+    /// Our name there, and what the rendezvous is called.
     pub(super) fn own_name(&self, server: &ServerKey) -> Option<(Username, String)> {
         let row = self.servers.get(server)?;
-        Some((row.account.as_ref()?.name.clone(), row.address.host().to_owned()))
+        Some((row.account.as_ref()?.name.clone(), self.servers.called(server)))
     }
 }
 

@@ -79,6 +79,11 @@ impl Rendezvous {
                 self.keep_name(server, known, step);
                 return Ok(());
             }
+            // A rendezvous that was set back counts anew. Whoever has the name now is who had it: they signed both.
+            Succession::Forked if known.binding.account == held.account => {
+                self.keep_name(server, known, step);
+                return Ok(());
+            }
             Succession::Moved => {
                 alarm(&held.account, people, step);
                 let whose = people.friend(&held.account).map_or_else(String::new, |row| format!(" ({})", row.handle));
@@ -115,10 +120,15 @@ impl Rendezvous {
         Ok(key.zip(signed).and_then(|(key, signed)| signed.verify(&key).ok().map(|held| (signed, held))))
     }
 
+    /// What to type to log in there again.
+    pub(super) fn login_again(&self, server: &ServerKey) -> String {
+        let named = self.own_name(server).map(|(name, _)| self.full_name(server, &name));
+        format!("/login {}", named.unwrap_or_else(|| "NAME".to_owned()))
+    }
+
     /// `name@host`.
     pub(super) fn full_name(&self, server: &ServerKey, name: &Username) -> String {
-        let host = self.servers.get(server).map_or("?", |row| row.address.host());
-        format!("{}@{host}", name.as_str())
+        format!("{}@{}", name.as_str(), self.servers.called(server))
     }
 }
 

@@ -5,13 +5,20 @@ use hobnob_shared::wire::ErrorCode;
 use super::calls::Failed;
 use crate::command::{Code, Refusal};
 
+/// A rendezvous that was set back or has lost what it had, or a device that was revoked.
+const DISOWNED: &str = "it does not take this device for one of ours: the device was revoked, or the rendezvous has lost what it \
+                        had; there, /register takes the name again";
+
+/// What to do about a rendezvous that is not there.
+const UNREACHED: &str = "Nothing was changed. Try again in a while; if it stays so, ask whoever runs it whether it is up and still at \
+                         this address (/net shows it)";
+
 impl Failed {
     /// The rendezvous ended the session, with this code.
     #[expect(clippy::wildcard_enum_match_arm, reason = "the others say the same to a person")]
     pub(super) fn closed(code: ErrorCode) -> Self {
         match code {
-            ErrorCode::Denied => Self::Unreached("it does not take this device for one of ours: it was revoked, or the rendezvous has lost what it had; there, \
-                 /register takes the name again".to_owned()),
+            ErrorCode::Denied => Self::Disowned,
             ErrorCode::Busy | ErrorCode::RateLimited { .. } => Self::Unreached("it is busy".to_owned()),
             ErrorCode::Ok => Self::Unreached("it has closed the session".to_owned()),
             code => Self::Unreached(format!("it has closed the session (code {})", code.number())),
@@ -22,6 +29,7 @@ impl Failed {
     pub(super) fn words(&self) -> String {
         match self {
             Self::Refused(code) => format!("it refuses (code {})", code.number()),
+            Self::Disowned => DISOWNED.to_owned(),
             Self::Unreached(why) | Self::Untrusted(why) | Self::Unsupported(why) => why.clone(),
             Self::Silent => "it does not answer".to_owned(),
         }
@@ -31,7 +39,11 @@ impl Failed {
     pub(crate) fn refusal(&self, host: &str) -> Refusal {
         match self {
             Self::Refused(code) => Refusal { said: Some(*code), ..refused(host, *code) },
-            Self::Unreached(why) => Refusal::new(Code::Network, format!("{host} is not reached: {why}")),
+            Self::Disowned => Refusal {
+                said: Some(ErrorCode::Denied),
+                ..Refusal::new(Code::Login, format!("{host} turns this device away: {DISOWNED}"))
+            },
+            Self::Unreached(why) => Refusal::new(Code::Network, format!("{host} is not reached: {why}. {UNREACHED}")),
             Self::Untrusted(why) => Refusal::new(Code::Untrusted, format!("{host} is not to be trusted: {why}")),
             Self::Unsupported(why) => Refusal::new(Code::Unsupported, format!("{host} cannot be used: {why}")),
             Self::Silent => {
@@ -89,9 +101,18 @@ mod tests {
     }
 
     #[test]
+    fn whoever_does_not_reach_a_rendezvous_is_told_what_to_do() {
+        let refusal = Failed::Unreached("connection refused".to_owned()).refusal("rosa.example");
+        assert!(refusal.message.starts_with("rosa.example is not reached: connection refused. "), "{refusal}");
+        assert!(refusal.message.contains("/net") && refusal.message.contains("ask whoever runs it"), "{refusal}");
+        assert_eq!(refusal.said, None);
+    }
+
+    #[test]
     fn what_was_said_comes_along_for_the_flow_that_goes_on() {
         let code = ErrorCode::Pow { bits: 20, challenge: [7; 16] };
         assert_eq!(Failed::Refused(code).refusal("rosa.example").said, Some(code));
         assert_eq!(Failed::Silent.refusal("rosa.example").said, None);
+        assert_eq!(Failed::closed(ErrorCode::Denied).refusal("rosa.example").said, Some(ErrorCode::Denied));
     }
 }

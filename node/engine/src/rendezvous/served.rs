@@ -146,6 +146,7 @@ impl Parts {
         Some(Reply::Found(Box::new(Found {
             name: known.binding.name.clone(),
             server: self.rendezvous.servers.get(server)?.address.clone(),
+            called: self.rendezvous.host(server),
             account,
             nick,
             fingerprint: fingerprint(&account),
@@ -230,8 +231,9 @@ impl Parts {
             Adopted::Revoked => self.on_revoked(step),
             Adopted::Unable => {
                 let message = format!(
-                    "{shown}: a newer record of your account is there than this node has; if another device of yours is \
-                     not meant to exist, restore the account from its recovery words"
+                    "{shown}: a newer record of your account is there, which does not list this device: {} lists it again, and \
+                     /devices shows which others there are",
+                    self.rendezvous.login_again(server)
                 );
                 step.event(Event::Warning { chat: None, message });
             }
@@ -249,12 +251,12 @@ impl Parts {
         match answer {
             Ok(_) => self.rendezvous.set_forgotten(server, false),
             Err(Failed::Unreached(_) | Failed::Untrusted(_) | Failed::Unsupported(_) | Failed::Silent) => {}
-            Err(Failed::Refused(ErrorCode::Denied)) => {
+            Err(Failed::Disowned | Failed::Refused(ErrorCode::Denied)) => {
                 self.rendezvous.set_forgotten(server, true);
                 self.rendezvous.distrust(server, &Failed::closed(ErrorCode::Denied), step);
             }
             Err(Failed::Refused(ErrorCode::Conflict)) => {
-                let host = self.rendezvous.servers.get(server).map_or("?", |row| row.address.host());
+                let host = self.rendezvous.host(server);
                 let message = format!(
                     "{host} holds another history of your account than this node: a copy of this profile may be in use \
                      elsewhere"
@@ -294,6 +296,7 @@ impl Rendezvous {
                 ..Refusal::new(Code::Limited, format!("too many requests wait for {name} already; try again tomorrow"))
             },
             Failed::Refused(_)
+            | Failed::Disowned
             | Failed::Unreached(_)
             | Failed::Untrusted(_)
             | Failed::Unsupported(_)
@@ -349,8 +352,8 @@ impl Rendezvous {
 
     /// Ends our account's session with a rendezvous that is not what it should be, and says so once.
     fn distrust(&mut self, server: &ServerKey, why: &Failed, step: &mut Step<'_>) {
-        if let (Failed::Untrusted(_), Some(row)) = (why, self.servers.get(server)) {
-            let message = format!("{}: {}", row.address.host(), why.words());
+        if let (Failed::Untrusted(_), true) = (why, self.servers.get(server).is_some()) {
+            let message = format!("{}: {}", self.host(server), why.words());
             step.event(Event::Warning { chat: None, message });
         }
         for link in self.links_of(server, Lane::Account) {

@@ -133,7 +133,7 @@ impl Servers {
         if impostor.is_some_and(|row| *row.address.x25519() != key) {
             let message = format!(
                 "the rendezvous at {} is known with another key; ask its operator which is right, and take the old one \
-                 away first",
+                 away first (/set rendezvous, and its address there, and off)",
                 address.host()
             );
             return Err(Refusal::new(Code::Untrusted, message));
@@ -153,7 +153,8 @@ impl Servers {
     pub(crate) fn remove(&mut self, address: &Address, step: &mut Step<'_>) -> Result<(), Refusal> {
         let (key, row) = self.find(Some(address))?;
         if let Some(account) = &row.account {
-            let message = format!("you are {}@{}; /logout there first", account.name.as_str(), row.address.host());
+            let place = self.called(&key);
+            let message = format!("you are {}@{place}; /logout {place} first", account.name.as_str());
             return Err(Refusal::new(Code::Conflict, message));
         }
         self.0.remove(&key);
@@ -179,8 +180,8 @@ impl Servers {
         let found = match address {
             Some(address) => self.0.get_key_value(address.x25519()),
             None if self.0.len() > 1 => {
-                let hosts: Vec<_> = self.0.values().map(|row| row.address.host()).collect();
-                let message = format!("several rendezvous are used; name one of them: {}", hosts.join(", "));
+                let names: Vec<_> = self.0.keys().map(|key| self.called(key)).collect();
+                let message = format!("several rendezvous are used; name one of them: {}", names.join(", "));
                 return Err(Refusal::new(Code::Usage, message));
             }
             None => self.0.first_key_value(),
@@ -194,6 +195,12 @@ impl Servers {
 
     pub(crate) fn get(&self, key: &ServerKey) -> Option<&ServerRow> {
         self.0.get(key)
+    }
+
+    /// What a person calls it: its host, and more where another one is on that host too.
+    pub(crate) fn called(&self, key: &ServerKey) -> String {
+        let all = self.0.values().map(|row| &row.address);
+        self.0.get(key).map_or_else(|| "?".to_owned(), |row| row.address.called(all))
     }
 
     pub(crate) fn all(&self) -> impl Iterator<Item = (&ServerKey, &ServerRow)> {

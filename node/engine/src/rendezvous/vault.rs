@@ -220,8 +220,9 @@ impl Parts {
             Adopted::Unable => {
                 let host = self.rendezvous.host(server);
                 let message = format!(
-                    "the vault at {host} knows a newer record of your account, which does not list this device; log in \
-                     there again, or restore the account from its recovery words"
+                    "the vault at {host} knows a newer record of your account, which does not list this device: {} lists it \
+                     again",
+                    self.rendezvous.login_again(server)
                 );
                 step.event(Event::Warning { chat: None, message });
             }
@@ -351,7 +352,7 @@ impl Rendezvous {
     }
 
     pub(crate) fn host(&self, server: &ServerKey) -> String {
-        self.servers.get(server).map_or_else(String::new, |row| row.address.host().to_owned())
+        self.servers.called(server)
     }
 
     pub(super) fn is_ready(&self, server: &ServerKey) -> bool {

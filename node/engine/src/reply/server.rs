@@ -24,6 +24,8 @@ pub enum ServerState {
 pub struct ServerView {
     /// Where it is, and its key.
     pub address: Address,
+    /// What tells it apart from the others that we use, as a person types it: `HOST`, `HOST:PORT` or `#KEY`.
+    pub called: String,
     /// Our name there.
     pub name: Option<Username>,
     /// How it goes.
@@ -43,6 +45,8 @@ pub struct Found {
     pub name: Username,
     /// The rendezvous that says so.
     pub server: Address,
+    /// What that one is called, as in [`ServerView`].
+    pub called: String,
     /// Whose it is.
     pub account: AccountId,
     /// How they call themselves. Unfiltered.

@@ -84,8 +84,8 @@ pub(super) const ROWS: &[Spec] = &[
                carry it to your other machine yourself. There, `hobnob init --link LINK` makes a profile with it, and \
                /device link LINK uses it in a new profile that has no friends yet. All friends, chats and settings come to \
                the new device; it does not hold your account's key, so only the first one links, revokes and changes your \
-               name. A device that you revoke gets nothing any more, but keeps what it has: revoke one that you lost. Where \
-               two have one name, /devices shows ids, and the first letters of one take the name's place.",
+               name. A device that you revoke gets nothing any more, but keeps what it has: revoke one that you lost. The \
+               first letters of the id that /devices shows take the name's place, where two have one name.",
         examples: &[
             ("/device link", "a link for your other machine"),
             ("/device revoke phone", "the phone is gone; your friends are told"),
@@ -144,16 +144,16 @@ fn passwd(args: &mut Args<'_>) -> Result<Action, Refusal> {
         // It may be a password, so it is not repeated.
         Some(_) => return Err(args.refuse("a password is never a part of the line; it is asked for")),
     }
-    let (mut host, mut file, mut old_file) = (None, None, None);
+    let (mut place, mut file, mut old_file) = (None, None, None);
     while let Some(word) = args.word()? {
         match word.as_str() {
             "--password-file" => file = Some(PathBuf::from(args.need("a file")?)),
             "--old-password-file" => old_file = Some(PathBuf::from(args.need("a file")?)),
-            _ if host.is_none() && !word.starts_with('-') => host = Some(word),
+            _ if place.is_none() && !word.starts_with('-') => place = Some(word),
             _ => return Err(args.refuse("more words than a host; passwords are asked for, or come from files")),
         }
     }
-    Ok(Action::Local(Local::NamePasswd { host, file, old_file }))
+    Ok(Action::Local(Local::NamePasswd { place, file, old_file }))
 }
 
 fn device(args: &mut Args<'_>) -> Result<Action, Refusal> {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use hobnob_engine::command::Refusal;
-use hobnob_shared::rendezvous::RegistrationCode;
+use hobnob_shared::{rendezvous::RegistrationCode, text::Nickname};
 
 use super::{Arg, ROW, Spec};
 use crate::command::{Action, FullName, Local, args::Args};
@@ -15,7 +15,7 @@ pub(super) const ROWS: &[Spec] = &[
         help: "take a name at a rendezvous, so that people find you and you can log in from anywhere",
         more: "The rendezvous never learns the password, and it never sees what you write or who your friends are. Again \
                for the name that you have, it gives it a new password. NAME is 3 to 32 of a-z, 0-9 and _; where several \
-               rendezvous are in use, NAME@HOST says which. The words that are shown at the end restore the account when \
+               rendezvous are in use, NAME@HOST says which (NAME@HOST:PORT or NAME@#KEY where two are on one host). The words that are shown at the end restore the account when \
                no device is left; the name stays with its password then.",
         examples: &[
             ("/register alice", "asks for a password, or makes one"),
@@ -28,13 +28,17 @@ pub(super) const ROWS: &[Spec] = &[
     },
     Spec {
         name: "login",
-        usage: "/login NAME [--password-file F]",
+        usage: "/login NAME [--device NAME] [--password-file F]",
         help: "make this new machine a device of your account, with your friends",
-        more: "Works on a profile without friends and history, which becomes one of the account's devices; your other \
-               devices and your friends are told. On a profile of the account it only logs in again.",
-        examples: &[("/login alice", "asks for the password")],
+        more: "Works on a profile without friends and history, which becomes one of the account's devices, called NAME behind \
+               --device or else by its system; your other devices and your friends are told. On a device of the account it logs \
+               in again, and lists the device anew where the account lists it no more. One that was revoked stays out.",
+        examples: &[
+            ("/login alice", "asks for the password"),
+            ("/login alice --device phone", "and this machine is called so in /devices"),
+        ],
         args: &[Arg::Anything],
-        flags: &["--password-file"],
+        flags: &["--device", "--password-file"],
         parse: login,
         ..ROW
     },
@@ -62,7 +66,11 @@ pub(super) const ROWS: &[Spec] = &[
         help: "look up who has exactly this name at the rendezvous",
         more: "Names cannot be listed or guessed at in bulk. Compare the fingerprint before you trust it; /add NAME asks \
                to be friends.",
-        examples: &[("/find bob", "who is bob?"), ("/find bob@r.example", "at this rendezvous")],
+        examples: &[
+            ("/find bob", "who is bob?"),
+            ("/find bob@r.example", "at this rendezvous"),
+            ("/find bob@r.example:4001", "where two are on this host"),
+        ],
         args: &[Arg::Anything],
         parse: |args| Ok(Action::Local(Local::Find(full_name(args)?))),
         ..ROW
@@ -93,12 +101,16 @@ fn register(args: &mut Args<'_>) -> Result<Action, Refusal> {
 
 fn login(args: &mut Args<'_>) -> Result<Action, Refusal> {
     let who = full_name(args)?;
-    let mut file = None;
+    let (mut file, mut device) = (None, None);
     while let Some(flag) = args.word()? {
         match flag.as_str() {
             "--password-file" => file = Some(PathBuf::from(args.need("a file")?)),
+            "--device" => {
+                let word = args.need("a name for this machine")?;
+                device = Some(Nickname::parse(word).map_err(|why| args.refuse(why))?);
+            }
             _ => return Err(args.refuse("more words than a name; the password is asked for, or comes from a file")),
         }
     }
-    Ok(Action::Local(Local::Login { who, file }))
+    Ok(Action::Local(Local::Login { who, file, device }))
 }

@@ -17,12 +17,13 @@ pub(super) const ROWS: &[Spec] = &[
         name: "set",
         usage: "/set [KEY [VALUE or default]]",
         help: "show or change settings",
-        more: "/set rendezvous ADDRESS uses one more rendezvous, /set rendezvous ADDRESS off one less; ADDRESS is what its \
-               operator gives out.",
+        more: "/set rendezvous ADDRESS uses one more rendezvous; ADDRESS is the whole line that its operator gives out. /set \
+               rendezvous HOST off uses one less (HOST:PORT or #KEY where two are on one host: /set rendezvous shows them).",
         examples: &[
             ("/set", "all of them"),
             ("/set read-marks off", "nobody is told what you have read"),
             ("/set rendezvous", "which ones are in use"),
+            ("/set rendezvous r.example off", "no longer"),
         ],
         args: &[Arg::Setting, Arg::Anything],
         parse: set,
@@ -96,6 +97,8 @@ pub(super) const HELP_ROWS: &[Spec] = &[
         aliases: &["exit", "q"],
         usage: "/quit",
         help: "leave (Ctrl-D); what is not delivered waits on disk",
+        more: "Where a rendezvous is reached, it is left there first, for up to two seconds, so that your friends have it \
+               before you are back.",
         parse: |_| Ok(Action::Local(Local::Quit)),
         ..ROW
     },
@@ -109,9 +112,12 @@ fn set(args: &mut Args<'_>) -> Result<Action, Refusal> {
 /// There may be several, so this is a list that grows and shrinks.
 fn rendezvous(args: &mut Args<'_>) -> Result<Action, Refusal> {
     let Some(word) = args.word()? else { return Ok(Action::Ask(Command::Servers)) };
-    let address = Box::new(Address::parse(&word).map_err(|why| args.refuse(why))?);
-    let used = args.switch()?.unwrap_or(true);
-    Ok(Action::Ask(Command::SetRendezvous { address, used }))
+    match (Address::parse(&word), args.switch()?) {
+        (Ok(address), Some(false)) => Ok(Action::Local(Local::LeaveRendezvous(address.to_string()))),
+        (Ok(address), _) => Ok(Action::Ask(Command::SetRendezvous { address: Box::new(address), used: true })),
+        (Err(_), Some(false)) => Ok(Action::Local(Local::LeaveRendezvous(word))),
+        (Err(why), _) => Err(Refusal::new(Code::Usage, format!("{why}. Then type: /set rendezvous ADDRESS"))),
+    }
 }
 
 fn setting(args: &mut Args<'_>, key: &str) -> Result<Action, Refusal> {

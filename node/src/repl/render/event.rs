@@ -40,16 +40,17 @@ pub fn event(event: &Event, scene: &Scene, look: &Look) -> Option<String> {
         Event::FriendRemoved(handle) => format!("{} is no longer a friend", bare(handle, true)),
         Event::FriendRenamed { from, to } => format!("{} is now {}", bare(from, true), bare(to, true)),
         Event::FriendKeyChanged(friend) => return Some(key_alarm(&friend.handle, look)),
-        Event::FriendNewDevice { chat, device_name } => {
-            format!("{} has a new device: {}", bare(chat, true), display::line(device_name))
+        Event::FriendNewDevice { chat, device_name, device } => {
+            format!("{} has a new device: {} ({device:?})", bare(chat, true), display::line(device_name))
         }
-        Event::DeviceAdded { name } => format!(
-            "a new device of yours: {}. If you did not link it, /device revoke it now",
+        Event::DeviceAdded { name, device } => format!(
+            "a new device of yours: {} ({device:?}). If it is not you who linked it or logged in on it: /device revoke {device:?}, \
+             and another password for your name (/passwd rendezvous)",
             display::line(name.as_str())
         ),
         Event::DeviceRevoked { current: true, .. } => return Some(alert(REVOKED, look)),
-        Event::DeviceRevoked { name, .. } => {
-            format!("{} is no longer a device of yours", display::line(name.as_str()))
+        Event::DeviceRevoked { name, device, .. } => {
+            format!("{} ({device:?}) is no longer a device of yours", display::line(name.as_str()))
         }
         Event::PresenceChanged { chat, presence, text } => present(chat, *presence, text.as_str()),
         Event::NearbyFound(person) => near(person)?,

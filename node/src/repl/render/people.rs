@@ -94,10 +94,8 @@ pub(super) fn devices(list: &[OwnDevice], look: &Look) -> String {
             (false, false, Some(ms)) => format!("seen {}", look.ago(ms)),
             (false, false, None) => "not seen yet".to_owned(),
         };
-        let name = shorten(device.name.as_str(), WORDS_CELLS);
-        let is_shared = list.iter().filter(|other| other.name == device.name).count() > 1;
-        // What else tells them apart, and `/device revoke` takes.
-        let name = if is_shared { format!("{name} ({:?})", device.device) } else { name };
+        // The id is what notices name too, and `/device revoke` takes.
+        let name = format!("{} ({:?})", shorten(device.name.as_str(), WORDS_CELLS), device.device);
         vec![name, state, format!("added {}", look.ago(device.added_ms))]
     };
     rows(&list.iter().map(row).collect::<Vec<_>>(), look)

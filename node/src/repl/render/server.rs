@@ -33,7 +33,7 @@ pub(super) fn changed(one: &ServerView) -> Option<String> {
 
 /// Who has a name.
 pub(super) fn found(found: &Found) -> String {
-    let name = format!("{}@{}", found.name.as_str(), display::line(found.server.host()));
+    let name = format!("{}@{}", found.name.as_str(), display::line(&found.called));
     let nick = shorten(found.nick.as_str(), 40);
     let known = match &found.friend {
         Some(handle) => format!("; you call them {handle}"),
@@ -44,7 +44,7 @@ pub(super) fn found(found: &Found) -> String {
 }
 
 fn called(one: &ServerView) -> String {
-    let host = display::line(one.address.host());
+    let host = display::line(&one.called);
     one.name.as_ref().map_or_else(|| host.clone(), |name| format!("{}@{host}", name.as_str()))
 }
 

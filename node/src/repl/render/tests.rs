@@ -281,7 +281,7 @@ fn hostile_names_and_notes_are_harmless_everywhere() {
         Event::NearbyFound(person),
         Event::MessageChanged { message: Box::new(quoting), change: Change::Reacted },
         Event::PresenceChanged { chat: handle("bob"), presence: Presence::Away, text: note },
-        Event::FriendNewDevice { chat: handle("bob"), device_name: HOSTILE.into() },
+        Event::FriendNewDevice { chat: handle("bob"), device_name: HOSTILE.into(), device: DeviceId::new([7; 32]) },
         Event::Warning { chat: None, message: HOSTILE.into() },
         Event::NotSaved { why: HOSTILE.into() },
     ];
