@@ -31,7 +31,7 @@ const EASY: &str = "[limits]\npow_bits = 0\nknock_bits = 0\nburst_frames = 10000
 const DEADLINE: Duration = Duration::from_secs(120);
 
 /// A password that is good enough.
-const PASSWORD: &str = "correct battery horse stapler";
+pub(crate) const PASSWORD: &str = "correct battery horse stapler";
 
 /// What the other process runs: this is the whole program, which cargo builds for its own tests only.
 #[test]

@@ -51,7 +51,7 @@ async fn register(node: &Node, house: &House, text: &str, seed: u64) {
     node.ask(Command::SetRendezvous { address: Box::new(house.address.clone()), used: true }).await.unwrap();
     let (ServerFrame::Status(status), session) = ask(node, ServerFrame::StatusGet).await else { panic!("no status") };
     let (state, request) = ClientRegistration::start(&secret, &mut rng).unwrap();
-    let start = RegisterStart { name: name.clone(), request };
+    let start = RegisterStart { name: name.clone(), request, owner: None };
     let (ServerFrame::RegisterGo(go), same) = ask(node, ServerFrame::RegisterStart(start)).await else {
         panic!("no go")
     };

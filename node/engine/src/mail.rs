@@ -299,11 +299,10 @@ impl Parts {
         Some(step.me.keys.sign_bundle(&bundle))
     }
 
-    /// What we tell one friend of our account, and of this device. With records from before: who only gets our mail may
-    /// have missed some.
+    /// What we tell one friend of our account, and of this device. With our other devices, and with records from before:
+    /// who only gets our mail may have missed some.
     pub(crate) fn card_for(&self, account: &AccountId, step: &Step<'_>) -> AccountPayload {
-        let bundles = self.bundle_for(account, step).into_iter().collect();
-        AccountPayload { records: self.own.row().recent(), bundles, ..self.own.card(step) }
+        AccountPayload { bundles: self.bundle_for(account, step).into_iter().collect(), ..self.own.public(step) }
     }
 
     /// A device of a friend tells where its mail may be left.

@@ -194,8 +194,8 @@ pub(super) fn refused_registration(refusal: Refusal, name: &Username, host: &str
             Code::Conflict,
             format!(
                 "{name} is taken at {host}, or this account has another name there; nothing was changed. If it is yours, \
-                 /login {name}; with a forgotten password, /register {name} on a device that is still logged in, or take \
-                 another name"
+                 /login {name}; with a forgotten password, /register {name} on a device that is still logged in or restored \
+                 with hobnob init --recover. Or take another name"
             ),
         ),
         Some(ErrorCode::Denied) => said(
@@ -213,8 +213,8 @@ pub(super) fn refused_registration(refusal: Refusal, name: &Username, host: &str
 pub(super) fn wrong_login(host: &str) -> Refusal {
     let message = format!(
         "the name or the password is wrong at {host}; nothing was changed. Both are taken exactly as typed. A forgotten \
-         password: /register NAME on a device of the account sets another one, and hobnob init --recover restores the \
-         account from its 24 words, for another name"
+         password: /register NAME sets another one, on a device of the account, or after hobnob init --recover FILE has \
+         restored the account from its 24 words"
     );
     Refusal::new(Code::Login, message)
 }

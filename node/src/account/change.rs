@@ -76,7 +76,7 @@ pub async fn change_password(
     let mut talk = Talk::new(node, &server, false);
     let mut password = password;
     for _ in 0..TRIES {
-        let evaluated = evaluate(node, &mut talk, &name, password, tell).await?;
+        let evaluated = evaluate(node, &mut talk, (&name, None), password, tell).await?;
         let seq = opened.home.vault_seq.saturating_add(1);
         match send(&mut talk, &name, &opened, &evaluated, seq).await? {
             Sent::Taken => {

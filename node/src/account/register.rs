@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 
 use super::{
     Stage, Tell,
-    ask::{Known, Talk, known, may_register, odd, refused_registration, strange},
+    ask::{Known, Talk, known, may_register, odd, refused_registration, strange, who_am_i},
     password::StrongPassword,
     work::{self, blocking},
 };
@@ -46,15 +46,16 @@ pub async fn register(node: &Node, wish: Registration, tell: Tell<'_>) -> Result
     let Registration { name, server, password, code, key } = wish;
     tell(Stage::Asking);
     let has_name = holds(node, &server, &name).await?;
+    let is_ours = has_name || is_regained(node, &server, &name).await?;
     let mut talk = Talk::new(node, &server, !has_name);
     let status = talk.status().await?;
-    if !has_name {
+    if !is_ours {
         may_register(status.registration, code.is_some(), talk.host())?;
     }
     let words = key.words();
     let draft = Draft { name, server: server.clone(), status, key };
     let (mut finish, vault_key) = draft.prepare(&mut talk, node, password, tell).await?;
-    if !has_name {
+    if !is_ours {
         tell(Stage::Working);
         finish.proof = draft.first_proof(code).await?;
     }
@@ -90,6 +91,18 @@ async fn holds(node: &Node, server: &ServerView, name: &Username) -> Result<bool
     }
 }
 
+/// Whether the name is our account's there, and this device did not know: it was made from recovery words. It goes on from
+/// what the rendezvous knows of the account, then.
+async fn is_regained(node: &Node, server: &ServerView, name: &Username) -> Result<bool, Refusal> {
+    let find = Command::Find { name: name.clone(), server: Some(Box::new(server.address.clone())) };
+    match node.ask(find).await {
+        Ok(Reply::Found(found)) => Ok(found.account == who_am_i(node).await?),
+        Ok(_) => Err(strange()),
+        Err(refusal) if refusal.code == Code::NotFound => Ok(false),
+        Err(refusal) => Err(refusal),
+    }
+}
+
 /// A registration on its way.
 struct Draft {
     name: Username,
@@ -107,7 +120,8 @@ impl Draft {
         password: StrongPassword,
         tell: Tell<'_>,
     ) -> Result<(RegisterFinish, VaultKey), Refusal> {
-        let Evaluated { go, upload, vault_key, .. } = evaluate(node, talk, &self.name, password, tell).await?;
+        let Evaluated { go, upload, vault_key, .. } =
+            evaluate(node, talk, (&self.name, Some(&self.key)), password, tell).await?;
         let claim = self.key.sign_claim(&Binding {
             name: self.name.clone(),
             server: self.status.signing_key,
@@ -200,11 +214,12 @@ pub(super) struct Evaluated {
     pub(super) password: StrongPassword,
 }
 
-/// Has the rendezvous evaluate a new password of a name, and stretches it.
+/// Has the rendezvous evaluate a new password of a name, and stretches it. With the account's key where the session alone
+/// does not say whose name it is.
 pub(super) async fn evaluate(
     node: &Node,
     talk: &mut Talk<'_>,
-    name: &Username,
+    (name, key): (&Username, Option<&AccountKey>),
     password: StrongPassword,
     tell: Tell<'_>,
 ) -> Result<Evaluated, Refusal> {
@@ -217,7 +232,8 @@ pub(super) async fn evaluate(
         })
         .await?
     };
-    let start = RegisterStart { name: name.clone(), request };
+    let owner = key.map(|key| key.prove_over(&talk.session()));
+    let start = RegisterStart { name: name.clone(), request, owner };
     let go = match talk.ask(ServerFrame::RegisterStart(start)).await {
         Ok(ServerFrame::RegisterGo(go)) => go,
         Ok(_) => return Err(odd(talk.server())),

@@ -86,7 +86,7 @@ impl Passwords {
         }
     }
 
-    /// Begins to register `start.name` for `account`, if the session is one of an account.
+    /// Begins to register `start.name` for `account`, if the session is one of an account or its key was proved over it.
     pub(crate) fn begin_registration(
         &mut self,
         step: &Step<'_>,

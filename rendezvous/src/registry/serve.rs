@@ -130,7 +130,11 @@ impl Registry {
 
     fn begin_registration(&mut self, id: SessionId, step: &Step<'_>, start: &RegisterStart) -> Served<ServerFrame> {
         let session = self.session(id)?;
-        let (account, source) = (session.claimed(), session.source);
+        let (claimed, source) = (session.claimed(), session.source);
+        let account = match &start.owner {
+            Some(proof) => Some(proof.verify(&session.binding).map_err(|_| ErrorCode::Denied)?),
+            None => claimed,
+        };
         let (begun, go) = self.passwords.begin_registration(step, start, account, source)?;
         self.set_pending(id, Pending::Register(begun));
         Ok(ServerFrame::RegisterGo(go))

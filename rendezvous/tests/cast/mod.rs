@@ -126,7 +126,7 @@ impl Person {
 
     pub fn begin_registration(&mut self, secret: &str) -> (ClientRegistration, RegisterStart) {
         let (state, request) = ClientRegistration::start(&password(secret), &mut self.rng).unwrap();
-        (state, RegisterStart { name: self.name.clone(), request })
+        (state, RegisterStart { name: self.name.clone(), request, owner: None })
     }
 
     /// The last message of a registration at the server with these keys.

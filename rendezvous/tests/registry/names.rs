@@ -1,16 +1,16 @@
 use hobnob_rendezvous::registry::{Caller, Input, Policy, limits::DAY_MS};
 use hobnob_shared::{
-    identity::verifying_key,
+    identity::{OwnerProof, verifying_key},
     rendezvous::RegistrationCode,
     wire::{
         ErrorCode,
-        rendezvous::{NameGet, NameSet, Proof, Registration, ServerFrame},
+        rendezvous::{NameGet, NameSet, Proof, RegisterStart, Registration, ServerFrame},
     },
 };
 
 use crate::{
     cast::{Person, easy, rng},
-    world::World,
+    world::{World, binding},
 };
 
 fn find(person: &Person) -> ServerFrame {
@@ -197,5 +197,36 @@ fn whoever_has_the_accounts_key_sets_a_forgotten_password_anew() {
     let answer = world.ask(session, ServerFrame::RegisterFinish(Box::new(finish)));
     assert!(matches!(answer, ServerFrame::Registered(_)), "{answer:?}");
     assert_eq!(world.log_in(&mut alice, "secret", "192.0.2.1"), Err(ErrorCode::Denied));
+    assert!(world.log_in(&mut alice, "remembered", "192.0.2.1").is_ok());
+}
+
+#[test]
+fn the_accounts_key_counts_in_its_session_whatever_the_device() {
+    let mut world = World::new();
+    let mut alice = Person::new("alice", 1);
+    world.join(&mut alice);
+    let guest = world.open(Caller::Guest);
+    let register = |alice: &mut Person, world: &mut World, owner: OwnerProof| {
+        let (state, start) = alice.begin_registration("remembered");
+        let start = RegisterStart { owner: Some(owner), ..start };
+        (state, world.ask(guest, ServerFrame::RegisterStart(start)))
+    };
+    // Of another session, a proof is worth nothing; of another account, the name is taken.
+    let elsewhere = alice.account.prove_over(&[200; 32]);
+    let (_, refused) = register(&mut alice, &mut world, elsewhere);
+    assert!(matches!(refused, ServerFrame::Error(failure) if failure.code == ErrorCode::Denied));
+    let keys = (world.server.0, world.server.1);
+    let here = binding(guest);
+    let strangers = Person::new("mallory", 2).account.prove_over(&here);
+    let (state, ServerFrame::RegisterGo(go)) = register(&mut alice, &mut world, strangers) else { panic!("refused") };
+    let finish = alice.finish_registration(state, &go, "remembered", (&keys.0, &keys.1));
+    assert_eq!(world.refused(guest, ServerFrame::RegisterFinish(Box::new(finish))), ErrorCode::Conflict);
+
+    let own = alice.account.prove_over(&here);
+    let (state, ServerFrame::RegisterGo(go)) = register(&mut alice, &mut world, own) else { panic!("refused") };
+    let mut finish = alice.finish_registration(state, &go, "remembered", (&keys.0, &keys.1));
+    finish.vault_seq = 2;
+    let answer = world.ask(guest, ServerFrame::RegisterFinish(Box::new(finish)));
+    assert!(matches!(answer, ServerFrame::Registered(_)), "{answer:?}");
     assert!(world.log_in(&mut alice, "remembered", "192.0.2.1").is_ok());
 }

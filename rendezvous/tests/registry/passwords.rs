@@ -85,7 +85,8 @@ fn an_unknown_name_costs_what_a_known_one_does_in_every_step() {
         let (answer, started) = cost(&mut world, session, ServerFrame::LoginStart(start));
         let ServerFrame::LoginGo(go) = answer else { panic!("{answer:?}") };
         // The point in it was evaluated under the name's own key, as when the name is registered.
-        let register = RegisterStart { name: person.name.clone(), request: RegistrationRequest::new(blinded) };
+        let register =
+            RegisterStart { name: person.name.clone(), request: RegistrationRequest::new(blinded), owner: None };
         let ServerFrame::RegisterGo(registered) = world.ask(who, ServerFrame::RegisterStart(register)) else {
             panic!("no registration")
         };

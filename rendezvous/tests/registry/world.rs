@@ -152,6 +152,7 @@ impl World {
     }
 }
 
-fn binding(session: SessionId) -> [u8; 32] {
+/// The handshake hash of a session.
+pub fn binding(session: SessionId) -> [u8; 32] {
     [session.0 as u8; 32]
 }

@@ -7,8 +7,8 @@ use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
 use super::{
-    AccountRecord, Binding, Bundle, Certificate, IdentityError, SignedBundle, SignedCertificate, SignedClaim,
-    SignedRecord, bundle, certificate, name, record,
+    AccountRecord, Binding, Bundle, Certificate, IdentityError, OwnerProof, SignedBundle, SignedCertificate,
+    SignedClaim, SignedRecord, bundle, certificate, name, owner, record,
 };
 use crate::id::{AccountId, DeviceId};
 
@@ -139,6 +139,11 @@ impl AccountKey {
         debug_assert!(binding.account == self.id(), "a claim names the account that signs it");
         let bytes = binding.encode();
         SignedClaim { signature: sign(&self.0, name::CLAIM_DOMAIN, &bytes), bytes }
+    }
+
+    /// Proves over the session with this handshake hash whose key this is.
+    pub fn prove_over(&self, session: &[u8; 32]) -> OwnerProof {
+        OwnerProof { account: self.id(), signature: sign(&self.0, owner::DOMAIN, session) }
     }
 }
 

@@ -177,6 +177,15 @@ pub fn server_frames() -> Vec<(&'static str, ServerFrame)> {
             ServerFrame::RegisterStart(RegisterStart {
                 name: name("alice"),
                 request: RegistrationRequest::new([1; 32]),
+                owner: None,
+            }),
+        ),
+        (
+            "register-start-owned",
+            ServerFrame::RegisterStart(RegisterStart {
+                name: name("alice"),
+                request: RegistrationRequest::new([1; 32]),
+                owner: Some(alice().account.prove_over(&[6; 32])),
             }),
         ),
         (

@@ -47,7 +47,7 @@ impl Rosa {
         let source = Source::of("192.0.2.1".parse().expect("an address"));
         self.tell(Input::Opened { session: DIRECT, caller: Caller::Guest, source, binding: [0; 32] }, now_ms);
         let (state, request) = ClientRegistration::start(&password, &mut self.rng).expect("a registration");
-        let start = RegisterStart { name: name.clone(), request };
+        let start = RegisterStart { name: name.clone(), request, owner: None };
         let ServerFrame::RegisterGo(go) = self.ask(ServerFrame::RegisterStart(start), now_ms) else {
             panic!("no registration")
         };

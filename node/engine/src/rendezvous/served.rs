@@ -109,6 +109,10 @@ impl Parts {
         let account = known.binding.account;
         Ok(match aim {
             Aim::Find(ticket) => {
+                if account == step.me.account {
+                    // Restored from recovery words, we may know nothing of what our account became.
+                    self.refresh(&account, &known.row.introduction(), step);
+                }
                 let found = self.found(&server, &known, step);
                 step.reply(ticket, found.ok_or_else(|| Refusal::new(Code::NotFound, "that rendezvous is gone")));
                 self.rendezvous.errands.take(id);

@@ -6,7 +6,7 @@ use serde_bytes::ByteArray;
 use crate::{
     bounded::Sealed,
     id::AccountId,
-    identity::{SignedBinding, SignedClaim},
+    identity::{OwnerProof, SignedBinding, SignedClaim},
     limits::MAX_VAULT_BYTES,
     opaque::message::{
         CredentialFinalization, CredentialRequest, CredentialResponse, RegistrationRequest, RegistrationResponse,
@@ -54,6 +54,10 @@ pub struct RegisterStart {
     /// OPAQUE's first message.
     #[serde(rename = "q")]
     pub request: RegistrationRequest,
+    /// Whose key the sender holds: a name of that account is not taken for it, even where the rendezvous does not know its
+    /// device, as after a restore from recovery words.
+    #[serde(rename = "o", default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<OwnerProof>,
 }
 
 /// What is needed to go on.
