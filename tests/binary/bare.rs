@@ -91,6 +91,7 @@ fn the_recovery_words_alone_give_the_name_back_with_another_password() {
     assert_eq!(bob.ask("/find alice")["devices"], 2);
     alice.ask("/add bob it is me again");
     told(&mut bob, 1);
+    alice.wait("presence.changed", |line| line["presence"] == "online");
     hear(&mut alice, &mut bob);
     assert!(!bob.has("friend.key_changed"));
 

@@ -10,7 +10,8 @@ use hobnob_shared::{
 use super::{
     Stage, Tell,
     ask::{Talk, strange},
-    login::{DeviceStanding, Opened},
+    login::Opened,
+    outcome::DeviceStanding,
 };
 use crate::{
     api::{Code, Command, Node, Password, ProfileError, Refusal, Reply},

@@ -6,7 +6,7 @@ use hobnob_engine::Home;
 use hobnob_shared::{
     identity::{AccountRecord, SignedCertificate, SignedRecord, keystore, past, verifying_key},
     opaque::{ClientLogin, Parties},
-    text::{Nickname, Username, display},
+    text::{Nickname, Username},
     vault::{VaultContent, VaultKey},
     wire::{
         ErrorCode, ServerFrame,
@@ -19,6 +19,7 @@ use super::{
     Stage, Tell,
     ask::{Talk, odd, strange, who_am_i, wrong_login},
     device::{become_device, list_again},
+    outcome::{DeviceStanding, LoginEnd},
     work::{self, blocking},
 };
 use crate::api::{Code, Command, Event, Events, Node, Password, Refusal, Reply, ServerView};
@@ -41,49 +42,6 @@ pub struct Login {
     /// What a new device is to be called; its system where nobody says it. A number behind it keeps it from being another
     /// device's name.
     pub device: Option<Nickname>,
-}
-
-/// What came of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LoginEnd {
-    /// What this profile is now.
-    pub standing: DeviceStanding,
-    /// So many friends of the account are known to be there, and have not come yet.
-    pub missing_friends: usize,
-}
-
-/// What this profile is to the account that it logged in to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DeviceStanding {
-    /// A device of it, as before.
-    Again,
-    /// A device of it, which its newest record did not list any more.
-    ListedAnew,
-    /// A new device of it.
-    New,
-}
-
-impl LoginEnd {
-    /// In words.
-    pub fn told(&self, name: &Username, device: &Nickname) -> String {
-        let device = display::line(device.as_str());
-        let done = match self.standing {
-            DeviceStanding::Again => format!("you are logged in as {name} again, on the device {device}"),
-            DeviceStanding::ListedAnew => {
-                format!("you are logged in as {name} again, and {device} is a device of the account again")
-            }
-            DeviceStanding::New => format!(
-                "this machine is a device of {name} now, called {device}; your other devices and your friends are told"
-            ),
-        };
-        match self.missing_friends {
-            0 => done,
-            missing => format!(
-                "{done}. The rendezvous does not answer just now: {missing} of your contacts come when it does (/net says \
-                 how it goes)"
-            ),
-        }
-    }
 }
 
 /// Logs in. Until the account's device takes this profile's place, in one step, nothing here has changed. When it answers,

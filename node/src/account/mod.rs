@@ -8,6 +8,7 @@ mod change;
 mod device;
 mod leave;
 mod login;
+mod outcome;
 pub mod password;
 mod people;
 mod register;
@@ -23,7 +24,8 @@ pub use crate::command::FullName;
 
 pub use change::{Unlocked, change_password, unlock};
 pub use leave::{Fate, Left, leave, log_out, unregister};
-pub use login::{DeviceStanding, Login, LoginEnd, login};
+pub use login::{Login, login};
+pub use outcome::{DeviceStanding, LoginEnd};
 pub use people::{add, find};
 pub use register::{Registration, register};
 

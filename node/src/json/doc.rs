@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::{samples, write};
+use crate::api::{Event, Reply};
 
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/json.md");
 
@@ -83,4 +84,78 @@ fn the_page_says_what_every_command_answers() {
         let is_it = |behind: &str| behind.starts_with(|c: char| !c.is_ascii_alphanumeric() && c != '-');
         assert!(page.split(&name).skip(1).any(is_it), "docs/json.md does not say what {name} answers");
     }
+}
+
+/// Each kind of event has a number here, so that a new one without a sample is noticed.
+fn kind(event: &Event) -> usize {
+    match event {
+        Event::Message(_) => 0,
+        Event::MessageChanged { .. } => 1,
+        Event::MessageState { .. } => 2,
+        Event::FriendRequested(_) => 3,
+        Event::FriendAdded(_) => 4,
+        Event::FriendChanged(_) => 5,
+        Event::FriendRemoved(_) => 6,
+        Event::FriendRenamed { .. } => 7,
+        Event::FriendKeyChanged(_) => 8,
+        Event::FriendNewDevice { .. } => 9,
+        Event::DeviceAdded { .. } => 10,
+        Event::DeviceRevoked { .. } => 11,
+        Event::ReadElsewhere { .. } => 12,
+        Event::PresenceChanged { .. } => 13,
+        Event::Typing { .. } => 14,
+        Event::NearbyFound(_) => 15,
+        Event::NearbyEnded => 16,
+        Event::SafetyWords { .. } => 17,
+        Event::Gap { .. } => 18,
+        Event::ExpirySet { .. } => 19,
+        Event::Listening(_) => 20,
+        Event::ServerChanged(_) => 21,
+        Event::SettingChanged { .. } => 22,
+        Event::Warning { .. } => 23,
+        Event::NotSaved { .. } => 24,
+        Event::Saved => 25,
+        Event::Missed(_) => 26,
+    }
+}
+
+/// The same for replies. The last three are written nowhere by themselves: flows go on from them, or they open the run.
+fn reply_kind(reply: &Reply) -> usize {
+    match reply {
+        Reply::Done => 0,
+        Reply::WhoAmI(_) => 1,
+        Reply::Invite { .. } => 2,
+        Reply::Devices(_) => 3,
+        Reply::Joined(_) => 4,
+        Reply::Friend(_) => 5,
+        Reply::Friends(_) => 6,
+        Reply::Requests(_) => 7,
+        Reply::Sent(_) => 8,
+        Reply::Messages(_) => 9,
+        Reply::Chats(_) => 10,
+        Reply::Next(_) => 11,
+        Reply::Safety { .. } => 12,
+        Reply::Nearby { .. } => 13,
+        Reply::Info(_) => 14,
+        Reply::Net { .. } => 15,
+        Reply::Peers(_) => 16,
+        Reply::Pong { .. } => 17,
+        Reply::Outbox(_) => 18,
+        Reply::Found(_) => 19,
+        Reply::Settings(_) => 20,
+        Reply::Servers(_) => 21,
+        Reply::Answered { .. } | Reply::MyAccount(_) | Reply::Listening { .. } => 22,
+    }
+}
+
+/// Each kind once, in order.
+fn counts(kinds: impl Iterator<Item = usize>) -> Vec<usize> {
+    let found: BTreeSet<usize> = kinds.collect();
+    found.into_iter().collect()
+}
+
+#[test]
+fn every_event_and_every_reply_has_a_sample() {
+    assert_eq!(counts(samples::events().iter().map(kind)), (0..27).collect::<Vec<_>>());
+    assert_eq!(counts(samples::replies().iter().map(|(_, reply)| reply_kind(reply))), (0..22).collect::<Vec<_>>());
 }

@@ -241,3 +241,27 @@ fn alert(text: &str, look: &Look) -> String {
 pub(super) fn in_ms(ms: u64) -> String {
     format!("in {}", span(ms / 1000))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use hobnob_shared::{id::DeviceId, text::Nickname};
+    use jiff::tz::TimeZone;
+
+    use super::*;
+
+    #[test]
+    fn notices_of_devices_say_which_one_as_the_list_does() {
+        let (name, device) = (Nickname::parse("phone").unwrap(), DeviceId::new([0xa3; 32]));
+        let chat = Handle::parse("bob").unwrap();
+        for notice in [
+            Event::DeviceAdded { name: name.clone(), device },
+            Event::DeviceRevoked { name: name.clone(), device, current: false },
+            Event::FriendNewDevice { chat, device_name: "phone".to_owned(), device },
+        ] {
+            let text = event(&notice, &Scene::default(), &Look::plain(TimeZone::UTC, 0)).unwrap();
+            assert!(text.contains("phone (a3a3a3a3)"), "{text}");
+        }
+    }
+}
