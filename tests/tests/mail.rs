@@ -129,6 +129,25 @@ fn within_a_week_every_device_knows_how_far_each_message_got() {
     assert!(in_doubt > 0 || std::env::var("WORLD_SEED").is_ok(), "everybody knew at once, so this tried nothing");
 }
 
+#[test]
+fn a_receipt_is_not_left_to_a_session_that_is_dead() {
+    for seed in seeds(30) {
+        let (mut world, people) = People::gather(seed, &[1, 1]);
+        people.separate(&mut world);
+        world.crash(ALICE);
+        say(&mut world, BOB, ALICE, "while she is away");
+        let state = |world: &mut World| chat(world, BOB, &name(ALICE))[0].delivery.unwrap().state;
+        assert!(world.run_until(60_000, |world| state(world) == DeliveryState::Stored), "seed {seed}");
+        // She comes back, and the cable is pulled when they have just met, or are about to.
+        world.heal();
+        world.run_for(20 * seed);
+        people.separate(&mut world);
+        let known = world.run_until(300_000, |world| state(world) == DeliveryState::Delivered);
+        assert!(known, "seed {seed}: {:?}", state(&mut world));
+        assert_eq!(chat(&mut world, ALICE, &name(BOB)).len(), 1, "seed {seed}");
+    }
+}
+
 /// What is promised when a rendezvous is restored from a backup: what was left there since is with its author still, and
 /// goes again when the two meet, or when its fourteen days are over, or when its mailbox turns out to be gone.
 fn roll_back_in_between(seed: u64) -> (World, People, Sent) {

@@ -212,6 +212,12 @@ impl Sessions {
         self.of(account).iter().any(is_it)
     }
 
+    /// When something came from this device over a session that is up, in `mono_ms`; `None` when there is none.
+    pub(crate) fn heard_of(&self, account: &AccountId, x25519: &[u8; 32]) -> Option<u64> {
+        let with_it = self.of(account).iter().filter(|link| self.peer(**link).is_some_and(|it| it.x25519 == *x25519));
+        with_it.filter_map(|link| Some(self.live.get(link)?.heard_ms)).max()
+    }
+
     /// All sessions that are up.
     pub(crate) fn all_up(&self) -> impl Iterator<Item = (SessionId, &Session, &Peer)> {
         let up = self.live.iter().filter(|(_, session)| session.up_ms.is_some());

@@ -25,10 +25,20 @@ impl Bucket {
 
     /// Takes one frame of so many bytes. Says how long it has to wait, if it has to.
     pub(crate) fn take(&mut self, bytes: usize, now: Instant) -> Option<Duration> {
-        let shares = u32::try_from(1 + bytes / SHARE_BYTES).unwrap_or(u32::MAX);
-        self.paid = self.paid.max(now) + self.each.saturating_mul(shares);
+        self.spend(1 + bytes / SHARE_BYTES, now);
         let wait = (self.paid - now).saturating_sub(self.burst);
         (!wait.is_zero()).then_some(wait)
+    }
+
+    /// Counts an answer of so many bytes, where it is long: whoever asks for hundreds of KiB with a few bytes asks less
+    /// often.
+    pub(crate) fn answer(&mut self, bytes: usize, now: Instant) {
+        self.spend(bytes / SHARE_BYTES, now);
+    }
+
+    fn spend(&mut self, shares: usize, now: Instant) {
+        let shares = u32::try_from(shares).unwrap_or(u32::MAX);
+        self.paid = self.paid.max(now) + self.each.saturating_mul(shares);
     }
 }
 
@@ -54,5 +64,15 @@ mod tests {
         let mut bucket = Bucket::new(5, 10, now);
         assert_eq!(bucket.take(SHARE_BYTES - 1, now), None);
         assert_eq!(bucket.take(4 * SHARE_BYTES, now), Some(Duration::from_millis(100)));
+    }
+
+    #[test]
+    fn long_answers_count_and_short_ones_are_free() {
+        let now = Instant::now();
+        let mut bucket = Bucket::new(5, 10, now);
+        (0..1000).for_each(|_| bucket.answer(SHARE_BYTES - 1, now));
+        assert_eq!(bucket.take(1, now), None);
+        bucket.answer(5 * SHARE_BYTES, now);
+        assert_eq!(bucket.take(1, now), Some(Duration::from_millis(200)));
     }
 }

@@ -330,6 +330,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Live<S> {
     }
 
     async fn write(&mut self, frames: &[Arc<[u8]>]) -> Result<(), Ended> {
+        let now = Instant::now();
+        frames.iter().for_each(|frame| self.bucket.answer(frame.len(), now));
         let mut messages = Vec::new();
         self.session.seal_all(frames.iter().map(|frame| &**frame), &mut messages)?;
         let mut bytes = Vec::with_capacity(messages.iter().map(|message| message.len() + 2).sum());

@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    net::{IpAddr, TcpListener},
+    net::{IpAddr, SocketAddr},
     sync::Arc,
     task::Poll,
     time::Duration,
@@ -12,12 +12,13 @@ use futures::StreamExt as _;
 use hobnob_muxer::{Bounds, Yamux};
 use libp2p::{
     Multiaddr, PeerId, Swarm, Transport as _,
-    core::{multiaddr::Protocol, muxing::StreamMuxerBox, upgrade::Version},
+    core::{multiaddr::Protocol, muxing::StreamMuxerBox, transport::ListenerId, upgrade::Version},
     identify, identity, memory_connection_limits, noise,
     swarm::{self, NetworkBehaviour, SwarmEvent},
     tcp,
 };
-use tokio::{sync::oneshot, task::JoinSet};
+use socket2::{Domain, Socket, Type};
+use tokio::{sync::oneshot, task::JoinSet, time::timeout};
 use zeroize::Zeroizing;
 
 use super::{
@@ -43,6 +44,9 @@ const IDENTIFY: Duration = Duration::from_secs(24 * 60 * 60);
 /// have little to say, so no window grows.
 const MUXER: Bounds =
     Bounds { streams: 8, untaken: 8, frame_bytes: 16 * 1024, close: Duration::from_secs(2), measures: false };
+
+/// The addresses of this machine are known so soon; the kernel says them in a millisecond.
+const INTERFACES: Duration = Duration::from_secs(2);
 
 /// All connections close in so long.
 const CLOSE: Duration = Duration::from_secs(3);
@@ -103,18 +107,10 @@ pub(crate) async fn listen(
         let failed = |reason: String| StartError::Listen { address: address.clone(), reason };
         check_free(address).map_err(|error| failed(error.to_string()))?;
         let id = swarm.listen_on(address.clone()).map_err(|error| failed(error.to_string()))?;
-        loop {
-            #[expect(clippy::wildcard_enum_match_arm, reason = "libp2p's, and of others nothing is known yet")]
-            match swarm.select_next_some().await {
-                SwarmEvent::NewListenAddr { listener_id, address } if listener_id == id => {
-                    listening.push(address);
-                    break;
-                }
-                SwarmEvent::ListenerClosed { listener_id, reason, .. } if listener_id == id => {
-                    return Err(failed(reason.err().map_or_else(String::new, |error| error.to_string())));
-                }
-                _ => {}
-            }
+        match timeout(INTERFACES, first_address(swarm, id)).await {
+            Ok(first) => listening.push(first.map_err(failed)?),
+            // It listens, where nobody can come yet: a container without IPv6, for example.
+            Err(_) => tracing::warn!("this machine has no address of one kind that it is to listen at"),
         }
     }
     // Every interface of an unspecified address is known at once; each is an event of its own.
@@ -123,19 +119,45 @@ pub(crate) async fn listen(
             listening.push(address);
         }
     }
-    Ok(listening)
+    match addresses.first().filter(|_| listening.is_empty()) {
+        Some(address) => {
+            Err(StartError::Listen { address: address.clone(), reason: "this machine has no such address".into() })
+        }
+        None => Ok(listening),
+    }
 }
 
-/// libp2p shares ports between processes of one user without a word, so look first.
+/// Where a listener listens first, or why it does not.
+async fn first_address(swarm: &mut Swarm<Behaviour>, id: ListenerId) -> Result<Multiaddr, String> {
+    loop {
+        #[expect(clippy::wildcard_enum_match_arm, reason = "libp2p's, and of others nothing is known yet")]
+        match swarm.select_next_some().await {
+            SwarmEvent::NewListenAddr { listener_id, address } if listener_id == id => return Ok(address),
+            SwarmEvent::ListenerClosed { listener_id, reason, .. } if listener_id == id => {
+                return Err(reason.err().map_or_else(String::new, |error| error.to_string()));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// libp2p shares ports between processes of one user without a word, so look first, in its way: IPv6 for itself, and ports
+/// again that somebody has just left.
 fn check_free(address: &Multiaddr) -> io::Result<()> {
     let mut parts = address.iter();
-    let ip = match parts.next() {
-        Some(Protocol::Ip4(ip)) => IpAddr::V4(ip),
-        Some(Protocol::Ip6(ip)) => IpAddr::V6(ip),
+    let (ip, domain) = match parts.next() {
+        Some(Protocol::Ip4(ip)) => (IpAddr::V4(ip), Domain::IPV4),
+        Some(Protocol::Ip6(ip)) => (IpAddr::V6(ip), Domain::IPV6),
         _ => return Ok(()),
     };
     if let Some(Protocol::Tcp(port @ 1..)) = parts.next() {
-        TcpListener::bind((ip, port))?;
+        let socket = Socket::new(domain, Type::STREAM, None)?;
+        if ip.is_ipv6() {
+            socket.set_only_v6(true)?;
+        }
+        socket.set_reuse_address(true)?;
+        socket.bind(&SocketAddr::new(ip, port).into())?;
+        socket.listen(1)?;
     }
     Ok(())
 }
@@ -176,5 +198,5 @@ pub(crate) async fn run(mut swarm: Swarm<Behaviour>, context: Context, mut stop:
         }
     };
     // Whoever has not taken them by then does not read.
-    let _ = tokio::time::timeout(CLOSE, closing).await;
+    let _ = timeout(CLOSE, closing).await;
 }

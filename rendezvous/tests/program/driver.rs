@@ -21,6 +21,9 @@ pub struct Rosa {
 /// A configuration under which nobody has to compute.
 pub const EASY: &str = "[limits]\npow_bits = 0\nknock_bits = 0\nburst_frames = 100000\nframes_per_second = 100000\n";
 
+/// A free port of this machine.
+const LOOPBACK: [&str; 2] = ["--listen", "127.0.0.1:0"];
+
 pub fn command(dir: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hobnob-rendezvous"));
     command.env_remove("HOBNOB_RENDEZVOUS_DATA_DIR").arg("--data-dir").arg(dir.join("data"));
@@ -46,30 +49,37 @@ pub fn said(output: &Output) -> Value {
 
 impl Rosa {
     pub fn start(dir: &Path) -> Self {
-        Self::start_with(dir, Stdio::null())
+        Self::start_with(dir, &LOOPBACK, Stdio::null()).expect("a ready line")
     }
 
     /// The same, with what it logs to be read at its end. It must be little.
     pub fn start_logging(dir: &Path) -> Self {
-        Self::start_with(dir, Stdio::piped())
+        Self::start_with(dir, &LOOPBACK, Stdio::piped()).expect("a ready line")
     }
 
-    fn start_with(dir: &Path, log: Stdio) -> Self {
+    /// One that listens elsewhere, if it can.
+    pub fn try_start(dir: &Path, listen: &[&str]) -> Option<Self> {
+        Self::start_with(dir, listen, Stdio::null())
+    }
+
+    fn start_with(dir: &Path, listen: &[&str], log: Stdio) -> Option<Self> {
         let config = dir.join("config.toml");
         if !config.exists() {
             std::fs::write(&config, EASY).unwrap();
         }
         let mut child = command(dir)
-            .args(["--json", "--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0", "--config"])
+            .args(["--json", "--metrics", "127.0.0.1:0"])
+            .args(listen)
+            .arg("--config")
             .arg(config)
             .stdout(Stdio::piped())
             .stderr(log)
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap());
-        let ready = line(&mut lines).expect("a ready line");
-        assert_eq!(ready["type"], "ready", "{ready}");
-        Self { child, ready, lines }
+        let ready = line(&mut lines).expect("a first line");
+        let rosa = Self { child, ready, lines };
+        (rosa.ready["type"] == "ready").then_some(rosa)
     }
 
     pub fn address(&self) -> Address {

@@ -1,6 +1,11 @@
 //! A first start that ends early, wherever that is, does not keep the next one from going on.
 
-use std::{fs, net::TcpListener, path::Path, process::Stdio};
+use std::{
+    fs,
+    net::TcpListener,
+    path::Path,
+    process::{Command, Output, Stdio},
+};
 
 use hobnob_rendezvous::{
     keys::{KEYS_FILE, OPAQUE_FILE},
@@ -70,4 +75,64 @@ fn a_server_that_cannot_have_its_place_does_not_begin() {
         assert_eq!(said(&call(dir.path(), &["--json", "check"]))["new"], true);
     }
     assert_serves(dir.path());
+}
+
+#[test]
+fn one_port_is_served_for_both_kinds_of_addresses() {
+    // As it does when nobody says otherwise, but for the port.
+    let dir = tempfile::tempdir().unwrap();
+    let started = (0..5).find_map(|_| {
+        // Somebody may take it again before we do.
+        let port = TcpListener::bind("[::]:0").unwrap().local_addr().unwrap().port();
+        let places = [format!("0.0.0.0:{port}"), format!("[::]:{port}")];
+        Rosa::try_start(dir.path(), &["--listen", &places[0], "--listen", &places[1]])
+    });
+    let rosa = started.expect("it serves both");
+    let addresses = rosa.ready["addresses"].as_array().unwrap();
+    for kind in ["/ip4/127.0.0.1/", "/ip6/::1/"] {
+        assert!(addresses.iter().any(|place| place.as_str().unwrap().starts_with(kind)), "{addresses:?}");
+    }
+    // And nobody else has it beside us.
+    let port = rosa.address().place().rsplit('/').next().unwrap().to_owned();
+    for place in ["0.0.0.0", "[::]"] {
+        let other = tempfile::tempdir().unwrap();
+        let listen = format!("{place}:{port}");
+        assert_eq!(call(other.path(), &["--listen", &listen, "--metrics", "127.0.0.1:0"]).status.code(), Some(3));
+    }
+}
+
+/// A machine of its own whose network is only itself. `None` where namespaces are not allowed.
+fn alone(script: &str) -> Option<Output> {
+    let alone = |script: &str| Command::new("unshare").args(["-Urn", "sh", "-c", script]).output().ok();
+    if !alone("true").is_some_and(|output| output.status.success()) {
+        eprintln!("skipped, needs namespaces");
+        return None;
+    }
+    alone(script)
+}
+
+#[test]
+fn it_serves_as_it_is_also_where_there_is_no_ipv6() {
+    let dir = tempfile::tempdir().unwrap();
+    let (program, data) = (env!("CARGO_BIN_EXE_hobnob-rendezvous"), dir.path().join("data").display().to_string());
+    let serve = format!("{program} --json --data-dir {data}");
+    // It is told to stop by its first line; where it says none, the time is over.
+    let stop = "read line && echo \"$line\" && kill -TERM $server";
+    let script = |network: &str| {
+        format!(
+            "{network}; mkfifo {data}.pipe; timeout 30 {serve} >{data}.pipe & server=$!; exec <{data}.pipe; {stop}; wait $server"
+        )
+    };
+    let no_ipv6 = "echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6 && ip link set lo up";
+    for (network, kinds) in [("ip link set lo up", 2), (no_ipv6, 1)] {
+        let _ = fs::remove_file(format!("{data}.pipe"));
+        let Some(output) = alone(&script(network)) else { return };
+        assert!(output.status.success(), "{output:?}");
+        let ready: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(ready["addresses"].as_array().unwrap().len(), kinds, "{ready}");
+    }
+    // Where it has no address at all it says so.
+    let Some(output) = alone(&format!("timeout 30 {serve}")) else { return };
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
+    assert!(String::from_utf8(output.stderr).unwrap().contains("no such address"));
 }

@@ -81,3 +81,18 @@ fn the_containers_command_line_is_one_that_the_program_takes() {
     let rust = version["workspace"]["package"]["rust-version"].as_str().unwrap();
     assert!(value("FROM")[0].contains(&format!("rust:{rust}-")), "it builds with another Rust than the sources want");
 }
+
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[test]
+fn the_program_needs_no_library_that_the_containers_image_lacks() {
+    assert!(read("packaging/Containerfile").contains("\nFROM gcr.io/distroless/cc-"));
+    let output = Command::new("ldd").arg(env!("CARGO_BIN_EXE_hobnob-rendezvous")).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let names: Vec<_> = text.lines().filter_map(|line| line.split_whitespace().next()?.rsplit('/').next()).collect();
+    assert!(names.contains(&"libc.so.6"), "{text}");
+    for name in names {
+        // What is in images of that name: libc6 and libgcc.
+        let is_there = ["libc.so.6", "libm.so.6", "libgcc_s.so.1"].contains(&name);
+        assert!(is_there || name.starts_with("ld-linux") || name.starts_with("linux-vdso"), "{name}");
+    }
+}

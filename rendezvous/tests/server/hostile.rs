@@ -8,7 +8,7 @@ use hobnob_shared::{
     noise::{Mode, preamble},
     wire::{
         ErrorCode,
-        rendezvous::{PresencePut, PresenceToken, PresenceWatch, SealedPresence, ServerFrame},
+        rendezvous::{PresencePut, PresenceToken, PresenceWatch, SealedPresence, SealedVault, ServerFrame, VaultPut},
     },
 };
 use tokio::time::timeout;
@@ -130,6 +130,21 @@ async fn a_flood_of_frames_is_read_slowly_and_hurts_nobody_else() {
     }
     assert_eq!(last, 59, "none is lost");
     assert!(house.server.metrics().throttled.get() >= 30, "{}", house.server.metrics().throttled.get());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_asks_much_with_few_bytes_is_read_slowly() {
+    let limits = Limits { burst_frames: 40, frames_per_second: 100, ..Limits::default() };
+    let house = House::with(easy(), limits).await;
+    let mut mallory = Person::new("mallory", 1);
+    let mut session = join(&house.address, &mut mallory, "secret").await;
+    let vault = SealedVault::new(vec![7; 192 * 1024]).unwrap();
+    session.done(ServerFrame::VaultPut(VaultPut { seq: 2, expected: 1, vault })).await;
+    let throttled = house.server.metrics().throttled.get();
+    for _ in 0..6 {
+        assert!(matches!(session.ask(ServerFrame::VaultGet).await, ServerFrame::Vault(_)));
+    }
+    assert!(house.server.metrics().throttled.get() > throttled + 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -36,6 +36,9 @@ const CROWDED_MS: u64 = 1_000;
 const FIRST_WAIT_MS: u64 = 5_000;
 /// The longest.
 const MAX_WAIT_MS: u64 = 600_000;
+/// Whether a session was alive to say what is owed is looked at again after this long: who was silent for 15 s is asked,
+/// and answers in a few more, or the session is dead after 45 s.
+const SAID_MS: u64 = 20_000;
 /// What a carrier keeps is looked at this often, to leave it again when its time there is over.
 const SWEEP_MS: u64 = 6 * 3_600_000;
 /// Room in an envelope for what is around the entries: padding's length, the head of their list.
@@ -159,16 +162,23 @@ impl Parts {
             around.recipients(account).map(|device| (*account, device.id, device.x25519.into_array()))
         });
         for (account, device, x25519) in devices.collect::<Vec<_>>() {
-            if self.sessions.has_device(&account, &x25519) {
-                self.mail.post.forgive(&device);
-                self.mail.tickets.on_met(&device, step);
-                self.mail.owed.begin(chat, device);
-                self.mail.owed.end(chat, device, step);
-            } else {
-                self.post_to(Away { chat, account, device }, step)?;
+            match self.sessions.heard_of(&account, &x25519) {
+                Some(heard_ms) => self.leave_to_session(chat, device, heard_ms, step),
+                None => self.post_to(Away { chat, account, device }, step)?,
             }
         }
         Ok(())
+    }
+
+    fn leave_to_session(&mut self, chat: u32, device: DeviceId, heard_ms: u64, step: &mut Step<'_>) {
+        self.mail.post.forgive(&device);
+        self.mail.tickets.on_met(&device, step);
+        if self.mail.owed.is_said(chat, device, heard_ms, step.now.mono_ms) {
+            self.mail.owed.begin(chat, device);
+            self.mail.owed.end(chat, device, step);
+        } else {
+            self.mail.post.plan(chat, step.now.mono_ms + SAID_MS);
+        }
     }
 
     fn post_to(&mut self, to: Away, step: &mut Step<'_>) -> Result<(), Fault> {

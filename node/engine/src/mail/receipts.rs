@@ -1,7 +1,10 @@
 //! Receipts that go by mail: what came by mail is receipted by session where one comes up in time, and else the same
 //! way that it came. A receipt is never receipted.
 
-use std::{collections::BTreeSet, ops::ControlFlow};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::ControlFlow,
+};
 
 use hobnob_shared::{
     id::{AccountId, DeviceId},
@@ -40,15 +43,15 @@ impl Table for Rows {
     type Value = ();
 }
 
-/// All that are owed.
+/// All that are owed, and since when a session should have said the same, in `mono_ms`.
 #[derive(Debug, Default)]
-pub(super) struct Owed(BTreeSet<(u32, DeviceId)>);
+pub(super) struct Owed(BTreeMap<(u32, DeviceId), Option<u64>>);
 
 impl Owed {
     pub(super) fn load(step: &Step<'_>) -> Result<Self, Fault> {
         let mut owed = Self::default();
         step.scan::<Rows>(&[], Order::Ascending, |key, ()| {
-            owed.0.insert(key);
+            owed.0.insert(key, None);
             ControlFlow::Continue(())
         })?;
         Ok(owed)
@@ -56,13 +59,13 @@ impl Owed {
 
     /// Mail of this device came.
     pub(super) fn add(&mut self, chat: u32, device: DeviceId, step: &mut Step<'_>) {
-        if self.0.insert((chat, device)) {
+        if self.0.insert((chat, device), None).is_none() {
             step.put::<Rows>(&(chat, device), &());
         }
     }
 
     pub(super) fn has(&self, chat: u32, device: &DeviceId) -> bool {
-        self.0.contains(&(chat, *device))
+        self.0.contains_key(&(chat, *device))
     }
 
     /// One is on its way. What comes meanwhile is owed anew; the row stays until it has arrived.
@@ -72,10 +75,17 @@ impl Owed {
 
     /// It did not arrive.
     pub(super) fn undo(&mut self, chat: u32, device: DeviceId) {
-        self.0.insert((chat, device));
+        self.0.insert((chat, device), None);
     }
 
-    /// It arrived, or a session says the same.
+    /// A session with this device says the same, unless it is dead and nobody has noticed yet. `true` when the device was
+    /// heard of since.
+    pub(super) fn is_said(&mut self, chat: u32, device: DeviceId, heard_ms: u64, now_ms: u64) -> bool {
+        let Some(since) = self.0.get_mut(&(chat, device)) else { return true };
+        heard_ms > *since.get_or_insert(now_ms)
+    }
+
+    /// It arrived, or a session has said the same.
     pub(super) fn end(&mut self, chat: u32, device: DeviceId, step: &mut Step<'_>) {
         if !self.has(chat, &device) {
             step.delete::<Rows>(&(chat, device));

@@ -188,8 +188,9 @@ impl Parts {
 
     /// Takes what is not known here, and passes it on to our other devices.
     fn adopt_content(&mut self, content: &VaultContent, is_merged: bool, step: &mut Step<'_>) -> Result<(), Fault> {
-        self.share(step)?;
         self.conversations.learn_height(step.me.account, content.height, &around!(self), step);
+        // What was decided here is said first, so that what follows is all of the vault.
+        self.share(step)?;
         let mut adopted = Vec::new();
         for contact in &content.contacts {
             if self.people.friend(&contact.account).is_none() && contact.account != step.me.account {
