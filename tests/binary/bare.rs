@@ -45,13 +45,16 @@ fn a_friend_who_is_never_there_at_once_is_told_by_mail() {
     assert_eq!((bob.end().0, alice.end().0), (0, 0));
 
     let homes = ["Phone", "Tablet"].map(home);
-    assert_eq!(log_in(&homes[0], &house).end().0, 0);
+    let phone = log_in(&homes[0], &house);
+    // Each tells Bob that it is there.
+    house.wait("friend requests", House::knocks, |count| *count == 1);
+    assert_eq!(phone.end().0, 0);
     let mut tablet = log_in(&homes[1], &house);
     tablet.wait("friend.added", |_| true);
     let waiting = tablet.ask("@bob from the new one")["entry"].clone();
     // It knows where to ask for Bob, and not yet where his mail goes.
     tablet.wait("friend.changed", |line| line["devices"] == 1);
-    house.wait("friend requests", House::knocks, |count| *count == 1);
+    house.wait("friend requests", House::knocks, |count| *count == 2);
     assert_eq!(tablet.end().0, 7, "something waits");
 
     let mut bob = start(&bob_home, &house);
