@@ -175,6 +175,9 @@ pub const MAX_MAIL_PLAIN_BYTES: usize = 32 * 1024;
 /// Most entries in one envelope: a small one takes 250 bytes, so more do not fit anyway.
 pub const MAX_MAIL_ENTRIES: usize = 128;
 
+/// Most ranges of entries that a letter asks for: one for each log of a conversation of a few devices.
+pub const MAX_MAIL_RANGES: usize = 64;
+
 /// Most receipts in one envelope: one for each conversation that moved since the last mail.
 pub const MAX_RECEIPTS: usize = 64;
 

@@ -63,3 +63,24 @@ fn what_came_after_the_backup_is_told_and_comes_back() {
     assert_eq!(history(&mut alice, "@bob"), history(&mut bob, "@alice"));
     assert!(!bob.end().1.iter().any(|line| line["type"] == "message.received"), "it came twice");
 }
+
+#[test]
+fn a_password_that_a_backup_took_back_is_told_and_set_once_more() {
+    let (mut house, alice_home, phone_home) = (House::new(), home("Alice"), home("Phone"));
+    let new = alice_home.file("new", "another battery horse stapler");
+    let mut alice = start(&alice_home, &house);
+    alice.ask(&line("register", "alice", &alice_home));
+    wait_up(&mut alice);
+    let backup = house.back_up("backup.db");
+    let (old, new) = (alice_home.path().join("pw").display().to_string(), new.display().to_string());
+    alice.ask(&format!("/passwd rendezvous --old-password-file {old} --password-file {new}"));
+    house.restore(&backup);
+
+    let warned = alice.wait("warning", |line| line["message"].as_str().unwrap().contains("vault number"));
+    let message = warned["message"].as_str().unwrap();
+    assert!(message.contains("before the password was changed") && message.contains("/register alice"), "{warned}");
+    alice.ask(&format!("/register alice --password-file {new}"));
+    let mut phone = start(&phone_home, &house);
+    phone.refused(&line("login", "alice", &phone_home), "login");
+    assert_eq!(phone.ask(&format!("/login alice --password-file {new}"))["new_device"], true);
+}

@@ -267,3 +267,76 @@ fn what_another_machine_wrote_is_not_queued_here_though_nobody_has_said_yet_that
         assert!(world.run_until(600_000, known), "seed {seed}: {:?}", states(&mut world, PHONE));
     }
 }
+
+#[test]
+fn a_bare_machine_alone_gets_by_mail_what_was_said_before_and_after() {
+    for seed in seeds(8) {
+        let mut world = alice_and_bob(seed);
+        for n in 0..300 {
+            send(&mut world, [ALICE, BOB][n % 2], &name([BOB, ALICE][n % 2]), &format!("{n}"));
+            world.run_for(50);
+        }
+        world.run_for(VAULT_MS);
+        let before = words(&mut world, BOB, &name(ALICE));
+        // Alice's machine is lost with all that is on it, and Bob is never there when the new one is.
+        world.crash(ALICE);
+        world.part(PHONE, BOB);
+        log_in(&mut world, PHONE);
+        world.calm();
+        send(&mut world, BOB, &name(ALICE), "while you were away");
+        let mut wanted = before;
+        wanted.push("while you were away".to_owned());
+        let has_all = |world: &mut World| words(world, PHONE, &name(BOB)) == wanted;
+        let came = (0..48).any(|_| {
+            has_all(&mut world) || {
+                world.run_for(3_600_000);
+                false
+            }
+        });
+        let there = words(&mut world, PHONE, &name(BOB)).len();
+        assert!(came, "seed {seed}: {there} of {} messages", wanted.len());
+        // Each once, and from now on as between any two.
+        let more = send_and_wait(&mut world, BOB, ALICE, "at last");
+        assert_eq!(more, DeliveryState::Delivered, "seed {seed}");
+        assert_eq!(words(&mut world, PHONE, &name(BOB)).len(), wanted.len() + 1, "seed {seed}");
+    }
+}
+
+/// How far the newest message of a chat gets in a quarter of an hour.
+fn send_and_wait(world: &mut World, from: NodeIndex, to: NodeIndex, text: &str) -> DeliveryState {
+    send(world, from, &name(to), text);
+    world.run_for(900_000);
+    let newest = chat(world, from, &name(to)).pop();
+    newest.and_then(|message| message.delivery).map_or(DeliveryState::Queued, |it| it.state)
+}
+
+#[test]
+fn a_friend_who_missed_many_machines_takes_in_the_latest_ones() {
+    for seed in seeds(6) {
+        let mut world = World::new(seed, 8);
+        world.add_server();
+        befriend(&mut world, ALICE, BOB);
+        world.register(ALICE, ROSA);
+        world.register(BOB, ROSA);
+        world.run_for(VAULT_MS);
+        world.crash(ALICE);
+        world.crash(BOB);
+        for node in 2..8 {
+            log_in(&mut world, node);
+            world.run_for(VAULT_MS);
+            if node < 7 {
+                world.crash(node);
+            }
+        }
+        if seed % 2 == 0 {
+            // It does not even meet the last one.
+            world.part(7, BOB);
+        }
+        world.start(BOB);
+        let knows = |world: &mut World| friends(world, BOB)[0].devices == 7;
+        assert!(world.run_until(3_600_000, knows), "seed {seed}: {:?}", friends(&mut world, BOB));
+        send(&mut world, 7, &name(BOB), "of the newest");
+        let came = |world: &mut World| words(world, BOB, &name(ALICE)) == ["of the newest"];
+        assert!(world.run_until(3_600_000, came), "seed {seed}: {:?}", words(&mut world, BOB, &name(ALICE)));
+    }
+}

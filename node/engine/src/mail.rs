@@ -12,6 +12,7 @@ mod held;
 mod post;
 mod receipts;
 mod tickets;
+mod wants;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,6 +29,7 @@ use self::{
     post::Post,
     receipts::Owed,
     tickets::{Learned, Tickets},
+    wants::Wants,
 };
 use crate::{
     Parts, around,
@@ -50,6 +52,7 @@ pub(crate) struct Mail {
     post: Post,
     fetches: Fetches,
     owed: Owed,
+    wants: Wants,
     /// Who is a friend, or where we have a name, changed.
     is_stale: bool,
 }
@@ -75,11 +78,13 @@ impl Mail {
             post: Post::default(),
             fetches: Fetches::default(),
             owed: Owed::load(step)?,
+            wants: Wants::default(),
             is_stale: true,
         };
         for chat in conversations.chats.keys() {
             mail.post.plan(*chat, step.now.mono_ms + START_PATIENCE_MS);
         }
+        mail.lacks_since_before(conversations, step);
         Ok(mail)
     }
 

@@ -8,13 +8,13 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     SignedEntry, SignedTicket,
-    payload::{AccountPayload, FrontierItem},
+    payload::{AccountPayload, FrontierItem, WantRange},
 };
 use crate::{
     bounded, codec,
     id::{AccountId, ConversationId, DeviceId},
     identity::{DeviceKeys, IdentityError, signed, verify, verifying_key},
-    limits::{MAX_FRONTIER_ITEMS, MAX_MAIL_ENTRIES, MAX_MAIL_PLAIN_BYTES, MAX_RECEIPTS},
+    limits::{MAX_FRONTIER_ITEMS, MAX_MAIL_ENTRIES, MAX_MAIL_PLAIN_BYTES, MAX_MAIL_RANGES, MAX_RECEIPTS},
     rendezvous::Address,
     text::{Nickname, Note, Username},
 };
@@ -45,6 +45,21 @@ pub struct MailContent {
     /// Where the sender's presence is.
     #[serde(rename = "p", default, skip_serializing_if = "Option::is_none")]
     pub presence: Option<SignedTicket>,
+    /// What the sender lacks of what the recipient has.
+    #[serde(rename = "w", default, skip_serializing_if = "Option::is_none")]
+    pub want: Option<MailWant>,
+}
+
+/// Entries that a device lacks. `[device(32), conversation, [[log, from, to]…]]`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "WantArray", into = "WantArray")]
+pub struct MailWant {
+    /// Which device.
+    pub device: DeviceId,
+    /// Of which conversation.
+    pub conversation: ConversationId,
+    /// The ranges.
+    pub ranges: Vec<WantRange>,
 }
 
 /// What a device has stored of a conversation: a frontier that needs no session.
@@ -85,6 +100,25 @@ signed! {
 signed! {
     /// A knock with the device's signature.
     SignedKnock, "hobnob/signed-knock-hash/1"
+}
+
+#[derive(Serialize, Deserialize)]
+struct WantArray(
+    DeviceId,
+    ConversationId,
+    #[serde(deserialize_with = "bounded::list::<_, _, MAX_MAIL_RANGES>")] Vec<WantRange>,
+);
+
+impl From<WantArray> for MailWant {
+    fn from(WantArray(device, conversation, ranges): WantArray) -> Self {
+        Self { device, conversation, ranges }
+    }
+}
+
+impl From<MailWant> for WantArray {
+    fn from(MailWant { device, conversation, ranges }: MailWant) -> Self {
+        Self(device, conversation, ranges)
+    }
 }
 
 #[derive(Serialize, Deserialize)]

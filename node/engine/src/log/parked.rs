@@ -97,6 +97,11 @@ impl Parked {
         self.waiting.range(from..).take_while(|(missing, _)| missing == arrived).map(|(_, entry)| *entry).collect()
     }
 
+    /// The logs whose entries are parked.
+    pub(crate) fn logs(&self) -> BTreeSet<LogId> {
+        self.entries.keys().map(|(log, ..)| *log).collect()
+    }
+
     /// What is waited for and not parked itself: for each log the lowest and the highest number.
     pub(crate) fn missing(&self) -> BTreeMap<LogId, (u64, u64)> {
         let mut missing = BTreeMap::new();

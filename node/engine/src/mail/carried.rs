@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Bytes around an entry in an envelope: lengths and an array's head.
-const ENTRY_OVERHEAD: usize = 16;
+pub(super) const ENTRY_OVERHEAD: usize = 16;
 
 /// Up to where a branch goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub(super) struct Mark {
 }
 
 /// One branch that is read from, merged with others by lamport.
-struct Source {
+pub(super) struct Source {
     mark: Mark,
     rows: std::vec::IntoIter<(u64, EntryRow)>,
 }
@@ -56,10 +56,11 @@ impl Chat {
                 }
             }
         }
-        Ok(merge(sources, budget))
+        Ok(merge(sources, budget, MAX_MAIL_ENTRIES))
     }
 
-    fn source(&self, mark: Mark, from: u64, budget: usize, step: &Step<'_>) -> Result<Source, Fault> {
+    /// The entries of a branch from this number up to its mark, in so much room.
+    pub(super) fn source(&self, mark: Mark, from: u64, budget: usize, step: &Step<'_>) -> Result<Source, Fault> {
         let first = (self.number, Place { log: mark.log, seq: from, branch: 0 }).to_bytes();
         let end = (self.number, Place { log: mark.log, seq: mark.seq + 1, branch: 0 }).to_bytes();
         let (mut rows, mut bytes) = (Vec::new(), 0);
@@ -143,11 +144,11 @@ impl Chat {
     }
 }
 
-/// Takes the lowest lamport first, until the envelope is full.
-fn merge(sources: Vec<Source>, budget: usize) -> (Vec<SignedEntry>, Vec<Mark>) {
+/// Takes the lowest lamport first, until the envelope is full, and so many at most.
+pub(super) fn merge(sources: Vec<Source>, budget: usize, most: usize) -> (Vec<SignedEntry>, Vec<Mark>) {
     let mut heads: Vec<_> = sources.into_iter().map(|source| (source.mark, source.rows.peekable())).collect();
     let (mut entries, mut marks, mut bytes): (Vec<SignedEntry>, Vec<Mark>, usize) = (Vec::new(), Vec::new(), 0);
-    while entries.len() < MAX_MAIL_ENTRIES {
+    while entries.len() < most {
         let next = heads.iter_mut().filter_map(|(mark, rows)| Some((rows.peek()?.1.lamport, mark, rows)));
         let Some((_, mark, rows)) = next.min_by_key(|(lamport, ..)| *lamport) else { break };
         let size = rows.peek().map_or(0, |(_, row)| row.entry.size() + ENTRY_OVERHEAD);

@@ -147,6 +147,9 @@ impl Parts {
             }
             self.mail.post.plan(number, step.now.mono_ms + PATIENCE_MS);
         }
+        if let Some(want) = &content.want {
+            self.on_mailed_want(account, want, step);
+        }
         self.on_mailed_receipts(account, &content.receipts, step)
     }
 
@@ -178,13 +181,14 @@ impl Parts {
         let around = around!(self);
         for entry in entries {
             let header = Header::decode(&entry.header).ok();
-            let number = header.and_then(|header| self.conversations.number_of(&header.conversation));
+            let number = header.as_ref().and_then(|header| self.conversations.number_of(&header.conversation));
             let Conversations { chats, counters, .. } = &mut self.conversations;
             let chat = number.and_then(|number| chats.get_mut(&number));
             let Some(chat) = chat.filter(|chat| *account == around.me || chat.row.account == *account) else {
                 self.mail.fetches.refused += 1;
                 continue;
             };
+            let author = header.and_then(|header| chat.writer_of(&header.log)).map(|writer| writer.device);
             let mut env = Env { counters: &mut *counters, around: &around, step: &mut *step };
             match chat.ingest(entry, &mut env)? {
                 Taken::Stored(place) | Taken::Known(place) => {
@@ -192,7 +196,12 @@ impl Parts {
                         came.insert(chat.number);
                     }
                 }
-                Taken::Parked | Taken::Ignored => {}
+                Taken::Parked => {
+                    if let Some(author) = author {
+                        self.mail.lacks(chat.number, author, env.step.now.mono_ms);
+                    }
+                }
+                Taken::Ignored => {}
                 Taken::Bad(why) => {
                     self.mail.fetches.refused += 1;
                     tracing::debug!(

@@ -7,7 +7,7 @@ use hobnob_shared::{
     Token, codec,
     id::{AccountId, DeviceId, MailboxId},
     identity::{Prekey, Ticket},
-    limits::MAX_MAIL_PLAIN_BYTES,
+    limits::{MAX_MAIL_ENTRIES, MAX_MAIL_PLAIN_BYTES},
     noise::mail,
     rendezvous::Address,
     wire::{
@@ -17,7 +17,10 @@ use hobnob_shared::{
     },
 };
 
-use super::{Asked, Due, PATIENCE_MS, carried::Mark};
+use super::{
+    Asked, Due, PATIENCE_MS,
+    carried::{ENTRY_OVERHEAD, Mark},
+};
 use crate::{
     Parts, around,
     conversation::{Conversations, chat::Env},
@@ -63,6 +66,18 @@ pub(super) struct Flight {
     pub(super) marks: Vec<Mark>,
     pub(super) has_receipt: bool,
     pub(super) has_card: bool,
+    has_want: bool,
+    /// Up to where it holds what the device asked for.
+    given: Vec<Mark>,
+}
+
+/// What goes into one envelope.
+struct Letter {
+    content: MailContent,
+    /// Up to where it holds what we wrote.
+    marks: Vec<Mark>,
+    /// Up to where it holds what the device asked for.
+    given: Vec<Mark>,
 }
 
 /// Why nothing goes to a device now.
@@ -174,6 +189,7 @@ impl Parts {
         self.mail.post.forgive(&device);
         self.mail.tickets.on_met(&device, step);
         if self.mail.owed.is_said(chat, device, heard_ms, step.now.mono_ms) {
+            self.mail.wants.forget(&(chat, device));
             self.mail.owed.begin(chat, device);
             self.mail.owed.end(chat, device, step);
         } else {
@@ -214,13 +230,13 @@ impl Parts {
             return Ok(());
         };
         let is_anew = self.mail.tickets.is_elsewhere(&to.device, &MailboxId::new(ticket.mailbox));
-        let Some((content, marks)) = self.letter(to, is_anew, step)? else { return Ok(()) };
+        let Some(letter) = self.letter(to, is_anew, step)? else { return Ok(()) };
         if self.mail.post.flights.len() >= MAX_FLIGHTS {
             self.mail.post.plan(to.chat, now + CROWDED_MS);
             return Ok(());
         }
-        match self.sealed(to, &content, step) {
-            Ok(envelope) => self.deposit(to, &content, marks, (&address, &ticket), envelope, step),
+        match self.sealed(to, &letter.content, step) {
+            Ok(envelope) => self.deposit(to, letter, (&address, &ticket), envelope, step),
             Err(why) => {
                 self.hold(to, None, why, step);
                 return self.accept_by_name(&to.account, step);
@@ -240,34 +256,38 @@ impl Parts {
         Ok(())
     }
 
-    /// What is to be told to a device, if anything: entries, each after its past, and our receipt. To another mailbox than
-    /// before goes all that the device lacks, since nobody knows when it gets at the old one.
-    fn letter(
-        &mut self,
-        to: Away,
-        is_anew: bool,
-        step: &mut Step<'_>,
-    ) -> Result<Option<(MailContent, Vec<Mark>)>, Fault> {
+    /// What is to be told to a device, if anything: entries, each after its past, our receipt, and what one of us lacks of
+    /// the other. To another mailbox than before goes all that the device lacks, since nobody knows when it gets at the old
+    /// one.
+    fn letter(&mut self, to: Away, is_anew: bool, step: &mut Step<'_>) -> Result<Option<Letter>, Fault> {
         let Some(chat) = self.conversations.chats.get(&to.chat) else { return Ok(None) };
         let is_untold = self.mail.tickets.is_untold(&to.device, step.now.wall_ms);
         let is_owed = self.mail.owed.has(to.chat, &to.device) || is_untold;
         let receipts = if is_owed { vec![chat.signed_receipt(&to.device, step)] } else { Vec::new() };
         let (all, _) = chat.uncarried(&to.device, is_anew, MAX_MAIL_PLAIN_BYTES, step)?;
-        if all.is_empty() && !is_owed {
+        let key = (to.chat, to.device);
+        let is_due = self.mail.wants.is_due(&key, step.now.mono_ms);
+        let want = is_due.then(|| chat.lacking(step)).flatten();
+        let is_asked = self.mail.wants.has(&key) || want.is_some();
+        if all.is_empty() && !is_owed && !is_asked {
             return Ok(None);
         }
         let account = self.card_for(&to.account, step);
         let is_friend = to.account != step.me.account;
         let presence = is_friend.then(|| self.presence.ticket_for((to.account, to.device), step));
         let Some(chat) = self.conversations.chats.get(&to.chat) else { return Ok(None) };
-        let bare = MailContent { receipts, ..MailContent::default() };
+        let bare = MailContent { receipts, want, ..MailContent::default() };
         // Without the card, where there is no room for it besides the largest message.
         for mut content in [MailContent { account, presence, ..bare.clone() }, bare] {
             let budget = MAX_MAIL_PLAIN_BYTES.saturating_sub(codec::encode(&content).len() + MARGIN_BYTES);
             let (entries, marks) = chat.uncarried(&to.device, is_anew, budget, step)?;
             if all.is_empty() || !entries.is_empty() {
+                let used: usize = entries.iter().map(|entry| entry.size() + ENTRY_OVERHEAD).sum();
+                let room = (budget.saturating_sub(used), MAX_MAIL_ENTRIES - entries.len());
                 content.entries = entries;
-                return Ok(Some((content, marks)));
+                let (more, given) = self.given(&key, room, step)?;
+                content.entries.extend(more);
+                return Ok(Some(Letter { content, marks, given }));
             }
         }
         Ok(None)
@@ -291,19 +311,22 @@ impl Parts {
     fn deposit(
         &mut self,
         to: Away,
-        content: &MailContent,
-        marks: Vec<Mark>,
+        Letter { content, marks, given }: Letter,
         (address, ticket): (&Address, &Ticket),
         envelope: Envelope,
         step: &mut Step<'_>,
     ) {
         let (has_receipt, has_card) = (!content.receipts.is_empty(), !content.account.bundles.is_empty());
+        let has_want = content.want.is_some();
         if has_receipt {
             self.mail.owed.begin(to.chat, to.device);
         }
         let mailbox = MailboxId::new(ticket.mailbox);
         let host = address.host().to_owned();
-        self.mail.post.flights.insert(to.device, Flight { to, mailbox, host, marks, has_receipt, has_card });
+        self.mail
+            .post
+            .flights
+            .insert(to.device, Flight { to, mailbox, host, marks, has_receipt, has_card, has_want, given });
         let lane = self.mail.post.lane(to.device);
         let server: ServerKey = self.rendezvous.meet(address);
         let put = MailPut { mailbox, token: Token::new(ticket.token), envelope };
@@ -339,6 +362,10 @@ impl Parts {
         if flight.has_card {
             self.mail.tickets.on_told(&to.device, step);
         }
+        if flight.has_want {
+            self.mail.wants.on_asked(&(to.chat, to.device), step.now.mono_ms);
+        }
+        self.mail.wants.on_given(&(to.chat, to.device), &flight.given);
         let around = around!(self);
         let Conversations { chats, counters, .. } = &mut self.conversations;
         if let Some(chat) = chats.get_mut(&to.chat) {

@@ -119,6 +119,10 @@ impl Parts {
         let key = VaultKey::from_bytes(&Zeroizing::new(*own.vault_key.as_bytes()));
         match key.open(&vault.vault, &own.name, vault.seq) {
             Ok(content) => self.merge_vault(server, &own, &key, &vault, content, step),
+            Err(VaultError::Decrypt) if vault.seq < own.vault_seq => {
+                self.rendezvous.warn_password_set_back(&server, &own, vault.seq, step);
+                self.mail_set_back(server, step)
+            }
             Err(error) => {
                 self.rendezvous.on_unreadable(&server, &error, step);
                 Ok(())
@@ -337,6 +341,21 @@ impl Rendezvous {
                 format!("the vault at {host} is not kept up to date: {error}")
             }
         };
+        self.give_vault_up(server, message, step);
+    }
+
+    fn warn_password_set_back(&mut self, server: &ServerKey, own: &OwnName, seen: u64, step: &mut Step<'_>) {
+        let (host, name, before) = (self.host(server), &own.name, own.vault_seq);
+        let message = format!(
+            "{host} shows vault number {seen}, and {before} was there before: it was set back from a backup, to before the \
+             password was changed, or it lies. The password of that time counts there again: /register {name} sets the new \
+             one once more (friends and history here are safe)"
+        );
+        self.give_vault_up(server, message, step);
+    }
+
+    /// Said once a session.
+    fn give_vault_up(&mut self, server: &ServerKey, message: String, step: &mut Step<'_>) {
         step.event(Event::Warning { chat: None, message });
         if let Some(it) = self.tries.get_mut(server) {
             (it.vault.is_busy, it.vault.is_given_up) = (false, true);

@@ -1,0 +1,176 @@
+//! What a device lacks and its friend's mail does not bring: a device leaves only what it wrote itself, so a new machine
+//! whose account's other devices are gone would wait for their part of the history for ever. It says what is missing in a
+//! letter to whoever wrote what it cannot show yet, and that device, which had the past of its words, leaves it there.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use hobnob_shared::{
+    id::{AccountId, DeviceId},
+    limits::MAX_MAIL_RANGES,
+    wire::{SignedEntry, WantRange, mail::MailWant},
+};
+
+use super::{
+    Mail,
+    carried::{Mark, merge},
+};
+use crate::{
+    Parts, around,
+    conversation::{Conversations, chat::Chat},
+    log::Log,
+    step::Step,
+    view::Fault,
+};
+
+/// What is missing may be in the next envelope, or at a device that a session reaches in a moment.
+const ASK_AFTER_MS: u64 = 60_000;
+/// What was asked for and is still missing when more comes is asked for again after this long.
+const ASK_AGAIN_MS: u64 = 600_000;
+/// And without more after a day: whoever has it may have been away.
+const ASK_DAILY_MS: u64 = 24 * 3_600_000;
+
+/// A conversation, and a device that has part in it.
+type Key = (u32, DeviceId);
+
+/// What is lacking here and there. Not stored: what is still missing after a start is asked for again.
+#[derive(Debug, Default)]
+pub(super) struct Wants {
+    /// When whom is asked, in `mono_ms`.
+    asks: BTreeMap<Key, u64>,
+    /// What others asked for.
+    given: BTreeMap<Key, Vec<Span>>,
+}
+
+/// Part of a branch.
+#[derive(Clone, Copy, Debug)]
+struct Span {
+    log: u32,
+    branch: u8,
+    from: u64,
+    to: u64,
+}
+
+impl Wants {
+    /// Whether this device asked for something.
+    pub(super) fn has(&self, key: &Key) -> bool {
+        self.given.contains_key(key)
+    }
+
+    /// Whether this device is to be asked now.
+    pub(super) fn is_due(&self, key: &Key, now_ms: u64) -> bool {
+        self.asks.get(key).is_some_and(|at| *at <= now_ms)
+    }
+
+    /// A session does all of that better.
+    pub(super) fn forget(&mut self, key: &Key) {
+        self.asks.remove(key);
+        self.given.remove(key);
+    }
+
+    /// The device was asked.
+    pub(super) fn on_asked(&mut self, key: &Key, now_ms: u64) {
+        if let Some(at) = self.asks.get_mut(key) {
+            *at = now_ms + ASK_DAILY_MS;
+        }
+    }
+
+    /// A carrier has these for the device.
+    pub(super) fn on_given(&mut self, key: &Key, marks: &[Mark]) {
+        let Some(spans) = self.given.get_mut(key) else { return };
+        for mark in marks {
+            let gone = |span: &&mut Span| (span.log, span.branch) == (mark.log, mark.branch);
+            spans.iter_mut().filter(gone).for_each(|span| span.from = span.from.max(mark.seq + 1));
+        }
+        spans.retain(|span| span.from <= span.to);
+        if spans.is_empty() {
+            self.given.remove(key);
+        }
+    }
+}
+
+impl Mail {
+    /// Something of this device came that cannot be shown before its past.
+    pub(super) fn lacks(&mut self, chat: u32, device: DeviceId, now_ms: u64) {
+        let at = self.wants.asks.entry((chat, device)).or_insert(now_ms + ASK_AFTER_MS);
+        *at = (*at).min(now_ms + ASK_AGAIN_MS);
+        self.post.plan(chat, *at);
+    }
+
+    /// The same for what came before this start.
+    pub(super) fn lacks_since_before(&mut self, conversations: &Conversations, step: &Step<'_>) {
+        for chat in conversations.chats.values() {
+            for device in chat.parked_authors() {
+                self.lacks(chat.number, device, step.now.mono_ms);
+            }
+        }
+    }
+}
+
+impl Chat {
+    /// Whose entries wait for their past.
+    fn parked_authors(&self) -> BTreeSet<DeviceId> {
+        self.parked.logs().iter().filter_map(|log| self.writer_of(log)).map(|writer| writer.device).collect()
+    }
+
+    /// What those wait for, as far as a letter can say it.
+    pub(super) fn lacking(&self, step: &Step<'_>) -> Option<MailWant> {
+        let behind = |(log, (low, high)): (_, (u64, u64))| {
+            let head = self.log(&log).map_or(0, Log::head_seq);
+            (low > head).then_some(WantRange { log, from: head + 1, to: high })
+        };
+        let ranges: Vec<_> = self.parked.missing().into_iter().filter_map(behind).take(MAX_MAIL_RANGES).collect();
+        (!ranges.is_empty()).then(|| MailWant { device: step.me.device, conversation: self.id, ranges })
+    }
+
+    /// What of that is here.
+    fn spans(&self, ranges: &[WantRange]) -> Vec<Span> {
+        let mut spans = Vec::new();
+        for range in ranges {
+            let Some(number) = self.log_number(&range.log) else { continue };
+            let branches = self.log_at(number).map(|log| log.row.branches.as_slice()).unwrap_or_default();
+            for (branch, known) in (0..).zip(branches) {
+                let (from, to) = (range.from.max(known.start).max(1), range.to.min(known.seq));
+                if from <= to {
+                    spans.push(Span { log: number, branch, from, to });
+                }
+            }
+        }
+        spans
+    }
+}
+
+impl Parts {
+    /// The next entries that a device asked for, in so much room, and up to where they go.
+    pub(super) fn given(
+        &self,
+        key: &Key,
+        (budget, most): (usize, usize),
+        step: &Step<'_>,
+    ) -> Result<(Vec<SignedEntry>, Vec<Mark>), Fault> {
+        let spans = self.mail.wants.given.get(key).map(Vec::as_slice).unwrap_or_default();
+        let Some(chat) = self.conversations.chats.get(&key.0) else { return Ok((Vec::new(), Vec::new())) };
+        let mut sources = Vec::new();
+        for Span { log, branch, from, to } in spans {
+            sources.push(chat.source(Mark { log: *log, branch: *branch, seq: *to }, *from, budget, step)?);
+        }
+        Ok(merge(sources, budget, most))
+    }
+
+    /// A device of a friend, or of ours, lacks this. Who asks is not signed: what is left is sealed to the device that is
+    /// named, so nobody else gains by asking for it.
+    pub(super) fn on_mailed_want(&mut self, account: &AccountId, want: &MailWant, step: &Step<'_>) {
+        let number = self.conversations.number_of(&want.conversation);
+        let chat = number.and_then(|number| self.conversations.chats.get(&number));
+        let around = around!(self);
+        let is_theirs = |chat: &&Chat| *account == around.me || chat.row.account == *account;
+        let Some(chat) = chat.filter(is_theirs) else { return };
+        if want.device == step.me.device || !around.syncs(account, &want.device) {
+            return;
+        }
+        let spans = chat.spans(&want.ranges);
+        if !spans.is_empty() {
+            self.mail.wants.given.insert((chat.number, want.device), spans);
+            self.mail.post.plan(chat.number, step.now.mono_ms);
+        }
+    }
+}
