@@ -282,7 +282,6 @@ fn a_bare_machine_alone_gets_by_mail_what_was_said_before_and_after() {
         world.crash(ALICE);
         world.part(PHONE, BOB);
         log_in(&mut world, PHONE);
-        world.calm();
         send(&mut world, BOB, &name(ALICE), "while you were away");
         let mut wanted = before;
         wanted.push("while you were away".to_owned());

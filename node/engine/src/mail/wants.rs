@@ -112,11 +112,12 @@ impl Chat {
         self.parked.logs().iter().filter_map(|log| self.writer_of(log)).map(|writer| writer.device).collect()
     }
 
-    /// What those wait for, as far as a letter can say it.
+    /// What those wait for, as far as a letter can say it. An entry names what it waits for and nothing of what comes before
+    /// that, so all that follows what is here is asked for.
     pub(super) fn lacking(&self, step: &Step<'_>) -> Option<MailWant> {
-        let behind = |(log, (low, high)): (_, (u64, u64))| {
+        let behind = |(log, (low, _)): (_, (u64, u64))| {
             let head = self.log(&log).map_or(0, Log::head_seq);
-            (low > head).then_some(WantRange { log, from: head + 1, to: high })
+            (low > head).then_some(WantRange { log, from: head + 1, to: u64::MAX })
         };
         let ranges: Vec<_> = self.parked.missing().into_iter().filter_map(behind).take(MAX_MAIL_RANGES).collect();
         (!ranges.is_empty()).then(|| MailWant { device: step.me.device, conversation: self.id, ranges })
