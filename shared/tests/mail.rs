@@ -9,10 +9,11 @@ use cast::{
 };
 use hobnob_shared::{
     codec,
+    id::{ConversationId, LogId},
     identity::{IdentityError, Prekey},
     limits::{
-        KNOCK_PLAIN_BYTES, MAX_KNOCK_BYTES, MAX_MAIL_BYTES, MAX_MAIL_ENTRIES, MAX_MAIL_PLAIN_BYTES, MAX_NOTE_BYTES,
-        MAX_RECEIPTS,
+        KNOCK_PLAIN_BYTES, MAX_KNOCK_BYTES, MAX_MAIL_BYTES, MAX_MAIL_ENTRIES, MAX_MAIL_PLAIN_BYTES, MAX_MAIL_RANGES,
+        MAX_NOTE_BYTES, MAX_RECEIPTS,
     },
     noise::{
         NoiseError,
@@ -20,8 +21,8 @@ use hobnob_shared::{
     },
     text::Note,
     wire::{
-        SignedEntry,
-        mail::{KnockLetter, MailContent, Receipt},
+        SignedEntry, WantRange,
+        mail::{KnockLetter, MailContent, MailWant, Receipt},
     },
 };
 use proptest::prelude::*;
@@ -153,13 +154,20 @@ fn the_largest_message_that_a_person_can_write_fits_with_all_that_proves_it() {
 #[test]
 fn lists_at_the_limit_pass_and_one_more_item_does_not() {
     let tiny = || SignedEntry { header: vec![], signature: [0; 64], body: None };
-    let build: [(usize, &dyn Fn(usize) -> MailContent); 2] = [
+    let want = |n| MailWant {
+        device: bob().device.id(),
+        conversation: ConversationId::new([1; 32]),
+        ranges: vec![WantRange { log: LogId::new([2; 24]), from: 1, to: u64::MAX }; n],
+        others: true,
+    };
+    let build: [(usize, &dyn Fn(usize) -> MailContent); 3] = [
+        (MAX_MAIL_RANGES, &|n| MailContent { want: Some(want(n)), ..MailContent::default() }),
         (MAX_MAIL_ENTRIES, &|n| MailContent { entries: vec![tiny(); n], ..MailContent::default() }),
         (MAX_RECEIPTS, &|n| MailContent { receipts: vec![receipt(); n], ..MailContent::default() }),
     ];
     for (limit, build) in build {
         let open = |n| prekey().open(&sealed(&build(n)).unwrap(), &bob().device.id());
-        assert!(open(limit).is_ok());
+        assert_eq!(open(limit).unwrap().content, build(limit));
         assert_eq!(open(limit + 1), Err(MailError::Content));
     }
 }

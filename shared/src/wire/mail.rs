@@ -50,7 +50,7 @@ pub struct MailContent {
     pub want: Option<MailWant>,
 }
 
-/// Entries that a device lacks. `[device(32), conversation, [[log, from, to]…]]`
+/// Entries that a device lacks. `[device(32), conversation, [[log, from, to]…], others]`
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "WantArray", into = "WantArray")]
 pub struct MailWant {
@@ -60,6 +60,8 @@ pub struct MailWant {
     pub conversation: ConversationId,
     /// The ranges.
     pub ranges: Vec<WantRange>,
+    /// And all of every log that they do not name.
+    pub others: bool,
 }
 
 /// What a device has stored of a conversation: a frontier that needs no session.
@@ -107,17 +109,18 @@ struct WantArray(
     DeviceId,
     ConversationId,
     #[serde(deserialize_with = "bounded::list::<_, _, MAX_MAIL_RANGES>")] Vec<WantRange>,
+    bool,
 );
 
 impl From<WantArray> for MailWant {
-    fn from(WantArray(device, conversation, ranges): WantArray) -> Self {
-        Self { device, conversation, ranges }
+    fn from(WantArray(device, conversation, ranges, others): WantArray) -> Self {
+        Self { device, conversation, ranges, others }
     }
 }
 
 impl From<MailWant> for WantArray {
-    fn from(MailWant { device, conversation, ranges }: MailWant) -> Self {
-        Self(device, conversation, ranges)
+    fn from(MailWant { device, conversation, ranges, others }: MailWant) -> Self {
+        Self(device, conversation, ranges, others)
     }
 }
 

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use hobnob_shared::{
-    id::{AccountId, DeviceId},
+    id::{AccountId, DeviceId, LogId},
     limits::MAX_MAIL_RANGES,
     wire::{SignedEntry, WantRange, mail::MailWant},
 };
@@ -113,23 +113,37 @@ impl Chat {
     }
 
     /// What those wait for, as far as a letter can say it. An entry names what it waits for and nothing of what comes before
-    /// that, so all that follows what is here is asked for.
+    /// that, so all that follows what is here is asked for; and of every other log too where more waited than there was room
+    /// for, since the entries that named those are gone.
     pub(super) fn lacking(&self, step: &Step<'_>) -> Option<MailWant> {
-        let behind = |(log, (low, _)): (_, (u64, u64))| {
-            let head = self.log(&log).map_or(0, Log::head_seq);
-            (low > head).then_some(WantRange { log, from: head + 1, to: u64::MAX })
-        };
-        let ranges: Vec<_> = self.parked.missing().into_iter().filter_map(behind).take(MAX_MAIL_RANGES).collect();
-        (!ranges.is_empty()).then(|| MailWant { device: step.me.device, conversation: self.id, ranges })
+        let head = |log: &LogId| self.log(log).map_or(0, Log::head_seq);
+        let missing = self.parked.missing().into_iter().filter(|(log, (low, _))| *low > head(log));
+        let mut logs: BTreeSet<LogId> = missing.map(|(log, _)| log).collect();
+        if logs.is_empty() {
+            return None;
+        }
+        let others = self.parked.evicted;
+        if others {
+            logs.extend(self.logs.iter().map(|log| log.row.id));
+        }
+        let ranges = logs.into_iter().take(MAX_MAIL_RANGES);
+        let ranges = ranges.map(|log| WantRange { log, from: head(&log) + 1, to: u64::MAX }).collect();
+        Some(MailWant { device: step.me.device, conversation: self.id, ranges, others })
     }
 
     /// What of that is here.
-    fn spans(&self, ranges: &[WantRange]) -> Vec<Span> {
+    fn spans(&self, want: &MailWant) -> Vec<Span> {
         let mut spans = Vec::new();
-        for range in ranges {
-            let Some(number) = self.log_number(&range.log) else { continue };
-            let branches = self.log_at(number).map(|log| log.row.branches.as_slice()).unwrap_or_default();
-            for (branch, known) in (0..).zip(branches) {
+        for (number, log) in (0..).zip(&self.logs).filter(|(_, log)| log.row.device != want.device) {
+            let whole = WantRange { log: log.row.id, from: 1, to: u64::MAX };
+            let named = want.ranges.iter().filter(|range| range.log == log.row.id);
+            let named = named.copied().reduce(|one, other| WantRange {
+                from: one.from.min(other.from),
+                to: one.to.max(other.to),
+                ..one
+            });
+            let Some(range) = named.or_else(|| want.others.then_some(whole)) else { continue };
+            for (branch, known) in (0..).zip(&log.row.branches) {
                 let (from, to) = (range.from.max(known.start).max(1), range.to.min(known.seq));
                 if from <= to {
                     spans.push(Span { log: number, branch, from, to });
@@ -168,7 +182,7 @@ impl Parts {
         if want.device == step.me.device || !around.syncs(account, &want.device) {
             return;
         }
-        let spans = chat.spans(&want.ranges);
+        let spans = chat.spans(want);
         if !spans.is_empty() {
             self.mail.wants.given.insert((chat.number, want.device), spans);
             self.mail.post.plan(chat.number, step.now.mono_ms);
