@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::{
     driver::{Home, Running, befriend, history},
+    house::hear,
     lan::Lan,
 };
 
@@ -36,6 +37,8 @@ fn converge(how: &Break) {
     let (alice_home, bob_home) = (Home::new("Alice"), Home::new("Bob"));
     let (mut alice, mut bob) = (start(&alice_home, &lan, 0), start(&bob_home, &lan, 1));
     befriend(&mut alice, &mut bob);
+    // Alice pushes what she writes once she knows what Bob has, and deaf she would not hear of it.
+    hear(&mut alice, &mut bob);
     let mut sent = Vec::new();
     for round in 0..2 {
         (how.begin)(&lan);

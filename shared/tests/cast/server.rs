@@ -136,6 +136,7 @@ pub fn mail_content() -> MailContent {
         entries: vec![alice().write("hello").entry],
         receipts: vec![receipt()],
         knock: Some(knock().sign(&alice().device)),
+        want: None,
         presence: None,
     }
 }
