@@ -2,23 +2,24 @@
 //!
 //! Everything here was signed by somebody; nothing enters a row before its signature was checked.
 
+mod device;
+
 use hobnob_shared::{
     id::{AccountId, DeviceId},
-    identity::{Bundle, Prekey, SignedBundle, SignedCertificate, SignedRecord, past},
-    limits::{MAX_ADDRESSES, MAX_DEVICES, MAX_PAST_BYTES, MAX_PAST_RECORDS, MAX_RECORDS, MAX_REVOKED},
+    identity::{SignedBundle, SignedCertificate, SignedRecord, past},
+    limits::{MAX_DEVICES, MAX_PAST_BYTES, MAX_PAST_RECORDS, MAX_RECORDS, MAX_REVOKED},
     text::{Nickname, Note},
     wire::AccountPayload,
 };
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteArray;
 
-use crate::{row::Table, tables::TableId, work::TransportId};
+pub(crate) use self::device::Device;
+use crate::{row::Table, tables::TableId};
 
 /// Most records of one account that are kept; older ones go. A friend who was away for longer keeps the old profile
 /// until the account is added again.
 const MAX_CHAIN: usize = 256;
-/// Most addresses of one device that are remembered because they worked.
-const MAX_LEARNED: usize = 8;
 
 /// Account → what is known of it.
 #[derive(Debug)]
@@ -58,26 +59,6 @@ pub(crate) struct Newest {
     pub(crate) bio: Note,
     certificates: Vec<ByteArray<32>>,
     revoked: Vec<DeviceId>,
-}
-
-/// A certified device.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Device {
-    pub(crate) id: DeviceId,
-    pub(crate) x25519: ByteArray<32>,
-    pub(crate) name: Nickname,
-    pub(crate) certificate: SignedCertificate,
-    bundle: Option<SignedBundle>,
-    bundle_seq: u64,
-    #[serde(with = "serde_bytes")]
-    transport: Vec<u8>,
-    /// From the bundle.
-    addresses: Vec<String>,
-    /// Reached there, the latest first.
-    learned: Vec<String>,
-    /// When a session with it ended last, in ms since the epoch. Only kept of our own devices.
-    #[serde(default)]
-    pub(crate) seen_ms: Option<u64>,
 }
 
 /// What records did to a chain.
@@ -224,18 +205,7 @@ impl AccountRow {
         let is_listed = newest.lists(signed, &certificate.device) && self.devices.len() < MAX_DEVICES;
         let is_former = newest.revoked.contains(&certificate.device) && self.former.len() < MAX_REVOKED;
         let (id, name) = (certificate.device, certificate.name.clone());
-        let device = Device {
-            id,
-            x25519: ByteArray::new(certificate.x25519),
-            name: certificate.name,
-            certificate: signed.clone(),
-            bundle: None,
-            bundle_seq: 0,
-            transport: Vec::new(),
-            addresses: Vec::new(),
-            learned: Vec::new(),
-            seen_ms: None,
-        };
+        let device = Device::new(certificate, signed.clone());
         if is_listed {
             self.devices.push(device);
         } else if is_former {
@@ -265,7 +235,7 @@ impl AccountRow {
         let mut last = payloads.pop().unwrap_or_default();
         let certified = self.devices.iter().chain(&self.former);
         last.certificates = certified.map(|device| device.certificate.clone()).collect();
-        last.bundles = self.devices.iter().filter_map(|device| device.bundle.clone()).collect();
+        last.bundles = self.devices.iter().filter_map(|device| device.bundle().cloned()).collect();
         payloads.push(last);
         payloads
     }
@@ -318,7 +288,7 @@ impl AccountRow {
         let newest = self.newest.as_ref()?;
         let mut hasher = blake3::Hasher::new_derive_key("hobnob/known-account/1");
         hasher.update(newest.hash.as_slice());
-        let mut devices: Vec<_> = self.devices.iter().map(|device| (device.id, device.bundle_seq)).collect();
+        let mut devices: Vec<_> = self.devices.iter().map(|device| (device.id, device.bundle_seq())).collect();
         devices.extend(self.former.iter().map(|device| (device.id, u64::MAX)));
         devices.sort_unstable();
         for (id, bundle_seq) in devices {
@@ -366,124 +336,5 @@ impl Newest {
     }
 }
 
-impl Device {
-    fn learn_bundle(&mut self, signed: &SignedBundle, bundle: Bundle) -> bool {
-        if self.bundle.is_some() && bundle.seq <= self.bundle_seq {
-            return false;
-        }
-        if self.transport != bundle.transport {
-            // They name the old transport, which nobody answers for any more.
-            self.learned.clear();
-        }
-        self.bundle = Some(signed.clone());
-        self.bundle_seq = bundle.seq;
-        self.transport = bundle.transport;
-        self.addresses = bundle.addresses;
-        self.addresses.truncate(MAX_ADDRESSES);
-        true
-    }
-
-    /// Remembers where it answered. `true` when that was not the first choice already.
-    pub(crate) fn learn_address(&mut self, address: &str) -> bool {
-        if self.learned.first().is_some_and(|first| first == address) {
-            return false;
-        }
-        self.learned.retain(|held| held != address);
-        self.learned.insert(0, address.to_owned());
-        self.learned.truncate(MAX_LEARNED);
-        true
-    }
-
-    /// Where to try it, best first.
-    pub(crate) fn addresses(&self) -> Vec<String> {
-        let fresh = self.addresses.iter().filter(|address| !self.learned.contains(address));
-        self.learned.iter().chain(fresh).cloned().collect()
-    }
-
-    /// What its newest bundle says: number, time of signing, addresses.
-    pub(crate) fn told(&self) -> (u64, u64, Vec<String>) {
-        let created = self.bundle.as_ref().and_then(|signed| signed.verify(&self.id).ok()).map(|it| it.created_ms);
-        (self.bundle_seq, created.unwrap_or(0), self.addresses.clone())
-    }
-
-    /// Its newest bundle.
-    pub(crate) fn bundle(&self) -> Option<&SignedBundle> {
-        self.bundle.as_ref()
-    }
-
-    /// The addresses that its newest bundle names.
-    pub(crate) fn told_addresses(&self) -> &[String] {
-        &self.addresses
-    }
-
-    /// The number of its newest bundle.
-    pub(crate) fn bundle_seq(&self) -> u64 {
-        self.bundle_seq
-    }
-
-    /// The prekeys that its newest bundle names.
-    pub(crate) fn prekeys(&self) -> Vec<Prekey> {
-        let bundle = self.bundle.as_ref().and_then(|signed| signed.verify(&self.id).ok());
-        bundle.map(|bundle| bundle.prekeys).unwrap_or_default()
-    }
-
-    /// Its transport, once it has told us.
-    pub(crate) fn transport(&self) -> Option<TransportId> {
-        (!self.transport.is_empty()).then(|| TransportId(self.transport.clone()))
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
-
-    use hobnob_shared::identity::{AccountKey, AccountRecord, Profile};
-    use rand_core::SeedableRng as _;
-
-    use super::*;
-
-    fn record(key: &AccountKey, seq: u64, prev: Option<[u8; 32]>) -> SignedRecord {
-        let profile = Profile { nick: Nickname::parse("Alice").unwrap(), bio: Note::parse("").unwrap() };
-        let (account, devices, revoked) = (key.id(), vec![[seq as u8; 32]], Vec::new());
-        key.sign_record(&AccountRecord { seq, prev, account, devices, revoked, profile })
-    }
-
-    #[test]
-    fn what_leads_up_to_a_chain_that_began_late_is_put_before_it() {
-        let key = AccountKey::generate(&mut rand_chacha::ChaCha20Rng::from_seed([1; 32]));
-        let mut all = vec![record(&key, 1, None)];
-        for seq in 2..=40 {
-            all.push(record(&key, seq, Some(all.last().unwrap().hash())));
-        }
-        let (_, mut late) = AccountRow::begin(&all[38..]).unwrap();
-        assert!(!late.learn_past(&all[..36]), "there is a gap");
-        assert!(late.learn_past(&all[30..]) && !late.learn_past(&all[30..]));
-        assert_eq!(late.known(), Some((40, all[39].hash())));
-        let mut friend = AccountRow::default();
-        assert_eq!(friend.learn_records(&key.id(), &all[..32]), Chain::Grown);
-        assert_eq!(
-            friend.learn_records(&key.id(), &late.payloads(friend.known()).pop().unwrap().records),
-            Chain::Grown
-        );
-        assert_eq!(friend.known(), late.known());
-        // Others keep the latest ones only.
-        assert_eq!(friend.recent(), all[39 - MAX_PAST_RECORDS..]);
-    }
-
-    #[test]
-    fn a_chain_that_begins_late_counts_the_record_that_it_follows_as_held() {
-        let key = AccountKey::generate(&mut rand_chacha::ChaCha20Rng::from_seed([1; 32]));
-        let first = record(&key, 1, None);
-        let second = record(&key, 2, Some(first.hash()));
-        let mut late = AccountRow::default();
-        assert_eq!(late.learn_records(&key.id(), std::slice::from_ref(&second)), Chain::Grown);
-        assert!(late.holds(&second.hash()) && late.holds(&first.hash()));
-        assert!(!late.holds(&record(&key, 1, Some([9; 32])).hash()));
-
-        // Whoever knows the first record is shown the second, and takes it.
-        let mut friend = AccountRow::default();
-        friend.learn_records(&key.id(), std::slice::from_ref(&first));
-        let shown = late.payloads(friend.known()).pop().unwrap().records;
-        assert_eq!(friend.learn_records(&key.id(), &shown), Chain::Grown);
-    }
-}
+mod tests;
