@@ -1,7 +1,7 @@
 //! Looking a name up, and asking whoever has it to be a friend: a few requests as a guest, over a link of their own, so
 //! that nobody can tell who asks about whom.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use hobnob_shared::{
     id::{AccountId, DeviceId},
@@ -28,6 +28,11 @@ use crate::{own::Own, step::Step, work::Ticket};
 const STEPS: u32 = 3_000;
 /// Most errands at a time.
 const MAX_ERRANDS: usize = 32;
+/// Most look-ups that no person asked for, at all rendezvous together. After a login there may be hundreds of friends to be
+/// told of this machine; a rendezvous answers 30 look-ups an hour unless its operator says otherwise, and `/find` is to
+/// be among them. What is put off is done when the session is next renewed, within the hour.
+const UNASKED_AN_HOUR: usize = 20;
+const HOUR_MS: u64 = 3_600_000;
 /// How often work is begun anew because the rendezvous wants other work meanwhile.
 const MAX_WORK: u8 = 3;
 
@@ -77,6 +82,8 @@ pub(super) struct Errands {
     next: u64,
     /// When the next slice of work is due.
     due_ms: Option<u64>,
+    /// When those of the last hour began that no person asked for.
+    unasked: VecDeque<u64>,
 }
 
 /// What an answer leads to.
@@ -109,6 +116,24 @@ impl Errands {
         self.running.values().any(|errand| matches!(errand.aim, Aim::Learn(of) if of == *account))
     }
 
+    /// Whether there is room for another one; it counts then.
+    fn admits(&mut self, aim: &Aim, now_ms: u64) -> bool {
+        if self.running.len() >= MAX_ERRANDS {
+            return false;
+        }
+        match aim {
+            Aim::Find(_) | Aim::Add(..) => true,
+            Aim::Accept(_) | Aim::Learn(_) => {
+                self.unasked.retain(|at| now_ms.saturating_sub(*at) < HOUR_MS);
+                let is_free = self.unasked.len() < UNASKED_AN_HOUR;
+                if is_free {
+                    self.unasked.push_back(now_ms);
+                }
+                is_free
+            }
+        }
+    }
+
     pub(super) fn next_timeout(&self) -> Option<u64> {
         self.due_ms
     }
@@ -130,7 +155,7 @@ impl Rendezvous {
         since: Option<[u8; 32]>,
         step: &mut Step<'_>,
     ) -> bool {
-        if self.errands.running.len() >= MAX_ERRANDS {
+        if !self.errands.admits(&aim, step.now.mono_ms) {
             return false;
         }
         let id = self.errands.next;
@@ -296,4 +321,20 @@ fn seal(
         }
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_no_person_asked_for_leaves_room_for_what_they_ask() {
+        let mut errands = Errands::default();
+        let accept = Aim::Accept(AccountId::new([1; 32]));
+        let admitted = (0..100).filter(|ms| errands.admits(&accept, 1_000 + ms)).count();
+        assert_eq!(admitted, UNASKED_AN_HOUR);
+        assert!(!errands.admits(&Aim::Learn(AccountId::new([2; 32])), HOUR_MS));
+        assert!(errands.admits(&Aim::Find(Ticket(1)), HOUR_MS));
+        assert!(errands.admits(&accept, 1_000 + HOUR_MS), "the first of them is an hour old");
+    }
 }
