@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::{
     driver::{Home, Running},
-    house::{House, Neighbours, PASSWORD, hear, home, line, start, wait_up},
+    house::{House, Neighbours, PASSWORD, hear, home, leave, line, start, wait_up},
 };
 
 /// Becomes a device of Alice's account, and tells the rendezvous.
@@ -107,4 +107,56 @@ fn the_recovery_words_alone_give_the_name_back_with_another_password() {
     phone.refused(&format!("/login alice --password-file {}", old.display()), "login");
     phone.ask(&line("login", "alice", &bare));
     phone.wait("friend.added", |line| line["chat"] == "@bob");
+}
+
+#[test]
+fn a_new_machine_whose_old_one_is_lost_gets_the_history_from_a_friend_whom_it_never_meets() {
+    let Neighbours { house, alice_home, bob_home, mut alice, mut bob } = Neighbours::new();
+    let (account, bobs) = (alice.ready["account"].clone(), bob.ready["account"].clone());
+    for n in 0..3 {
+        alice.ask(&format!("@bob of the old one {n}"));
+        bob.receive(&format!("of the old one {n}"));
+        bob.ask(&format!("@alice answer {n}"));
+        alice.receive(&format!("answer {n}"));
+    }
+    assert_eq!((bob.end().0, alice.end().0), (0, 0));
+    drop(alice_home);
+
+    let phone_home = home("Phone");
+    let mut phone = log_in(&phone_home, &house);
+    phone.ask("@bob of the phone");
+    house.wait("friend requests", House::knocks, |count| *count == 1);
+    assert_eq!(phone.end().0, 7, "Bob has not told it yet where his mail goes");
+    let mut bob = start(&bob_home, &house);
+    told(&mut bob, 1);
+    leave(&mut bob, "@alice", "next word");
+    assert_eq!(bob.end().0, 0);
+
+    // Its own message goes, and then that it lacks what is before Bob's.
+    let phone = start(&phone_home, &house);
+    house.wait("envelopes", |house| house.envelopes_for(&bobs), |count| *count == 2);
+    assert_eq!(phone.end().0, 0);
+    let mut bob = start(&bob_home, &house);
+    bob.receive("of the phone");
+    house.wait("envelopes", |house| house.envelopes_for(&account), |count| *count > 1);
+    assert_eq!(bob.end().0, 0);
+    let mut phone = start(&phone_home, &house);
+    let all = phone.ask_until("/history @bob", |reply| reply["messages"].as_array().is_some_and(|all| all.len() == 8));
+    let texts: Vec<_> = all["messages"].as_array().unwrap().iter().map(|one| one["text"].as_str().unwrap()).collect();
+    assert_eq!(texts[..2], ["of the old one 0", "answer 0"]);
+    assert_eq!(texts[6..], ["next word", "of the phone"], "what it wrote before it knew of Bob's stands last");
+}
+
+#[test]
+fn friends_are_told_of_a_machine_that_logged_in_for_one_command() {
+    let Neighbours { house, alice_home: _alice_home, bob_home: _bob_home, alice, mut bob } = Neighbours::new();
+    assert_eq!(alice.end().0, 0);
+    let script = home("Script");
+    let login = line("login", "alice", &script);
+    let mut command = script.command();
+    let done = command.args(["--rendezvous", &house.address, "--json", "-e", &login]).output().unwrap();
+    assert!(done.status.success(), "{done:?}");
+    // Its old machine was there before it: no news to the new one.
+    assert!(!String::from_utf8_lossy(&done.stdout).contains("device.added"), "{done:?}");
+    told(&mut bob, 1);
 }

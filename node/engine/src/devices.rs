@@ -323,7 +323,9 @@ impl Parts {
     pub(crate) fn tell_devices(&self, before: &[Device], step: &mut Step<'_>) {
         let had = |device: &Device| before.iter().any(|known| known.id == device.id);
         let now = self.own.devices();
-        for device in now.iter().filter(|device| !had(device) && device.id != step.me.device) {
+        let is_new =
+            |device: &&Device| !had(device) && device.id != step.me.device && !self.own.was_here_before(device);
+        for device in now.iter().filter(is_new) {
             step.event(Event::DeviceAdded { name: device.name.clone(), device: device.id });
         }
         let is_gone = |device: &&Device| now.iter().all(|known| known.id != device.id);

@@ -224,7 +224,10 @@ impl Engine {
 
     /// Whether nothing is left that could be done at a rendezvous until then, in `mono_ms`.
     pub fn is_wound_up(&self, until_ms: u64) -> bool {
-        !self.parts.rendezvous.has_pending_vault(until_ms)
+        let rendezvous = &self.parts.rendezvous;
+        !rendezvous.has_pending_vault(until_ms)
+            && !rendezvous.is_telling()
+            && !self.parts.mail.is_making_any(rendezvous)
     }
 
     /// The last batch, when the process ends in good order: whoever sees us through a rendezvous is told now, and need

@@ -34,7 +34,7 @@ use self::{
 use crate::{
     Parts, around,
     conversation::{Conversations, chat::Env},
-    rendezvous::{Answered, Failed, Lane, Purpose, ServerKey},
+    rendezvous::{Answered, Failed, Lane, Purpose, Rendezvous, ServerKey},
     step::{SessionId, Step},
     view::Fault,
 };
@@ -101,6 +101,11 @@ impl Mail {
     /// Whether a mailbox for this friend is being made.
     pub(crate) fn is_making(&self, account: &AccountId) -> bool {
         self.boxes.is_making(account)
+    }
+
+    /// Whether a mailbox is being made at a rendezvous that is there.
+    pub(crate) fn is_making_any(&self, rendezvous: &Rendezvous) -> bool {
+        self.boxes.is_making_any(rendezvous)
     }
 
     /// When [`Parts::post_due`] is wanted.

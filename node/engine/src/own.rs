@@ -39,6 +39,8 @@ pub(crate) struct Own {
     account_key: Option<AccountKey>,
     /// The record that this device was made with. A chain without it is one that we adopted.
     first: [u8; 32],
+    /// The certificates that it lists: those devices were there before this one.
+    born_among: Vec<[u8; 32]>,
 }
 
 impl fmt::Debug for Own {
@@ -67,8 +69,9 @@ impl Own {
         if row.newest.is_none() {
             return Err(Fault("our own account record is not valid".to_owned()));
         }
-        let own =
-            Self { row, listening: Vec::new(), refresh_ms: None, prekey: None, account_key, first: record.hash() };
+        let born_among = record.verify().map(|record| record.devices).unwrap_or_default();
+        let first = record.hash();
+        let own = Self { row, listening: Vec::new(), refresh_ms: None, prekey: None, account_key, first, born_among };
         if stored.is_none() || is_new {
             step.put::<Accounts>(&account, &own.row);
         }
@@ -211,6 +214,11 @@ impl Own {
     fn free_name(&self, wish: &Nickname) -> Nickname {
         let known = self.row.devices.iter().chain(&self.row.former);
         text::free_name(wish, |name| known.clone().any(|device| device.name.as_str() == name))
+    }
+
+    /// Whether this device was ours before the one here, so that it is no news.
+    pub(crate) fn was_here_before(&self, device: &Device) -> bool {
+        self.born_among.contains(&device.certificate.hash())
     }
 
     /// Whether another device than this one is ours.

@@ -341,9 +341,9 @@ impl Runtime {
     }
 }
 
-/// So long the end of the process waits for a rendezvous: several round trips around the world, and no longer than
-/// people wait without asking why.
-const WIND_UP_MS: u64 = 2_000;
+/// So long the end of the process waits for a rendezvous: several round trips around the world with the work for a friend
+/// request, and no longer than people wait without asking why.
+const WIND_UP_MS: u64 = 3_000;
 
 /// A day: longer than any deadline, and `park_timeout` takes it everywhere.
 const FOREVER: std::time::Duration = std::time::Duration::from_secs(86_400);

@@ -175,6 +175,13 @@ impl Boxes {
         self.rows.iter().any(|(place, row)| is_new(row) && !self.failed.contains(place))
     }
 
+    /// Whether one is being made anywhere where that can be.
+    pub(super) fn is_making_any(&self, rendezvous: &Rendezvous) -> bool {
+        let is_new = |row: &BoxRow| !row.doomed && row.put_ms.is_none();
+        let mut new = self.rows.iter().filter(|(place, row)| is_new(row) && !self.failed.contains(place));
+        new.any(|((server, _), _)| rendezvous.is_ready(server))
+    }
+
     /// Whose mailbox this is.
     pub(super) fn get(&self, server: &ServerKey, mailbox: &MailboxId) -> Option<&BoxRow> {
         self.rows.get(&(*server, *mailbox))

@@ -162,6 +162,10 @@ impl Parts {
         if self.own.is_revoked(step) {
             return Ok(());
         }
+        // Whatever made us look now, what is due later stays so.
+        if let Some(at) = self.mail.wants.next(chat, step.now.mono_ms) {
+            self.mail.post.plan(chat, at);
+        }
         let around = around!(self);
         let accounts = BTreeSet::from([friend, around.me]);
         if friend != around.me

@@ -22,8 +22,9 @@ use crate::{
     view::Fault,
 };
 
-/// What is missing may be in the next envelope, or at a device that a session reaches in a moment.
-const ASK_AFTER_MS: u64 = 60_000;
+/// What is missing may be in the next envelope, or at a device that a session reaches in a moment. Short enough for who
+/// looks in for a quarter of a minute.
+const ASK_AFTER_MS: u64 = 8_000;
 /// What was asked for and is still missing when more comes is asked for again after this long.
 const ASK_AGAIN_MS: u64 = 600_000;
 /// And without more after a day: whoever has it may have been away.
@@ -59,6 +60,12 @@ impl Wants {
     /// Whether this device is to be asked now.
     pub(super) fn is_due(&self, key: &Key, now_ms: u64) -> bool {
         self.asks.get(key).is_some_and(|at| *at <= now_ms)
+    }
+
+    /// When somebody is to be asked next about a conversation.
+    pub(super) fn next(&self, chat: u32, now_ms: u64) -> Option<u64> {
+        let of_chat = self.asks.range((chat, DeviceId::new([0; 32]))..=(chat, DeviceId::new([u8::MAX; 32])));
+        of_chat.map(|(_, at)| *at).filter(|at| *at > now_ms).min()
     }
 
     /// A session does all of that better.

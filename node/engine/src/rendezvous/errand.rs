@@ -146,6 +146,12 @@ impl Errands {
 }
 
 impl Rendezvous {
+    /// Whether friends are being told of us.
+    pub(crate) fn is_telling(&self) -> bool {
+        let is_told = |errand: &Errand| matches!(errand.aim, Aim::Accept(_)) && self.is_ready(&errand.server);
+        self.errands.running.values().any(is_told)
+    }
+
     /// Begins one; whoever has the name is known up to the record with the hash `since`. `false`: too many are under way.
     pub(super) fn run(
         &mut self,

@@ -347,7 +347,7 @@ impl Rendezvous {
         self.servers.called(server)
     }
 
-    pub(super) fn is_ready(&self, server: &ServerKey) -> bool {
+    pub(crate) fn is_ready(&self, server: &ServerKey) -> bool {
         self.sessions.values().any(|it| it.server == *server && it.lane == Lane::Account && it.is_ready)
     }
 }
