@@ -50,6 +50,18 @@ pub enum KeysError {
          with the backup's"
     )]
     Another(&'static str),
+    /// One is there, and the database was made with another.
+    #[error(
+        "the file {0} is not the one that {FILE} was made with: it is another server's, or damaged; put back the one that \
+         belongs to it, or move all three files away and put a backup, which holds all of them, in the place of {FILE}"
+    )]
+    Foreign(&'static str),
+    /// The database was made with others than both.
+    #[error(
+        "{FILE} was made with other files {KEYS_FILE} and {OPAQUE_FILE} than lie beside it: it is another server's; put back \
+         the one that belongs to them, or its own {KEYS_FILE} and {OPAQUE_FILE}"
+    )]
+    ForeignDatabase,
     /// The database, looked at for a backup's secrets.
     #[error(transparent)]
     Store(#[from] OpenError),
@@ -67,7 +79,8 @@ impl ServerKeys {
         Self { opaque: ServerSetup::generate(rng), device, transport }
     }
 
-    /// Reads them from `dir`; takes them out of a database that is new or a backup first.
+    /// Reads them from `dir`; takes them out of a database that is new or a backup first. Those of another server than the
+    /// database's are refused: with them every password would be wrong, or every pinned key.
     pub fn open(dir: &Path, store: &mut Store) -> Result<Self, KeysError> {
         for name in [KEYS_FILE, OPAQUE_FILE] {
             store.take_secret(name, |bytes| keep(dir, name, bytes))?;
@@ -76,7 +89,12 @@ impl ServerKeys {
         let (device, transport) = split(&keys).ok_or(KeysError::Damaged(KEYS_FILE))?;
         let opaque = opaque.as_slice().try_into().ok().and_then(|bytes| ServerSetup::from_bytes(bytes).ok());
         let opaque = opaque.ok_or(KeysError::Damaged(OPAQUE_FILE))?;
-        Ok(Self { device, transport, opaque })
+        let found = Self { device, transport, opaque };
+        match store.foreign(&found.secrets())?.as_slice() {
+            [] => Ok(found),
+            [name] => Err(KeysError::Foreign(name)),
+            _ => Err(KeysError::ForeignDatabase),
+        }
     }
 
     /// As they lie in their files.
@@ -110,7 +128,7 @@ pub fn random() -> io::Result<ChaCha20Rng> {
 
 /// Whether the file of a secret in `dir` holds what it should.
 pub(crate) fn check(dir: &Path, secret: &Secrets) -> Result<(), KeysError> {
-    if *read(dir, secret.name)? == *secret.bytes { Ok(()) } else { Err(KeysError::Damaged(secret.name)) }
+    if *read(dir, secret.name)? == *secret.bytes { Ok(()) } else { Err(KeysError::Foreign(secret.name)) }
 }
 
 fn split(bytes: &[u8]) -> Option<(DeviceKeys, Zeroizing<[u8; 32]>)> {

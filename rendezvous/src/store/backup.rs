@@ -8,10 +8,9 @@ use std::{
 };
 
 use redb::{Database, ReadableTable as _, backends::FileBackend};
-use zeroize::Zeroizing;
 
 use super::{
-    CACHE_BYTES, CONTROL_FILE, FILE, LOCK_FILE, OpenError, Snapshot, Store, appended,
+    CACHE_BYTES, CONTROL_FILE, FILE, LOCK_FILE, OpenError, Secrets, Snapshot, appended,
     error::{Trouble, guarded, of},
     finish, parent, private, schema, write,
 };
@@ -22,15 +21,6 @@ const PART_BYTES: usize = 8 * 1024 * 1024;
 
 /// What a backup is called until it is complete, behind its own name.
 const UNFINISHED: &str = ".unfinished";
-
-/// What makes a server the one that its users know.
-#[derive(Debug)]
-pub struct Secrets {
-    /// Name of the file in the data folder.
-    pub name: &'static str,
-    /// What is in it.
-    pub bytes: Zeroizing<Vec<u8>>,
-}
 
 /// Where a backup goes.
 #[derive(Clone, Debug)]
@@ -182,7 +172,7 @@ fn fill(backend: FileBackend, snapshot: &Snapshot, secrets: &[Secrets]) -> Resul
         let database = Database::builder().set_cache_size(CACHE_BYTES).create_with_backend(backend).map_err(of)?;
         write(&database, |transaction| {
             schema::create(transaction)?;
-            secrets.iter().try_for_each(|secret| schema::set(transaction, secret.name, &secret.bytes))
+            secrets.iter().try_for_each(|secret| secret.put(transaction))
         })?;
         TableId::ALL.into_iter().try_for_each(|id| copy(snapshot, &database, id))
     })?;
@@ -213,31 +203,15 @@ fn copy(snapshot: &Snapshot, database: &Database, id: TableId) -> Result<(), Tro
     Ok(())
 }
 
-impl Store {
-    /// Takes a secret out of a database that is a backup, or new; `None` when it holds none of that name. `keep` makes it
-    /// last elsewhere first.
-    pub fn take_secret<E: From<OpenError>>(
-        &mut self,
-        name: &str,
-        keep: impl FnOnce(&[u8]) -> Result<(), E>,
-    ) -> Result<bool, E> {
-        let take = |trouble: Trouble| E::from(OpenError::from(trouble));
-        let database = self.reopened().map_err(take)?;
-        let found = guarded(|| schema::get(database, name)).map_err(take)?;
-        let Some(bytes) = found.map(Zeroizing::new) else { return Ok(false) };
-        keep(&bytes)?;
-        let removed = write(database, |transaction| {
-            transaction.open_table(schema::META).map_err(of)?.remove(name).map_err(of)?;
-            Ok(())
-        });
-        removed.map(|()| true).map_err(take)
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use zeroize::Zeroizing;
+
     use super::*;
-    use crate::registry::view::{Records, View as _};
+    use crate::{
+        registry::view::{Records, View as _},
+        store::Store,
+    };
 
     #[test]
     fn a_database_of_the_first_format_gets_the_table_that_it_lacks() {

@@ -7,6 +7,7 @@ mod error;
 mod image;
 mod lock;
 mod schema;
+mod secrets;
 mod snapshot;
 
 use std::{
@@ -19,10 +20,11 @@ use redb::{
     Database, Durability, ReadableDatabase as _, ReadableTableMetadata as _, WriteTransaction, backends::FileBackend,
 };
 
-pub use backup::{BackupError, Secrets, Target, write_backup};
+pub use backup::{BackupError, Target, write_backup};
 pub use error::{CommitError, OpenError};
 pub use image::Image;
 pub use lock::{DataLock, LockError};
+pub use secrets::Secrets;
 pub use snapshot::Snapshot;
 
 use crate::registry::view::{Fault, Records, TableId};
@@ -161,7 +163,7 @@ fn create(path: &Path, secrets: &[Secrets]) -> Result<(), OpenError> {
             .map_err(of)?;
         write(&database, |transaction| {
             schema::create(transaction)?;
-            secrets.iter().try_for_each(|secret| schema::set(transaction, secret.name, &secret.bytes))
+            secrets.iter().try_for_each(|secret| secret.put(transaction))
         })
     })?;
     finish(&unfinished, path).map_err(OpenError::Io)

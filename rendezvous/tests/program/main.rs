@@ -19,6 +19,7 @@ mod cast;
 mod driver;
 mod first_start;
 mod killed;
+mod mixed_up;
 mod operator;
 mod packaging;
 mod pages;
