@@ -80,7 +80,7 @@ fn run(dir: &Path, names: usize) -> (f64, f64, f64) {
 fn measure(dir: &Path, names: usize) {
     let (mut store, keys) = open_or_begin(&dir.join("data")).unwrap();
     let policy = Policy { lookups_per_hour: u32::MAX, ..easy() };
-    let mut registry = Registry::new(keys.device, keys.opaque, policy, [1; 32]);
+    let mut registry = Registry::new(keys.device, keys.opaque, policy, 1, [1; 32]);
     let (mut random, now_ms, session) = (rng(3), now_ms(), SessionId(1));
     let source = Source::of("192.0.2.1".parse().unwrap());
     let mut work = Work::default();

@@ -39,6 +39,8 @@ pub struct Rosa {
     pub liar: Liar,
     /// How far her clock is off, in ms.
     pub skew_ms: i64,
+    /// What she tells of herself: another one when she is restored from a backup.
+    pub generation: u64,
     /// How many requests of each kind came, over all her lives.
     pub asked: BTreeMap<u16, u64>,
     seed: u64,
@@ -87,6 +89,7 @@ impl Rosa {
             rows: MemoryView::default(),
             liar: Liar::new(rng.next_u64()),
             skew_ms: 0,
+            generation: seed,
             asked: BTreeMap::new(),
             seed,
             process: None,
@@ -104,7 +107,7 @@ impl Rosa {
         let ServerKeys { device, opaque, .. } = keys(self.seed);
         let mut seed = [0; 32];
         self.rng.fill_bytes(&mut seed);
-        let registry = Registry::new(device, opaque, policy(), seed);
+        let registry = Registry::new(device, opaque, policy(), self.generation, seed);
         let sessions = Sessions::new(keys(self.seed).device, self.address.transport().to_vec(), self.rng.next_u64());
         self.process = Some(Process { registry, sessions });
         self.lives += 1;

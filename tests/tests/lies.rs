@@ -141,6 +141,38 @@ fn a_vault_that_is_set_back_is_a_loud_warning_and_is_written_again() {
     }
 }
 
+#[test]
+fn a_rendezvous_that_was_restored_is_a_loud_warning_once_though_no_vault_shows_it() {
+    for seed in seeds(8) {
+        let (mut world, people) = People::gather(seed, household(seed));
+        let visit = |world: &mut World| {
+            world.crash_server(0);
+            world.start_server(0);
+            world.run_for(60_000);
+        };
+        let warned =
+            |world: &World| people.all().into_iter().map(|node| warnings(world, node).len()).collect::<Vec<_>>();
+        visit(&mut world);
+        let none = vec![0; warned(&world).len()];
+        assert_eq!(warned(&world), none, "seed {seed}");
+        let backup = world.servers[0].rows.clone();
+        world.restore_server(0, backup);
+        world.run_for(60_000);
+        for node in people.all() {
+            let told = warnings(&world, node);
+            assert!(told.len() == 1 && told[0].contains("was set back from a backup"), "seed {seed}: {told:?}");
+            world.nodes[node].events.clear();
+        }
+        visit(&mut world);
+        for node in people.all() {
+            world.crash(node);
+            world.start(node);
+        }
+        world.run_for(60_000);
+        assert_eq!(warned(&world), none, "seed {seed}: it was told");
+    }
+}
+
 /// Alice and Bob, friends by name; the last is Mallory.
 fn friends_by_name(seed: u64) -> World {
     let mut world = World::new(seed, 4);

@@ -2,11 +2,12 @@
 //! seed; `WORLD_SEED=n` runs that one alone.
 
 use hobnob_engine::command::{Command, DeliveryState};
+use hobnob_rendezvous::registry::view::MemoryView;
 use hobnob_tests::{
     apart::{People, befriend_by_name, live, outbox, visit_daily},
     devices::{chat, name},
     talk::{Sent, say, settle},
-    world::{Faults, NodeIndex, World},
+    world::{Faults, NodeIndex, ServerIndex, World},
 };
 
 const ALICE: NodeIndex = 0;
@@ -151,6 +152,10 @@ fn a_receipt_is_not_left_to_a_session_that_is_dead() {
 /// What is promised when a rendezvous is restored from a backup: what was left there since is with its author still, and
 /// goes again when the two meet, or when its fourteen days are over, or when its mailbox turns out to be gone.
 fn roll_back_in_between(seed: u64) -> (World, People, Sent) {
+    go_back_in_between(seed, World::roll_back)
+}
+
+fn go_back_in_between(seed: u64, go_back: fn(&mut World, ServerIndex, MemoryView)) -> (World, People, Sent) {
     let (mut world, people) = People::gather(seed, household(seed));
     let before_all = world.servers[0].rows.clone();
     people.separate(&mut world);
@@ -158,7 +163,7 @@ fn roll_back_in_between(seed: u64) -> (World, People, Sent) {
     live(&mut world, &people, 10, &mut sent);
     let backup = if seed.is_multiple_of(3) { before_all } else { world.servers[0].rows.clone() };
     live(&mut world, &people, 15, &mut sent);
-    world.roll_back(0, backup);
+    go_back(&mut world, 0, backup);
     live(&mut world, &people, 10, &mut sent);
     (world, people, sent)
 }
@@ -179,6 +184,16 @@ fn a_rendezvous_that_is_set_back_delays_mail_by_its_time_to_live_at_most() {
         let (mut world, people, sent) = roll_back_in_between(seed);
         world.calm();
         visit_daily(&mut world, &people, 16);
+        people.settle(&mut world, SETTLE_MS);
+        people.check(&mut world, &sent);
+    }
+}
+
+#[test]
+fn a_rendezvous_that_says_that_it_was_set_back_delays_no_mail() {
+    for seed in seeds(14) {
+        let (mut world, people, sent) = go_back_in_between(seed, World::restore_server);
+        world.calm();
         people.settle(&mut world, SETTLE_MS);
         people.check(&mut world, &sent);
     }

@@ -9,6 +9,7 @@ mod command;
 mod dial;
 mod errand;
 mod gap;
+mod generation;
 mod knock;
 mod names;
 pub(crate) mod prekeys;

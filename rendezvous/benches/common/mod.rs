@@ -81,7 +81,7 @@ pub fn register(dir: &Path, people: &mut [Person]) {
     let (mut store, keys) = open_or_begin(&dir.join("data")).unwrap();
     let (x25519, signing) = (keys.device.x25519_public(), *keys.device.id().as_bytes());
     let now_ms = now_ms();
-    let mut registry = Registry::new(keys.device, keys.opaque, easy(), [1; 32]);
+    let mut registry = Registry::new(keys.device, keys.opaque, easy(), 1, [1; 32]);
     for (part, people) in people.chunks_mut(256).enumerate() {
         let mut work = Work::default();
         let view = store.view().unwrap();

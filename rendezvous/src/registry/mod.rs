@@ -138,6 +138,7 @@ pub struct Totals {
 pub struct Registry {
     keys: DeviceKeys,
     policy: Policy,
+    generation: u64,
     rng: ChaCha20Rng,
     sessions: Sessions,
     presence: Presence,
@@ -149,8 +150,9 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// A registry with these secrets. `seed` must be random.
-    pub fn new(keys: DeviceKeys, setup: ServerSetup, policy: Policy, seed: [u8; 32]) -> Self {
+    /// A registry with these secrets. `generation` is told to everybody, and is another one since a backup was restored.
+    /// `seed` must be random.
+    pub fn new(keys: DeviceKeys, setup: ServerSetup, policy: Policy, generation: u64, seed: [u8; 32]) -> Self {
         let passwords = Passwords::new(setup, &keys);
         let mut rng = ChaCha20Rng::from_seed(seed);
         let mut secret = [0; 32];
@@ -158,6 +160,7 @@ impl Registry {
         Self {
             keys,
             policy,
+            generation,
             rng,
             sessions: Sessions::default(),
             presence: Presence::default(),

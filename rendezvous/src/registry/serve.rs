@@ -7,8 +7,8 @@ use hobnob_shared::{
     wire::{
         ErrorCode,
         rendezvous::{
-            KnockPut, LoggedIn, LoginFinish, LoginStart, MailPut, MailWaiting, NameGet, PasswordChange, PresencePut,
-            PresenceWatch, Proof, RegisterStart, ServerFrame, Status,
+            GENERATION, KnockPut, LoggedIn, LoginFinish, LoginStart, MailPut, MailWaiting, NameGet, PasswordChange,
+            PresencePut, PresenceWatch, Proof, RegisterStart, ServerFrame, Status,
         },
     },
 };
@@ -115,6 +115,7 @@ impl Registry {
             ("account_bytes", self.policy.account_bytes.min(MAX_ACCOUNT_BYTES)),
             ("lookups_per_hour", self.policy.lookups_per_hour.into()),
             ("topics", MAX_SESSION_TOPICS as u64),
+            (GENERATION, self.generation),
         ];
         ServerFrame::Status(Status {
             versions: VERSIONS,

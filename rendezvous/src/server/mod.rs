@@ -30,7 +30,7 @@ use crate::{
     keys::{self, ServerKeys, random},
     metrics::Metrics,
     registry::{Policy, Registry, Totals},
-    store::{Secrets, Store, Target},
+    store::{OpenError, Secrets, Store, Target},
 };
 use hub::{Message, Order};
 use limits::Shared;
@@ -65,6 +65,9 @@ pub enum StartError {
         /// Why.
         reason: String,
     },
+    /// The database cannot be read, or written.
+    #[error(transparent)]
+    Store(#[from] OpenError),
     /// The operating system said no.
     #[error("the server cannot be started")]
     Io(#[from] io::Error),
@@ -115,14 +118,14 @@ pub async fn start(setup: Setup) -> Result<Server, StartError> {
 
 impl Bound {
     /// Serves from now on. The keys must be those that it was bound with.
-    pub fn serve(self, keys: ServerKeys, store: Store, policy: Policy) -> Result<Server, StartError> {
+    pub fn serve(self, keys: ServerKeys, mut store: Store, policy: Policy) -> Result<Server, StartError> {
         let Self { swarm, peer, addresses, limits, metrics } = self;
         let secrets = keys.secrets();
         let ServerKeys { device, transport: _, opaque } = keys;
         let clock = Clock::start();
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).map_err(io::Error::other)?;
-        let registry = Registry::new(device.clone(), opaque, policy, seed);
+        let registry = Registry::new(device.clone(), opaque, policy, store.generation()?, seed);
         let pulse = Arc::new(Pulse::default());
         let (hub, thread) = hub::start(registry, store, clock, (metrics.clone(), pulse.clone()))?;
         let key = device.x25519_public();

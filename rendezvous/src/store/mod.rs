@@ -4,6 +4,7 @@
 
 mod backup;
 mod error;
+mod generation;
 mod image;
 mod lock;
 mod schema;

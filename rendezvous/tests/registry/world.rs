@@ -30,7 +30,7 @@ impl World {
     pub fn with(policy: Policy) -> Self {
         let ServerKeys { device, opaque, .. } = rosa();
         let server = (device.x25519_public(), *device.id().as_bytes());
-        let registry = Registry::new(device, opaque, policy, [9; 32]);
+        let registry = Registry::new(device, opaque, policy, 1, [9; 32]);
         Self { registry, view: MemoryView::default(), now_ms: NOON_MS, notes: Vec::new(), server, next: 1 }
     }
 

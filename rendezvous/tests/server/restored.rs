@@ -1,4 +1,9 @@
-use hobnob_rendezvous::server::Limits;
+use std::fs;
+
+use hobnob_rendezvous::{
+    server::{Limits, Server},
+    store::FILE,
+};
 use hobnob_shared::wire::rendezvous::{NameGet, SealedVault, ServerFrame, VaultPut};
 
 use crate::{
@@ -6,7 +11,7 @@ use crate::{
         Person,
         client::{Client, address_of},
         easy,
-        flows::{join, log_in},
+        flows::{join, log_in, status},
     },
     house::{House, serve},
 };
@@ -36,6 +41,38 @@ async fn a_server_from_an_older_backup_is_the_same_and_says_how_old_it_is() {
     let find = ServerFrame::NameGet(NameGet { name: bob.name.clone(), since: None });
     assert!(matches!(bare.ask(find).await, ServerFrame::Error(_)), "what came later is gone");
     server.stop().await;
+}
+
+async fn generation(server: &Server) -> u64 {
+    let mut guest = Client::guest(&address_of(server)).await;
+    status(&mut guest).await.generation().expect("a generation")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_has_another_generation_whenever_it_is_restored_and_never_otherwise() {
+    let house = House::new().await;
+    let first = generation(&house.server).await;
+    let elsewhere = tempfile::tempdir().unwrap();
+    let backup = elsewhere.path().join("backup.db");
+    house.server.control().back_up(backup.clone()).await.unwrap();
+    house.server.stop().await;
+    let server = serve(house.dir.path(), easy(), Limits::default()).await;
+    assert_eq!(generation(&server).await, first, "a start is none");
+    server.stop().await;
+    let mut seen = vec![first];
+    for folder in ["one", "two"] {
+        let dir = elsewhere.path().join(folder);
+        fs::create_dir(&dir).unwrap();
+        fs::copy(&backup, dir.join(FILE)).unwrap();
+        let server = serve(&dir, easy(), Limits::default()).await;
+        let restored = generation(&server).await;
+        assert!(!seen.contains(&restored), "{seen:?} and {restored}");
+        server.stop().await;
+        let server = serve(&dir, easy(), Limits::default()).await;
+        assert_eq!(generation(&server).await, restored, "it is made once");
+        server.stop().await;
+        seen.push(restored);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -18,10 +18,10 @@ use hobnob_shared::{
         TicketLetter,
         mail::{KnockLetter, MailContent, Receipt, SignedReceipt},
         rendezvous::{
-            BoxPut, KnockAck, KnockItem, KnockPut, Knocks, LoggedIn, LoginFinish, LoginGo, LoginStart, Mail, MailAck,
-            MailGet, MailItem, MailPut, MailWaiting, Name, NameGet, NameSet, PasswordChange, PresenceNote, PresencePut,
-            PresenceWatch, Proof, RegisterFinish, RegisterGo, RegisterStart, Registered, Registration, Status, Vault,
-            VaultPut,
+            BoxPut, GENERATION, KnockAck, KnockItem, KnockPut, Knocks, LoggedIn, LoginFinish, LoginGo, LoginStart,
+            Mail, MailAck, MailGet, MailItem, MailPut, MailWaiting, Name, NameGet, NameSet, PasswordChange,
+            PresenceNote, PresencePut, PresenceWatch, Proof, RegisterFinish, RegisterGo, RegisterStart, Registered,
+            Registration, Status, Vault, VaultPut,
         },
     },
 };
@@ -275,18 +275,20 @@ pub fn server_frames() -> Vec<(&'static str, ServerFrame)> {
         ),
         ("presence-gone", ServerFrame::PresenceNote(PresenceNote { topic: TopicId::new([5; 32]), sealed: None })),
         ("status-get", ServerFrame::StatusGet),
-        (
-            "status",
-            ServerFrame::Status(Status {
-                versions: (1, 1),
-                software: "hobnob-rendezvous 0.1.0".into(),
-                time_ms: NOON_MS,
-                signing_key: *rosa().device.id().as_bytes(),
-                registration: Registration::Open { pow_bits: 20 },
-                knock_bits: 18,
-                challenge: [4; 16],
-                limits: [("mailbox_envelopes".to_owned(), 1000)].into(),
-            }),
-        ),
+        ("status", status(&[("mailbox_envelopes", 1000)])),
+        ("status-generation", status(&[(GENERATION, u64::MAX - 1), ("mailbox_envelopes", 1000)])),
     ]
+}
+
+fn status(limits: &[(&str, u64)]) -> ServerFrame {
+    ServerFrame::Status(Status {
+        versions: (1, 1),
+        software: "hobnob-rendezvous 0.1.0".into(),
+        time_ms: NOON_MS,
+        signing_key: *rosa().device.id().as_bytes(),
+        registration: Registration::Open { pow_bits: 20 },
+        knock_bits: 18,
+        challenge: [4; 16],
+        limits: limits.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect(),
+    })
 }

@@ -35,7 +35,13 @@ impl World {
         }
     }
 
-    /// One is restored from a backup.
+    /// One is restored from a backup, and knows it.
+    pub fn restore_server(&mut self, server: ServerIndex, rows: MemoryView) {
+        self.servers[server].generation += 1;
+        self.roll_back(server, rows);
+    }
+
+    /// One is set back and does not know it: its files were copied back, or its program is an older one.
     pub fn roll_back(&mut self, server: ServerIndex, rows: MemoryView) {
         self.crash_server(server);
         self.servers[server].rows = rows;

@@ -58,13 +58,13 @@ impl Parts {
     ) -> Result<(), Fault> {
         let checked = match answer.map(|answered| *answered.frame) {
             Ok(ServerFrame::Status(status)) => {
-                self.rendezvous.check_status(&server, &status, step).map(|()| status.time_ms)
+                self.rendezvous.check_status(&server, &status, step).map(|()| (status.time_ms, status.generation()))
             }
             Ok(_) => Err(Failed::Unreached("it answers nonsense".to_owned())),
             Err(failed) => Err(failed),
         };
-        let time_ms = match checked {
-            Ok(time_ms) => time_ms,
+        let (time_ms, generation) = match checked {
+            Ok(told) => told,
             Err(failed) => {
                 self.rendezvous.distrust(&server, &failed, step);
                 return Ok(());
@@ -78,6 +78,7 @@ impl Parts {
         self.rendezvous.ask_knocks(server, step);
         self.mail_reached(server, step);
         self.rendezvous.begin_vault(server, step);
+        self.on_generation(server, generation, step)?;
         self.tell_accepted(step)
     }
 

@@ -51,6 +51,9 @@ pub(crate) struct ServerRow {
     pub(crate) signing_key: Option<ByteArray<32>>,
     /// Our name there.
     pub(crate) account: Option<OwnName>,
+    /// What it told last: another one when it was restored from a backup.
+    #[serde(default)]
+    pub(crate) generation: Option<u64>,
 }
 
 /// What we have at a rendezvous.
@@ -99,7 +102,8 @@ impl Home {
             self.clone();
         let key = *server.x25519();
         let account = Some(OwnName { name, binding, vault_key, vault_seq, is_merged: false });
-        let row = ServerRow { address: server, signing_key: Some(ByteArray::new(signing_key)), account };
+        let signing_key = Some(ByteArray::new(signing_key));
+        let row = ServerRow { address: server, signing_key, account, generation: None };
         let mut rows = Records::from([((Rows::ID, RowKey::to_bytes(&key)), Some(RowValue::to_bytes(&row)))]);
         if let Some((account, held)) = AccountRow::begin(&records) {
             rows.insert((Accounts::ID, RowKey::to_bytes(&account)), Some(RowValue::to_bytes(&held)));
@@ -142,7 +146,7 @@ impl Servers {
             let message = format!("{MAX_SERVERS} rendezvous are used already; take one away first");
             return Err(Refusal::new(Code::Limited, message));
         }
-        let fresh = || ServerRow { address: address.clone(), signing_key: None, account: None };
+        let fresh = || ServerRow { address: address.clone(), signing_key: None, account: None, generation: None };
         let row = self.0.entry(key).or_insert_with(fresh);
         row.address = address.clone();
         step.put::<Rows>(&key, row);

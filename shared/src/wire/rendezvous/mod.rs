@@ -18,4 +18,4 @@ pub use mail::{
     BoxPut, DepositToken, Envelope, KnockAck, KnockEnvelope, KnockItem, KnockPut, Knocks, Mail, MailAck, MailGet,
     MailItem, MailPut, MailWaiting, PresenceNote, PresencePut, PresenceToken, PresenceWatch, SealedPresence,
 };
-pub use status::{Registration, Status};
+pub use status::{GENERATION, Registration, Status};

@@ -12,6 +12,9 @@ use crate::{
 /// The version of the protocol that we speak.
 const VERSION: u8 = 1;
 
+/// Stands among the limits: a random number that a rendezvous keeps until it is restored from a backup.
+pub const GENERATION: &str = "generation";
+
 /// Who may register.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "(u8, u8)", into = "(u8, u8)")]
@@ -51,12 +54,17 @@ pub struct Status {
     /// What to work over; good for at least an hour.
     #[serde(rename = "p", with = "serde_bytes")]
     pub challenge: [u8; 16],
-    /// Its limits, by name.
+    /// Its limits, by name; and [`GENERATION`].
     #[serde(rename = "l", deserialize_with = "limits")]
     pub limits: BTreeMap<String, u64>,
 }
 
 impl Status {
+    /// Tells the rendezvous from what it was before it was restored from a backup, if it says so.
+    pub fn generation(&self) -> Option<u64> {
+        self.limits.get(GENERATION).copied()
+    }
+
     /// Whether it speaks the version that we do; in words, why not and what to do.
     pub fn check_versions(&self) -> Result<(), String> {
         let (oldest, newest) = self.versions;
