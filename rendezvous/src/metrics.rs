@@ -55,6 +55,8 @@ pub struct Metrics {
     pub commits: Count,
     /// Time that they took, in ms.
     pub commit_ms: Count,
+    /// Damage of the database that was met.
+    pub damage: Count,
     is_stuck: AtomicBool,
 }
 
@@ -66,6 +68,11 @@ impl Metrics {
 
     pub(crate) fn set_writable(&self, is_writable: bool) {
         self.is_stuck.store(!is_writable, Ordering::Relaxed);
+    }
+
+    /// Whether damage of the database was met since the start. Only a restart takes that back.
+    pub fn is_damaged(&self) -> bool {
+        self.damage.get() > 0
     }
 
     pub(crate) fn count_answer(&self, answer: &ServerFrame) {
@@ -85,6 +92,7 @@ impl Metrics {
             ("overflows_total", "Sessions ended because the client did not read", &self.overflows),
             ("commits_total", "Commits to the database", &self.commits),
             ("commit_milliseconds_total", "Time that commits took", &self.commit_ms),
+            ("damage_total", "Times that damage of the database was met", &self.damage),
         ];
         let gauges = [
             ("connections", "Open connections", self.connections.get()),

@@ -21,6 +21,9 @@ const AT_ONCE: usize = 16;
 /// A request and its answer take so long at most. A hub that does not answer by then is not healthy.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// What a person or a monitor reads where damage was met.
+const UNHEALTHY: &str = "unhealthy: the database has damaged rows; run check\n";
+
 /// Listens; says where, with the real port.
 pub(super) async fn listen(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
     let listener = TcpListener::bind(address).await?;
@@ -85,6 +88,7 @@ async fn metrics(control: &Control) -> (&'static str, String) {
 async fn health(control: &Control) -> (&'static str, String) {
     let answers = matches!(timeout(PATIENCE, control.totals()).await, Ok(Ok(_)));
     match (answers, control.metrics().is_writable()) {
+        _ if control.metrics().is_damaged() => ("503 Service Unavailable", UNHEALTHY.to_owned()),
         (true, true) => ("200 OK", "ok\n".to_owned()),
         (true, false) => ("503 Service Unavailable", "nothing can be stored; look at the disk\n".to_owned()),
         (false, _) => ("503 Service Unavailable", "the database does not answer\n".to_owned()),

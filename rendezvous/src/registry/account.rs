@@ -20,6 +20,7 @@ use super::{
     step::{Served, Step},
     usage::{Usage, charge, refund},
     vault,
+    view::Fault,
 };
 
 /// A registered account.
@@ -70,6 +71,11 @@ impl AccountRow {
 /// The account, if it is registered here.
 pub(crate) fn get(step: &Step<'_>, account: &AccountId) -> Served<Option<AccountRow>> {
     Ok(step.get::<Accounts>(account)?)
+}
+
+/// The account that a name is of. Both rows are written together.
+pub(crate) fn named(step: &Step<'_>, account: &AccountId) -> Served<AccountRow> {
+    get(step, account)?.ok_or_else(|| Fault::Damaged("a name's account is missing".into()).into())
 }
 
 /// The same with the bundles of its devices: what a stranger needs to write to it.
@@ -186,17 +192,17 @@ pub(crate) fn release(step: &mut Step<'_>, account: &AccountId) -> Served<()> {
     Ok(())
 }
 
-/// Removes some of the accounts that nobody used for two years.
-pub(crate) fn expire(step: &mut Step<'_>) -> Served<()> {
+/// Removes some of the accounts that nobody used for two years. The others go a minute later: there is time.
+pub(crate) fn expire(step: &mut Step<'_>) -> Served<bool> {
     let end = day(step.now_ms).saturating_sub(SILENT_DAYS).to_bytes();
     // One account may hold a thousand mailboxes: only a few at a time.
-    for ((seen_day, account), ()) in step.between::<LastSeen>(&[], Some(&end), FORGET_ROWS / 64)? {
+    for ((seen_day, account), ()) in step.whole_between::<LastSeen>(&[], Some(&end), FORGET_ROWS / 64)? {
         if get(step, &account)?.is_some() {
             release(step, &account)?;
         }
         step.remove::<LastSeen>(&(seen_day, account));
     }
-    Ok(())
+    Ok(false)
 }
 
 /// The newest record of a payload, if it has any; it must be of this account and well signed.

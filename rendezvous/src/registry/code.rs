@@ -31,11 +31,11 @@ pub(crate) fn take(step: &mut Step<'_>, code: &RegistrationCode) -> Served<()> {
 }
 
 /// Forgets some codes that are not good any more. There are never many.
-pub(crate) fn expire(step: &mut Step<'_>) -> Served<()> {
-    for (hash, until) in step.between::<Codes>(&[], None, FORGET_ROWS)? {
+pub(crate) fn expire(step: &mut Step<'_>) -> Served<bool> {
+    for (hash, until) in step.whole_between::<Codes>(&[], None, FORGET_ROWS)? {
         if until <= step.now_ms {
             step.remove::<Codes>(&hash);
         }
     }
-    Ok(())
+    Ok(false)
 }

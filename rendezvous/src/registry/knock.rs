@@ -13,7 +13,7 @@ use hobnob_shared::{
 use super::{
     limits::{FORGET_ROWS, Policy, ROW_BYTES},
     row::{Key as _, table},
-    step::{Served, Step},
+    step::{Refusal, Served, Step},
     usage::{charge, next_number, number_at, refund},
 };
 
@@ -64,10 +64,16 @@ pub(crate) fn delete_all(step: &mut Step<'_>, account: &AccountId) -> Served<()>
 /// Removes some of those that are too old. Says whether there may be more.
 pub(crate) fn expire(step: &mut Step<'_>) -> Served<bool> {
     let end = number_at(step.now_ms.saturating_sub(MAIL_TTL_MS)).to_bytes();
-    let old = step.between::<KnockTimes>(&[], Some(&end), FORGET_ROWS)?;
+    let old = step.whole_between::<KnockTimes>(&[], Some(&end), FORGET_ROWS)?;
     let more = old.len() == FORGET_ROWS;
     for ((number, account), ()) in old {
-        take_out(step, &account, number)?;
+        match take_out(step, &account, number) {
+            Err(Refusal::Fault(fault)) => {
+                step.pass_over(fault);
+                step.remove::<KnockTimes>(&(number, account));
+            }
+            taken => taken?,
+        }
     }
     Ok(more)
 }

@@ -14,8 +14,9 @@ use serde::{Deserialize, Serialize};
 use super::{
     limits::{FORGET_ROWS, MAX_BOXES, MAX_PAGE_BYTES, Policy, ROW_BYTES},
     row::{Key, after, table},
-    step::{Served, Step},
+    step::{Refusal, Served, Step},
     usage::{charge, next_number, number_at, refund},
+    view::Fault,
 };
 
 /// Whose mailbox it is. Both parts count: an account may certify a device that is another's too.
@@ -114,11 +115,22 @@ pub(crate) fn fetch(step: &Step<'_>, owner: &Owner, get: MailGet) -> Served<Mail
     let max = usize::from(get.max).clamp(1, MAX_MAIL_ITEMS);
     let from = (*owner, get.after.saturating_add(1)).to_bytes();
     let end = after(&owner.to_bytes());
-    let found = step.between::<MailOf>(&from, end.as_deref(), max + 1)?;
+    let found = step.whole_between::<MailOf>(&from, end.as_deref(), max + 1)?;
     let mut page = Mail { more: found.len() > max, items: Vec::new() };
     let mut bytes = 0;
     for ((_, number), mailbox) in found.into_iter().take(max) {
-        let Some(envelope) = step.get::<MailRows>(&(mailbox, number))? else { continue };
+        let envelope = match step.get::<MailRows>(&(mailbox, number)) {
+            Ok(Some(envelope)) => envelope,
+            // The rest of the mail is whole. Who left this one hears from nobody that it came, and leaves it again.
+            Ok(None) => {
+                step.pass_over(Fault::Damaged("an envelope is missing".into()));
+                continue;
+            }
+            Err(fault) => {
+                step.pass_over(fault);
+                continue;
+            }
+        };
         bytes += envelope.as_bytes().len();
         if bytes > MAX_PAGE_BYTES {
             page.more = true;
@@ -153,10 +165,17 @@ pub(crate) fn acknowledge(step: &mut Step<'_>, owner: &Owner, ack: &MailAck) -> 
 /// Removes some of the mail that is too old. Says whether there may be more.
 pub(crate) fn expire(step: &mut Step<'_>) -> Served<bool> {
     let end = number_at(step.now_ms.saturating_sub(MAIL_TTL_MS)).to_bytes();
-    let old = step.between::<MailTimes>(&[], Some(&end), FORGET_ROWS)?;
+    let old = step.whole_between::<MailTimes>(&[], Some(&end), FORGET_ROWS)?;
     let more = old.len() == FORGET_ROWS;
     for (number, (owner, mailbox)) in old {
-        take_out(step, &owner, mailbox, number)?;
+        match take_out(step, &owner, mailbox, number) {
+            Err(Refusal::Fault(fault)) => {
+                // What it took stays counted: nobody knows any more how much that was.
+                step.pass_over(fault);
+                forget(step, &owner, mailbox, number)?;
+            }
+            taken => taken?,
+        }
     }
     Ok(more)
 }

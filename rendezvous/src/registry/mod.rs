@@ -27,7 +27,6 @@ use hobnob_shared::{
     opaque::ServerSetup,
     rendezvous::RegistrationCode,
     wire::{
-        ErrorCode,
         payload::Failure,
         rendezvous::{MailWaiting, ServerFrame},
     },
@@ -213,8 +212,7 @@ impl Registry {
                     work.notes.push(Note { to: vec![session], frame });
                 }
             }
-            Err(Refusal::Fault(fault)) => work.faults.push(fault),
-            Err(Refusal::Code(_)) => {}
+            Err(refusal) => work.faults.extend(refusal.fault()),
         }
     }
 
@@ -239,18 +237,22 @@ impl Registry {
         let wants_answer = frame.wants_answer();
         let mut step = Step::new(now_ms, view, &mut work.records);
         let mut notes = Vec::new();
-        let frame = match self.serve(session, frame, &mut step, &mut notes) {
+        let served = self.serve(session, frame, &mut step, &mut notes);
+        work.faults.append(&mut step.passed());
+        let frame = match served {
             Ok(Some(answer)) => {
                 step.keep();
                 work.notes.append(&mut notes);
                 answer
             }
             Ok(None) => return,
-            Err(_) if !wants_answer => return,
-            Err(Refusal::Code(code)) => ServerFrame::Error(Failure { code, of: id }),
-            Err(Refusal::Fault(fault)) => {
-                work.faults.push(fault);
-                ServerFrame::Error(Failure { code: ErrorCode::Internal, of: id })
+            Err(refusal) => {
+                let code = refusal.code();
+                work.faults.extend(refusal.fault());
+                if !wants_answer {
+                    return;
+                }
+                ServerFrame::Error(Failure { code, of: id })
             }
         };
         work.answers.push(Answer { session, id, frame });
@@ -275,17 +277,20 @@ impl Registry {
         if now_ms < self.forget_at_ms {
             return;
         }
-        let mut step = Step::new(now_ms, view, &mut work.records);
-        let has_more = match forget(&mut step) {
-            Ok(has_more) => {
-                step.keep();
-                has_more
+        let mut has_more = false;
+        for forget in [mailbox::expire, knock::expire, code::expire, account::expire] {
+            // What is damaged in one keeps none of the others from going on.
+            let mut step = Step::new(now_ms, view, &mut work.records);
+            let forgotten = forget(&mut step);
+            work.faults.append(&mut step.passed());
+            match forgotten {
+                Ok(more) => {
+                    step.keep();
+                    has_more |= more;
+                }
+                Err(refusal) => work.faults.extend(refusal.fault()),
             }
-            Err(refusal) => {
-                work.faults.extend(refusal.fault());
-                false
-            }
-        };
+        }
         // A backlog goes in rounds, with requests between them.
         self.forget_at_ms = now_ms + if has_more { FORGET_AGAIN_MS } else { MINUTE_MS };
     }
@@ -318,15 +323,6 @@ const SETTLE_MS: u64 = limits::HOUR_MS;
 
 /// Between two rounds of forgetting when there is more, in ms: 256 rows each make 5,000 a second.
 const FORGET_AGAIN_MS: u64 = 50;
-
-/// Forgets some of what is over. Says whether there may be more.
-fn forget(step: &mut Step<'_>) -> Served<bool> {
-    let mail = mailbox::expire(step)?;
-    let knocks = knock::expire(step)?;
-    code::expire(step)?;
-    account::expire(step)?;
-    Ok(mail || knocks)
-}
 
 impl From<Told> for Note {
     fn from(told: Told) -> Self {

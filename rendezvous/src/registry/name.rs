@@ -17,6 +17,7 @@ use super::{
     row::table,
     step::{Served, Step},
     usage::Counter,
+    view::Fault,
 };
 
 /// A registered name.
@@ -38,6 +39,11 @@ table!(Bindings: String => u64);
 /// The name, if it is registered.
 pub(crate) fn get(step: &Step<'_>, name: &Username) -> Served<Option<NameRow>> {
     Ok(step.get::<Names>(&key(name))?)
+}
+
+/// The name that an account has. Both rows are written together.
+fn of_account(step: &Step<'_>, name: &Username) -> Served<NameRow> {
+    get(step, name)?.ok_or_else(|| Fault::Damaged("an account's name is missing".into()).into())
 }
 
 /// The number that the next binding of a name has.
@@ -68,7 +74,7 @@ pub(crate) fn bind(
 
 /// Sets another password.
 pub(crate) fn set_password(step: &mut Step<'_>, name: &Username, password: RegistrationUpload) -> Served<()> {
-    let row = get(step, name)?.ok_or(ErrorCode::Denied)?;
+    let row = of_account(step, name)?;
     step.put::<Names>(&key(name), &NameRow { password, ..row });
     Ok(())
 }
@@ -76,7 +82,7 @@ pub(crate) fn set_password(step: &mut Step<'_>, name: &Username, password: Regis
 /// Looks a name up. A hidden one looks as if it was not there.
 pub(crate) fn look_up(step: &Step<'_>, wanted: &NameGet) -> Served<Name> {
     let row = get(step, &wanted.name)?.filter(|row| !row.hidden).ok_or(ErrorCode::NotFound)?;
-    let account = account::get(step, &row.account)?.ok_or(ErrorCode::NotFound)?;
+    let account = account::named(step, &row.account)?;
     let mut public = account::public(step, &row.account, &account)?;
     if let Some(since) = wanted.since {
         account::add_since(step, &row.account, &since, &mut public)?;
@@ -92,7 +98,7 @@ pub(crate) fn set(step: &mut Step<'_>, account: &AccountId, set: NameSet) -> Ser
         NameSet::Release => return account::release(step, account),
     };
     let name = account::get(step, account)?.ok_or(ErrorCode::Denied)?.name;
-    let row = get(step, &name)?.ok_or(ErrorCode::Denied)?;
+    let row = of_account(step, &name)?;
     step.put::<Names>(&key(&name), &NameRow { hidden, ..row });
     Ok(())
 }

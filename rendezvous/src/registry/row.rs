@@ -35,7 +35,7 @@ pub(crate) trait Key: Sized {
     /// From exactly its bytes.
     fn parse(mut bytes: &[u8]) -> Result<Self, Fault> {
         let key = Self::read(&mut bytes).filter(|_| bytes.is_empty());
-        key.ok_or_else(|| Fault("a key has the wrong length".to_owned()))
+        key.ok_or_else(|| Fault::Damaged("a key has the wrong length".to_owned()))
     }
 }
 

@@ -1,6 +1,6 @@
 //! One request: what it reads and what it wants written. What a refused request wrote is dropped.
 
-use std::{collections::BTreeMap, ops::ControlFlow};
+use std::{cell::RefCell, collections::BTreeMap, ops::ControlFlow};
 
 use hobnob_shared::{codec, wire::ErrorCode};
 use serde::{Serialize, de::DeserializeOwned};
@@ -20,6 +20,14 @@ pub(crate) enum Refusal {
 }
 
 impl Refusal {
+    /// What the other side is told.
+    pub(crate) fn code(&self) -> ErrorCode {
+        match self {
+            Self::Code(code) => *code,
+            Self::Fault(_) => ErrorCode::Internal,
+        }
+    }
+
     /// The fault, if it was one.
     pub(crate) fn fault(self) -> Option<Fault> {
         match self {
@@ -47,6 +55,9 @@ pub(crate) type Served<T> = Result<T, Refusal>;
 /// Key and value of one row.
 type Row<T> = (<T as Table>::Key, <T as Table>::Value);
 
+/// The same as it is stored.
+type Bytes = (Vec<u8>, Vec<u8>);
+
 /// One request. See the module.
 pub(crate) struct Step<'a> {
     pub(crate) now_ms: u64,
@@ -54,6 +65,8 @@ pub(crate) struct Step<'a> {
     /// What earlier requests of the same commit wrote.
     batch: &'a mut Records,
     own: Records,
+    /// What was passed over because it is damaged.
+    passed: RefCell<Vec<Fault>>,
 }
 
 impl std::fmt::Debug for Step<'_> {
@@ -64,12 +77,22 @@ impl std::fmt::Debug for Step<'_> {
 
 impl<'a> Step<'a> {
     pub(crate) fn new(now_ms: u64, view: &'a dyn View, batch: &'a mut Records) -> Self {
-        Self { now_ms, view, batch, own: Records::new() }
+        Self { now_ms, view, batch, own: Records::new(), passed: RefCell::default() }
     }
 
     /// What this step wrote will be committed.
     pub(crate) fn keep(self) {
         self.batch.extend(self.own);
+    }
+
+    /// What is wrong with the rows that were passed over. It is to be told, whatever becomes of the request.
+    pub(crate) fn passed(&self) -> Vec<Fault> {
+        self.passed.take()
+    }
+
+    /// Passes over something damaged, so that the rest is served. What is not whole must never look as if it was not there.
+    pub(crate) fn pass_over(&self, fault: Fault) {
+        self.passed.borrow_mut().push(fault);
     }
 
     /// The row under `key`, with what this commit has written so far.
@@ -98,6 +121,22 @@ impl<'a> Step<'a> {
 
     /// The first `limit` rows with `from <= key < to`.
     pub(crate) fn between<T: Table>(&self, from: &[u8], to: Option<&[u8]>, limit: usize) -> Result<Vec<Row<T>>, Fault> {
+        self.rows::<T>(from, to, limit)?.iter().map(parsed::<T>).collect()
+    }
+
+    /// The same without those that are damaged: they are passed over.
+    pub(crate) fn whole_between<T: Table>(
+        &self,
+        from: &[u8],
+        to: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<Row<T>>, Fault> {
+        let rows = self.rows::<T>(from, to, limit)?;
+        let whole = |row| parsed::<T>(row).map_err(|fault| self.pass_over(fault)).ok();
+        Ok(rows.iter().filter_map(whole).collect())
+    }
+
+    fn rows<T: Table>(&self, from: &[u8], to: Option<&[u8]>, limit: usize) -> Result<Vec<Bytes>, Fault> {
         let mut written = BTreeMap::new();
         for records in [&*self.batch, &self.own] {
             let rows = records.range((T::ID, from.to_vec())..);
@@ -117,8 +156,12 @@ impl<'a> Step<'a> {
                 None => rows.remove(key),
             };
         }
-        rows.iter().take(limit).map(|(key, bytes)| Ok((T::Key::parse(key)?, value(bytes)?))).collect()
+        Ok(rows.into_iter().take(limit).collect())
     }
+}
+
+fn parsed<T: Table>((key, bytes): &Bytes) -> Result<Row<T>, Fault> {
+    Ok((T::Key::parse(key)?, value(bytes)?))
 }
 
 /// A value's bytes.
@@ -127,7 +170,7 @@ pub(crate) fn encode<T: Serialize>(value: &T) -> Vec<u8> {
 }
 
 fn value<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Fault> {
-    codec::decode(bytes, bytes.len()).map_err(|error| Fault(format!("a row does not decode: {error}")))
+    codec::decode(bytes, bytes.len()).map_err(|error| Fault::Damaged(format!("a row does not decode: {error}")))
 }
 
 #[cfg(test)]

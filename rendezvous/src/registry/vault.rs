@@ -13,13 +13,14 @@ use super::{
     row::table,
     step::{Served, Step},
     usage::{charge, refund},
+    view::Fault,
 };
 
 table!(Vaults: AccountId => Vault);
 
-/// The vault as it is.
+/// The vault as it is. Whoever is registered has one.
 pub(crate) fn fetch(step: &Step<'_>, account: &AccountId) -> Served<Vault> {
-    Ok(step.get::<Vaults>(account)?.ok_or(ErrorCode::NotFound)?)
+    step.get::<Vaults>(account)?.ok_or_else(|| Fault::Damaged("an account's vault is missing".into()).into())
 }
 
 /// The number of the vault; 0 when there is none.

@@ -71,10 +71,16 @@ impl TableId {
 /// Rows to write (`None`: to remove), all or none of them.
 pub type Records = BTreeMap<(TableId, Vec<u8>), Option<Vec<u8>>>;
 
-/// The store could not answer, or a row does not decode. Nothing that depends on it may be done.
+/// The store could not answer. Nothing that depends on it may be done.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the database cannot be read: {0}")]
-pub struct Fault(pub String);
+pub enum Fault {
+    /// It may, the next time.
+    #[error("the database cannot be read: {0}")]
+    Unread(String),
+    /// Bytes were changed or are missing: a row does not decode, or the one that it names is not there.
+    #[error("the database is damaged: {0}")]
+    Damaged(String),
+}
 
 /// Is shown rows, key and value, until it breaks.
 pub type Visit<'a> = &'a mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>;

@@ -161,13 +161,11 @@ impl Hub {
         match self.store.view() {
             Ok(view) => self.work_out(batch, &view, &mut work),
             Err(fault) => {
-                tracing::error!(%fault, "requests cannot be served");
+                self.note(&fault);
                 self.refuse_all(batch, &fault, &mut work);
             }
         }
-        for fault in work.faults.drain(..) {
-            tracing::error!(%fault, "a request could not be served");
-        }
+        work.faults.drain(..).for_each(|fault| self.note(&fault));
         self.is_writing = !work.records.is_empty();
         let committed = self.commit(&work);
         self.tell(work, &committed);
@@ -244,7 +242,8 @@ impl Hub {
         match order {
             Order::Policy(policy) => self.registry.set_policy(policy),
             Order::Totals(answer) => {
-                drop(answer.send(view.map_err(Fault::clone).and_then(|view| self.registry.totals(view))));
+                let totals = view.map_err(Fault::clone).and_then(|view| self.registry.totals(view));
+                drop(answer.send(totals.inspect_err(|fault| self.note(fault))));
             }
             Order::Backup(target, secrets, answer) => self.aside.back_up(&mut self.store, target, secrets, answer),
             Order::Check(true, answer) => drop(answer.send(aside::check(&self.store))),
@@ -272,10 +271,23 @@ impl Hub {
         self.metrics.commits.add(1);
         self.metrics.commit_ms.add(self.clock.now_ms().saturating_sub(started_ms));
         self.metrics.set_writable(committed.is_ok());
-        if let Err(error) = &committed {
-            tracing::error!(%error, "nothing can be stored");
+        match &committed {
+            Ok(()) => {}
+            Err(CommitError::Damaged(what)) => self.note(&Fault::Damaged(what.clone())),
+            Err(error @ (CommitError::Full | CommitError::Io(_))) => tracing::error!(%error, "nothing can be stored"),
         }
         committed
+    }
+
+    /// The operator is to know, also where nobody reads logs.
+    fn note(&self, fault: &Fault) {
+        match fault {
+            Fault::Damaged(_) => {
+                self.metrics.damage.add(1);
+                tracing::error!(%fault, "something is not served; run hobnob-rendezvous check, and put a backup in its place");
+            }
+            Fault::Unread(_) => tracing::error!(%fault, "requests could not be served"),
+        }
     }
 
     /// Sends answers and notes; where nothing was stored, the requests are told to come again.

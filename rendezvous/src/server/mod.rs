@@ -125,6 +125,11 @@ impl Bound {
         let clock = Clock::start();
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).map_err(io::Error::other)?;
+        if let Err(error) = store.check_at_start() {
+            // What is whole is served: it may be all that is left.
+            metrics.damage.add(1);
+            tracing::error!(%error, "the server starts all the same; run hobnob-rendezvous check");
+        }
         let registry = Registry::new(device.clone(), opaque, policy, store.generation()?, seed);
         let pulse = Arc::new(Pulse::default());
         let (hub, thread) = hub::start(registry, store, clock, (metrics.clone(), pulse.clone()))?;

@@ -99,6 +99,20 @@ impl From<Trouble> for OpenError {
     }
 }
 
+/// Of a database that was open before: its format was looked at then.
+impl From<OpenError> for Trouble {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::Full => Self::Full,
+            OpenError::InUse => Self::InUse,
+            OpenError::Closed => Self::Closed,
+            OpenError::Io(error) => Self::Io(error),
+            OpenError::Damaged(what) => Self::Damaged(what),
+            newer @ OpenError::Newer { .. } => Self::Damaged(newer.to_string()),
+        }
+    }
+}
+
 impl From<Trouble> for CommitError {
     fn from(trouble: Trouble) -> Self {
         match trouble {
@@ -113,6 +127,11 @@ impl From<Trouble> for CommitError {
 
 impl From<Trouble> for Fault {
     fn from(trouble: Trouble) -> Self {
-        Self(CommitError::from(trouble).to_string())
+        match trouble {
+            Trouble::Damaged(what) => Self::Damaged(what),
+            trouble @ (Trouble::Full | Trouble::InUse | Trouble::Closed | Trouble::Io(_)) => {
+                Self::Unread(CommitError::from(trouble).to_string())
+            }
+        }
     }
 }

@@ -1,7 +1,8 @@
 //! Runs `hobnob-rendezvous` and reads what it says.
 
 use std::{
-    io::{BufRead as _, BufReader},
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::TcpStream,
     path::Path,
     process::{Child, ChildStdout, Command, Output, Stdio},
     sync::mpsc,
@@ -103,6 +104,15 @@ impl Drop for Rosa {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// What it answers to a monitor.
+pub fn get(rosa: &Rosa, path: &str) -> String {
+    let mut stream = TcpStream::connect(rosa.ready["metrics"].as_str().unwrap()).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
 }
 
 fn line(lines: &mut BufReader<ChildStdout>) -> Option<Value> {

@@ -16,6 +16,7 @@
 mod backups;
 #[path = "../cast/mod.rs"]
 mod cast;
+mod damaged;
 mod driver;
 mod first_start;
 mod killed;

@@ -1,9 +1,4 @@
-use std::{
-    fs,
-    io::{Read as _, Write as _},
-    net::TcpStream,
-    os::unix::fs::PermissionsExt as _,
-};
+use std::{fs, os::unix::fs::PermissionsExt as _};
 
 use hobnob_shared::{
     rendezvous::RegistrationCode,
@@ -16,16 +11,8 @@ use crate::{
         client::Client,
         flows::{join, log_in, registration, status},
     },
-    driver::{Rosa, call, command, said},
+    driver::{Rosa, call, command, get, said},
 };
-
-fn get(rosa: &Rosa, path: &str) -> String {
-    let mut stream = TcpStream::connect(rosa.ready["metrics"].as_str().unwrap()).unwrap();
-    write!(stream, "GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    answer
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn it_serves_from_an_empty_folder_and_stops_when_told() {
