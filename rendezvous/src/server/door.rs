@@ -2,13 +2,14 @@
 //! grow by coming and going.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     convert::Infallible,
     sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
 
+use futures::future::AbortHandle;
 use libp2p::{
     Multiaddr, PeerId,
     core::{Endpoint, transport::PortUse},
@@ -19,7 +20,11 @@ use libp2p::{
 };
 use tokio::time::Instant;
 
-use super::{limits::Shared, streams::source};
+use super::{
+    limits::{Limits, Shared},
+    revocable::Newest,
+    streams::source,
+};
 use crate::{metrics::Metrics, registry::Source};
 
 /// Over which the new connections of one source are counted.
@@ -30,9 +35,11 @@ const RATE_SPAN: Duration = Duration::from_secs(10);
 pub(crate) struct Door {
     limits: Shared,
     metrics: Arc<Metrics>,
-    /// Every inbound connection, from the first byte to its end; and whether it is established.
-    open: HashMap<ConnectionId, (Source, bool)>,
-    pending: usize,
+    /// Every inbound connection, from the first byte to its end.
+    open: HashMap<ConnectionId, Source>,
+    /// Those that are not established yet, oldest first, with what ends their handshakes.
+    pending: BTreeMap<ConnectionId, Option<AbortHandle>>,
+    newest: Newest,
     sources: HashMap<Source, usize>,
     /// Those of a source that are not established yet.
     pending_of: HashMap<Source, usize>,
@@ -59,12 +66,13 @@ struct Exceeded {
 }
 
 impl Door {
-    pub(crate) fn new(limits: Shared, metrics: Arc<Metrics>) -> Self {
+    pub(crate) fn new(limits: Shared, metrics: Arc<Metrics>, newest: Newest) -> Self {
         Self {
             limits,
             metrics,
             open: HashMap::new(),
-            pending: 0,
+            pending: BTreeMap::new(),
+            newest,
             sources: HashMap::new(),
             pending_of: HashMap::new(),
             rates: HashMap::new(),
@@ -93,22 +101,61 @@ impl Door {
     }
 
     fn leave(&mut self, connection: ConnectionId) {
-        let Some((source, is_established)) = self.open.remove(&connection) else { return };
+        let Some(source) = self.open.remove(&connection) else { return };
         places(source).for_each(|(place, _)| decrement(&mut self.sources, &place));
-        if is_established {
+        if !self.pend_no_more(connection, source) {
             self.metrics.connections.sub(1);
-        } else {
-            self.pend_no_more(source);
         }
     }
 
-    fn pend_no_more(&mut self, source: Source) {
-        self.pending = self.pending.saturating_sub(1);
-        places(source).for_each(|(place, _)| decrement(&mut self.pending_of, &place));
+    /// Says whether it was not established.
+    fn pend_no_more(&mut self, connection: ConnectionId, source: Source) -> bool {
+        let was_pending = self.pending.remove(&connection).is_some();
+        if was_pending {
+            places(source).for_each(|(place, _)| decrement(&mut self.pending_of, &place));
+        }
+        was_pending
     }
 
     fn established(&self) -> usize {
-        self.open.len().saturating_sub(self.pending)
+        self.open.len().saturating_sub(self.pending.len())
+    }
+
+    /// Makes room for one more that is not established: who has most of them loses the oldest, which stalls most likely, for
+    /// a handshake takes a fraction of a second. To refuse the new one instead would let silent ones shut everybody out.
+    fn make_room(&mut self, source: Source, limits: &Limits) {
+        for (place, times) in places(source) {
+            let most = limits.pending_connections_per_source.saturating_mul(times);
+            if self.count_pending(place) >= most {
+                self.drop_oldest(|_, of| u64::from(places(of).any(|(other, _)| other == place)));
+            }
+        }
+        if self.pending.len() >= limits.pending_connections {
+            self.drop_oldest(|door, of| {
+                places(of).map(|(place, _)| door.count_pending(place) as u64).max().unwrap_or(0)
+            });
+        }
+    }
+
+    fn count_pending(&self, place: Source) -> usize {
+        self.pending_of.get(&place).copied().unwrap_or(0)
+    }
+
+    /// Drops the oldest of those that weigh most; none that weighs nothing.
+    fn drop_oldest(&mut self, weight: impl Fn(&Self, Source) -> u64) {
+        let mut heaviest = (0, None);
+        for connection in self.pending.keys() {
+            let weight = self.open.get(connection).map_or(0, |source| weight(self, *source));
+            if weight > heaviest.0 {
+                heaviest = (weight, Some(*connection));
+            }
+        }
+        let Some(connection) = heaviest.1 else { return };
+        if let Some(Some(handle)) = self.pending.get(&connection) {
+            handle.abort();
+        }
+        self.metrics.refused_connections.add(1);
+        self.leave(connection);
     }
 }
 
@@ -122,38 +169,39 @@ impl NetworkBehaviour for Door {
         _: &Multiaddr,
         remote: &Multiaddr,
     ) -> Result<(), ConnectionDenied> {
-        let (source, limits) = (source(remote), self.limits.get());
-        self.check(self.pending, limits.pending_connections, "connections being negotiated")?;
+        let (source, limits, handle) = (source(remote), self.limits.get(), self.newest.take());
         self.check(self.established(), limits.connections, "connections")?;
         for (place, times) in places(source) {
             let of = |counts: &HashMap<Source, usize>| counts.get(&place).copied().unwrap_or(0);
-            let limit = |of_source: usize| of_source.saturating_mul(times);
-            let per_source = limit(limits.connections_per_source);
+            let per_source = limits.connections_per_source.saturating_mul(times);
             self.check(of(&self.sources), per_source, "connections from one source")?;
-            let pending = limit(limits.pending_connections_per_source);
-            self.check(of(&self.pending_of), pending, "connections from one source being negotiated")?;
         }
         for (place, times) in places(source) {
             let rate = self.count(place);
             let limit = limits.new_connections_per_source.saturating_mul(times);
             self.check(rate, limit, "connections from one source in ten seconds")?;
         }
-        self.open.insert(connection, (source, false));
+        self.make_room(source, &limits);
+        self.open.insert(connection, source);
         for (place, _) in places(source) {
             *self.sources.entry(place).or_default() += 1;
             *self.pending_of.entry(place).or_default() += 1;
         }
-        self.pending += 1;
+        self.pending.insert(connection, handle);
         Ok(())
     }
 
     fn handle_established_inbound_connection(
         &mut self,
-        _: ConnectionId,
+        connection: ConnectionId,
         peer: PeerId,
         _: &Multiaddr,
         _: &Multiaddr,
     ) -> Result<THandler<Self>, ConnectionDenied> {
+        if !self.open.contains_key(&connection) {
+            // It came to its end just when its place was given away.
+            return Err(ConnectionDenied::new(Exceeded { limit: 0, what: "connections without a place" }));
+        }
         let of_peer = self.peers.get(&peer).copied().unwrap_or(0);
         self.check(of_peer, self.limits.get().connections_per_peer, "connections with one peer")?;
         Ok(dummy::ConnectionHandler)
@@ -173,10 +221,8 @@ impl NetworkBehaviour for Door {
 
     fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
         if let FromSwarm::ConnectionEstablished(event) = event {
-            if let Some((source, is_established)) = self.open.get_mut(&event.connection_id) {
-                *is_established = true;
-                let source = *source;
-                self.pend_no_more(source);
+            if let Some(source) = self.open.get(&event.connection_id).copied() {
+                self.pend_no_more(event.connection_id, source);
                 self.metrics.connections.add(1);
             }
             *self.peers.entry(event.peer_id).or_default() += 1;
@@ -209,14 +255,13 @@ pub(crate) fn decrement<K: Eq + std::hash::Hash>(counts: &mut HashMap<K, usize>,
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::server::limits::Limits;
 
     fn address(text: &str) -> Multiaddr {
         text.parse().unwrap()
     }
 
     fn door(limits: Limits) -> Door {
-        Door::new(Shared::new(limits), Arc::default())
+        Door::new(Shared::new(limits), Arc::default(), Newest::default())
     }
 
     fn knock(door: &mut Door, id: usize, from: &str) -> bool {
@@ -236,15 +281,54 @@ mod tests {
         assert!(!knock(&mut door, 7, "/ip6/2001:db8::3/tcp/3"));
     }
 
+    /// The connections that are being negotiated.
+    fn pending(door: &Door) -> Vec<ConnectionId> {
+        door.pending.keys().copied().collect()
+    }
+
+    fn ids(ids: impl IntoIterator<Item = usize>) -> Vec<ConnectionId> {
+        ids.into_iter().map(ConnectionId::new_unchecked).collect()
+    }
+
     #[test]
-    fn whoever_stalls_keeps_only_some_from_coming() {
+    fn whoever_stalls_loses_the_oldest_of_their_own() {
         let mut door =
             door(Limits { connections_per_source: 100, pending_connections_per_source: 3, ..Limits::default() });
-        let stalled = (0..20).filter(|id| knock(&mut door, *id, "/ip4/192.0.2.1/tcp/1")).count();
-        assert_eq!(stalled, 3);
-        assert!(knock(&mut door, 20, "/ip4/192.0.2.2/tcp/1"));
-        door.leave(ConnectionId::new_unchecked(0));
-        assert!(knock(&mut door, 21, "/ip4/192.0.2.1/tcp/1"));
+        assert!(knock(&mut door, 0, "/ip4/192.0.2.2/tcp/1"));
+        assert!((1..20).all(|id| knock(&mut door, id, "/ip4/192.0.2.1/tcp/1")));
+        assert_eq!(pending(&door), ids([0, 17, 18, 19]));
+        assert_eq!(door.metrics.refused_connections.get(), 16);
+    }
+
+    #[test]
+    fn when_all_places_are_taken_whoever_has_most_of_them_loses_the_oldest() {
+        let mut door = door(Limits { pending_connections: 10, ..Limits::default() });
+        assert!(knock(&mut door, 0, "/ip4/192.0.2.1/tcp/1"));
+        assert!((1..5).all(|id| knock(&mut door, id, "/ip4/192.0.2.2/tcp/1")));
+        assert!((5..10).all(|id| knock(&mut door, id, "/ip4/192.0.2.3/tcp/1")));
+        // The first has one place only, and keeps it.
+        assert!((10..13).all(|id| knock(&mut door, id, &format!("/ip4/192.0.2.{id}/tcp/1"))));
+        assert_eq!(pending(&door), ids([0, 2, 3, 4, 7, 8, 9, 10, 11, 12]));
+        assert_eq!(door.open.len(), 10);
+    }
+
+    #[test]
+    fn what_ends_a_handshake_is_called_when_its_place_is_given_away() {
+        let mut door = door(Limits { pending_connections: 1, ..Limits::default() });
+        let (first, _registration) = AbortHandle::new_pair();
+        door.newest.set(first.clone());
+        assert!(knock(&mut door, 0, "/ip4/192.0.2.1/tcp/1"));
+        assert!(!first.is_aborted() && door.newest.take().is_none());
+        assert!(knock(&mut door, 1, "/ip4/192.0.2.2/tcp/1"));
+        assert!(first.is_aborted());
+        let ours = address("/ip4/192.0.2.9/tcp/1");
+        let late = door.handle_established_inbound_connection(
+            ConnectionId::new_unchecked(0),
+            PeerId::random(),
+            &ours,
+            &address("/ip4/192.0.2.1/tcp/1"),
+        );
+        assert!(late.is_err(), "it has no place any more");
     }
 
     #[test]
@@ -277,6 +361,6 @@ mod tests {
         assert!(knock(&mut door, 2, "/ip6/2001:db8::1/tcp/1"));
         door.leave(ConnectionId::new_unchecked(2));
         assert!(door.open.is_empty() && door.sources.is_empty());
-        assert!(door.pending_of.is_empty() && door.pending == 0);
+        assert!(door.pending_of.is_empty() && door.pending.is_empty());
     }
 }

@@ -10,6 +10,7 @@ mod outbox;
 mod places;
 mod pulse;
 mod reading;
+mod revocable;
 mod session;
 mod streams;
 mod swarm;

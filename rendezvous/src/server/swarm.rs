@@ -26,6 +26,7 @@ use super::{
     boxed::Boxed,
     door::Door,
     limits::Shared,
+    revocable::{Newest, Revocable},
     session::{self, Context, Opening},
     streams::{Inbound, Streams},
 };
@@ -80,6 +81,8 @@ pub(crate) fn build(
         .timeout(UPGRADE)
         .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)))
         .boxed();
+    let newest = Newest::default();
+    let transport = Revocable::new(transport, newest.clone()).boxed();
     let identify = identify::Config::new("hobnob/1".into(), key.public())
         .with_agent_version("hobnob-rendezvous".into())
         .with_hide_listen_addrs(true)
@@ -87,7 +90,7 @@ pub(crate) fn build(
         .with_interval(IDENTIFY);
     let behaviour = Behaviour {
         memory: memory_connection_limits::Behaviour::with_max_bytes(limits.get().memory_bytes),
-        door: Door::new(limits, metrics),
+        door: Door::new(limits, metrics, newest),
         streams: Streams::new(UPGRADE),
         identify: Boxed(identify::Behaviour::new(identify)),
     };

@@ -1,17 +1,22 @@
 //! Mallory's clients: each ends alone, and honest people go on.
 
-use std::time::Duration;
+use std::{collections::VecDeque, net::SocketAddr, time::Duration};
 
 use futures::{AsyncReadExt as _, AsyncWriteExt as _};
 use hobnob_rendezvous::server::Limits;
 use hobnob_shared::{
     noise::{Mode, preamble},
+    rendezvous::Address,
     wire::{
         ErrorCode,
         rendezvous::{PresencePut, PresenceToken, PresenceWatch, SealedPresence, SealedVault, ServerFrame, VaultPut},
     },
 };
-use tokio::time::timeout;
+use tokio::{
+    io::AsyncReadExt as _,
+    net::{TcpSocket, TcpStream},
+    time::timeout,
+};
 
 use crate::{
     cast::{
@@ -194,6 +199,37 @@ async fn one_source_and_one_peer_have_so_many_connections() {
         }
     };
     timeout(SOON, again).await.expect("a place comes back");
+}
+
+/// Connects from one of this machine's loopback addresses, and says nothing.
+async fn silent(at: &Address, from: u8) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(SocketAddr::from(([127, 0, 0, from], 0))).unwrap();
+    let place: Vec<_> = at.place().split('/').collect();
+    socket.connect(format!("{}:{}", place[2], place[4]).parse().unwrap()).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn silent_connections_from_many_places_keep_nobody_out() {
+    // A tenth of the places that there are otherwise, so that it works where few files may be open.
+    let limits = Limits { pending_connections: 100, ..Limits::default() };
+    let house = House::with(easy(), limits).await;
+    let at = &house.address;
+    let mut honest = Client::guest(at).await;
+    let mut silents = VecDeque::new();
+    for from in (2..62).cycle().take(120) {
+        silents.push_back(silent(at, from).await);
+    }
+    // All places are taken, twice over; each that comes has one all the same, at the cost of the oldest.
+    for from in 2..12 {
+        status(&mut Client::guest(at).await).await;
+        let mut rest = Vec::new();
+        let ended = timeout(SOON, silents.pop_front().unwrap().read_to_end(&mut rest)).await;
+        // Closed, or broken.
+        assert!(ended.is_ok(), "the oldest makes room");
+        silents.push_back(silent(at, from).await);
+    }
+    status(&mut honest).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
