@@ -13,12 +13,12 @@ use serde::{Deserialize, Serialize};
 use serde_bytes::ByteArray;
 
 use super::{
-    knock,
+    knock, leaving,
     limits::{DAY_MS, FORGET_ROWS, Policy, ROW_BYTES, SILENT_DAYS},
-    mailbox, name,
+    name,
     row::{Key as _, table},
     step::{Served, Step},
-    usage::{Usage, charge, refund},
+    usage::{charge, refund},
     vault,
     view::Fault,
 };
@@ -171,22 +171,21 @@ pub(crate) fn touch(step: &mut Step<'_>, account: &AccountId, row: &AccountRow) 
     }
 }
 
-/// Removes an account and all that is kept for it.
+/// Removes an account and all that is kept for it; of its mail some, and the rest later.
 pub(crate) fn release(step: &mut Step<'_>, account: &AccountId) -> Served<()> {
     let row = get(step, account)?.ok_or(ErrorCode::Denied)?;
     for device in row.known_devices() {
-        remove_device(step, account, &device)?;
+        remove_bundle(step, account, &device)?;
     }
     for (key, record) in past_of(step, account)? {
         remove_past(step, account, &key, &record)?;
     }
     // A device may have had mailboxes here without ever having shown its certificate to us.
-    mailbox::delete_all(step, account)?;
+    leaving::begin_all(step, account)?;
     knock::delete_all(step, account)?;
     vault::remove(step, account)?;
     name::remove(step, &row.name)?;
     refund(step, account, 2 * ROW_BYTES)?;
-    step.remove::<Usage>(account);
     step.remove::<LastSeen>(&(row.seen_day, *account));
     step.remove::<Accounts>(account);
     Ok(())
@@ -195,7 +194,7 @@ pub(crate) fn release(step: &mut Step<'_>, account: &AccountId) -> Served<()> {
 /// Removes some of the accounts that nobody used for two years. The others go a minute later: there is time.
 pub(crate) fn expire(step: &mut Step<'_>) -> Served<bool> {
     let end = day(step.now_ms).saturating_sub(SILENT_DAYS).to_bytes();
-    // One account may hold a thousand mailboxes: only a few at a time.
+    // Each is a piece of work: only a few at a time.
     for ((seen_day, account), ()) in step.whole_between::<LastSeen>(&[], Some(&end), FORGET_ROWS / 64)? {
         if get(step, &account)?.is_some() {
             release(step, &account)?;
@@ -332,11 +331,16 @@ fn remove_past(step: &mut Step<'_>, account: &AccountId, key: &PastKey, record: 
 
 /// Removes what is kept for a device that does not count any more.
 fn remove_device(step: &mut Step<'_>, account: &AccountId, device: &DeviceId) -> Served<()> {
+    remove_bundle(step, account, device)?;
+    leaving::begin(step, &(*account, *device))
+}
+
+fn remove_bundle(step: &mut Step<'_>, account: &AccountId, device: &DeviceId) -> Served<()> {
     if let Some(bundle) = step.get::<Bundles>(&(*account, *device))? {
         refund(step, account, bundle.bytes.len() as u64 + ROW_BYTES)?;
         step.remove::<Bundles>(&(*account, *device));
     }
-    mailbox::delete_all(step, &(*account, *device))
+    Ok(())
 }
 
 /// The day of a time, since the epoch.

@@ -12,6 +12,7 @@ use hobnob_shared::{
 use serde::{Deserialize, Serialize};
 
 use super::{
+    leaving,
     limits::{FORGET_ROWS, MAX_BOXES, MAX_PAGE_BYTES, Policy, ROW_BYTES},
     row::{Key, after, table},
     step::{Refusal, Served, Step},
@@ -44,6 +45,7 @@ table!(Waiting: Owner => u64);
 
 /// Makes a mailbox, gives it a new token, or deletes it with what is in it.
 pub(crate) fn put(step: &mut Step<'_>, policy: &Policy, owner: &Owner, put: BoxPut) -> Served<()> {
+    leaving::check_gone(step, owner)?;
     match put.token {
         Some(token) => create(step, policy, owner, put.mailbox, token),
         None => delete(step, owner, put.mailbox),
@@ -78,12 +80,15 @@ fn delete(step: &mut Step<'_>, owner: &Owner, mailbox: MailboxId) -> Served<()> 
     Ok(())
 }
 
-/// Deletes every mailbox of a device, or of an account.
-pub(crate) fn delete_all(step: &mut Step<'_>, whose: &impl Key) -> Served<()> {
-    // The account's bytes bound how many there are.
-    for ((owner, mailbox), ()) in step.under::<BoxesOf>(whose, usize::MAX)? {
-        delete(step, &owner, mailbox)?;
+/// Removes a mailbox in which nothing is left, whether its row is whole or not.
+pub(crate) fn remove_empty(step: &mut Step<'_>, owner: &Owner, mailbox: MailboxId) -> Served<()> {
+    match step.get::<Boxes>(&mailbox) {
+        Ok(Some(row)) => refund(step, &owner.0, row.bytes + ROW_BYTES * (row.envelopes + 1))?,
+        Ok(None) => step.pass_over(Fault::Damaged("a mailbox is missing".into())),
+        Err(fault) => step.pass_over(fault),
     }
+    step.remove::<Boxes>(&mailbox);
+    step.remove::<BoxesOf>(&(*owner, mailbox));
     Ok(())
 }
 
@@ -91,6 +96,9 @@ pub(crate) fn delete_all(step: &mut Step<'_>, whose: &impl Key) -> Served<()> {
 pub(crate) fn deposit(step: &mut Step<'_>, policy: &Policy, put: MailPut) -> Served<Owner> {
     let mailbox = put.mailbox;
     let row = step.get::<Boxes>(&mailbox)?.filter(|row| row.token == put.token).ok_or(ErrorCode::NotFound)?;
+    if leaving::is_leaving(step, &row.owner)? {
+        return Err(ErrorCode::NotFound.into());
+    }
     let bytes = put.envelope.as_bytes().len() as u64;
     if bytes == 0 {
         return Err(ErrorCode::Malformed.into());
@@ -112,6 +120,7 @@ pub(crate) fn deposit(step: &mut Step<'_>, policy: &Policy, put: MailPut) -> Ser
 
 /// What waits for a device, oldest first.
 pub(crate) fn fetch(step: &Step<'_>, owner: &Owner, get: MailGet) -> Served<Mail> {
+    leaving::check_gone(step, owner)?;
     let max = usize::from(get.max).clamp(1, MAX_MAIL_ITEMS);
     let from = (*owner, get.after.saturating_add(1)).to_bytes();
     let end = after(&owner.to_bytes());
@@ -168,16 +177,21 @@ pub(crate) fn expire(step: &mut Step<'_>) -> Served<bool> {
     let old = step.whole_between::<MailTimes>(&[], Some(&end), FORGET_ROWS)?;
     let more = old.len() == FORGET_ROWS;
     for (number, (owner, mailbox)) in old {
-        match take_out(step, &owner, mailbox, number) {
-            Err(Refusal::Fault(fault)) => {
-                // What it took stays counted: nobody knows any more how much that was.
-                step.pass_over(fault);
-                forget(step, &owner, mailbox, number)?;
-            }
-            taken => taken?,
-        }
+        take_out_whatever(step, &owner, mailbox, number)?;
     }
     Ok(more)
+}
+
+/// The same as [`take_out`], also where something is damaged.
+pub(crate) fn take_out_whatever(step: &mut Step<'_>, owner: &Owner, mailbox: MailboxId, number: u64) -> Served<()> {
+    match take_out(step, owner, mailbox, number) {
+        Err(Refusal::Fault(fault)) => {
+            // What it took stays counted: nobody knows any more how much that was.
+            step.pass_over(fault);
+            forget(step, owner, mailbox, number)
+        }
+        taken => taken,
+    }
 }
 
 /// Removes one envelope and what was counted for it.

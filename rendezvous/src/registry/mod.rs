@@ -6,6 +6,7 @@
 mod account;
 mod code;
 mod knock;
+mod leaving;
 pub mod limits;
 mod mailbox;
 mod name;
@@ -46,7 +47,7 @@ use recent::Allowance;
 use session::Sessions;
 use step::{Refusal, Served, Step};
 use usage::Counter;
-use view::{Fault, Records, View};
+use view::{Fault, Records, TableId, View};
 
 /// Names a session, for as long as the server runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -146,6 +147,8 @@ pub struct Registry {
     lookups: Allowance<session::Looker>,
     /// When something is to be forgotten next; 0 before the first time is known.
     forget_at_ms: u64,
+    /// When more of what left is to be removed; 0 before it is known whether anything is, `u64::MAX` when nothing is.
+    leave_at_ms: u64,
 }
 
 impl Registry {
@@ -167,6 +170,7 @@ impl Registry {
             proofs: Proofs::new(secret),
             lookups: Allowance::new(),
             forget_at_ms: 0,
+            leave_at_ms: 0,
         }
     }
 
@@ -189,11 +193,16 @@ impl Registry {
             Input::Code(code) => self.on_code(&code, now_ms, view, work),
             Input::Timeout => self.on_timeout(now_ms, view, work),
         }
+        let mut left = work.records.range((TableId::Leaving, Vec::new())..);
+        if left.any(|((table, _), row)| *table == TableId::Leaving && row.is_some()) {
+            self.leave_at_ms = self.leave_at_ms.min(now_ms + FORGET_AGAIN_MS);
+        }
     }
 
     /// When [`Input::Timeout`] is needed next.
     pub fn next_timeout(&self) -> u64 {
-        self.presence.next_timeout().map_or(self.forget_at_ms, |due| due.min(self.forget_at_ms))
+        let due = self.forget_at_ms.min(self.leave_at_ms);
+        self.presence.next_timeout().map_or(due, |presence| presence.min(due))
     }
 
     /// How much there is.
@@ -271,6 +280,9 @@ impl Registry {
 
     fn on_timeout(&mut self, now_ms: u64, view: &dyn View, work: &mut Work) {
         work.notes.extend(self.presence.on_timeout(now_ms).into_iter().map(Note::from));
+        if self.leave_at_ms <= now_ms {
+            self.on_leaving(now_ms, view, work);
+        }
         if self.forget_at_ms == 0 {
             self.forget_at_ms = now_ms + SETTLE_MS;
         }
@@ -293,6 +305,23 @@ impl Registry {
         }
         // A backlog goes in rounds, with requests between them.
         self.forget_at_ms = now_ms + if has_more { FORGET_AGAIN_MS } else { MINUTE_MS };
+    }
+
+    /// Removes more of what left. It is nobody's whatever the time is, so the clock need not be right.
+    fn on_leaving(&mut self, now_ms: u64, view: &dyn View, work: &mut Work) {
+        let mut step = Step::new(now_ms, view, &mut work.records);
+        let gone = leaving::go_on(&mut step);
+        work.faults.append(&mut step.passed());
+        self.leave_at_ms = match gone {
+            Ok(has_more) => {
+                step.keep();
+                if has_more { now_ms + FORGET_AGAIN_MS } else { u64::MAX }
+            }
+            Err(refusal) => {
+                work.faults.extend(refusal.fault());
+                now_ms + MINUTE_MS
+            }
+        };
     }
 }
 

@@ -136,6 +136,11 @@ impl<'a> Step<'a> {
         Ok(rows.iter().filter_map(whole).collect())
     }
 
+    /// Their keys, also of those whose values are damaged.
+    pub(crate) fn keys<T: Table>(&self, from: &[u8], to: Option<&[u8]>, limit: usize) -> Result<Vec<T::Key>, Fault> {
+        self.rows::<T>(from, to, limit)?.iter().map(|(key, _)| T::Key::parse(key)).collect()
+    }
+
     fn rows<T: Table>(&self, from: &[u8], to: Option<&[u8]>, limit: usize) -> Result<Vec<Bytes>, Fault> {
         let mut written = BTreeMap::new();
         for records in [&*self.batch, &self.own] {

@@ -42,11 +42,13 @@ pub enum TableId {
     Waiting = 17,
     /// (Account, number) → a record before its newest one.
     Past = 18,
+    /// (Account, device): a device that does not count any more, while there is something left in its mailboxes.
+    Leaving = 19,
 }
 
 impl TableId {
     /// Every table, in the order of its number.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Counters,
         Self::Accounts,
         Self::Bundles,
@@ -65,6 +67,7 @@ impl TableId {
         Self::Codes,
         Self::Waiting,
         Self::Past,
+        Self::Leaving,
     ];
 }
 

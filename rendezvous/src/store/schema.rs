@@ -6,8 +6,8 @@ use super::error::{Trouble, of};
 use crate::registry::view::TableId;
 
 /// The format that this program writes. A table whose layout changes gets a new name, and a step that moves its rows.
-/// 2 has [`TableId::Past`].
-pub(crate) const CURRENT: u32 = 2;
+/// 2 has [`TableId::Past`], 3 has [`TableId::Leaving`].
+pub(crate) const CURRENT: u32 = 3;
 
 /// What is known of the database itself.
 pub(crate) const META: TableDefinition<'static, &'static str, &'static [u8]> = TableDefinition::new("meta");
@@ -37,6 +37,7 @@ pub(crate) const fn definition(id: TableId) -> Definition {
         TableId::Codes => "16.1",
         TableId::Waiting => "17.1",
         TableId::Past => "18.1",
+        TableId::Leaving => "19.1",
     })
 }
 
