@@ -14,11 +14,11 @@ use serde_bytes::ByteArray;
 
 use super::{
     knock, leaving,
-    limits::{DAY_MS, FORGET_ROWS, Policy, ROW_BYTES, SILENT_DAYS},
+    limits::{DAY_MS, FORGET_ROWS, NAME_BYTES, Policy, ROW_BYTES, SILENT_DAYS},
     name,
     row::{Key as _, table},
-    step::{Served, Step},
-    usage::{charge, refund},
+    step::{Served, Step, encode},
+    usage::{charge, recount, refund},
     vault,
     view::Fault,
 };
@@ -42,6 +42,14 @@ pub(crate) struct AccountRow {
     /// Day of the last session, since the epoch.
     #[serde(rename = "t")]
     seen_day: u32,
+    /// Bytes that are counted for this row and the name. It is true when the row is written, which is once a day at least.
+    #[serde(rename = "b", default = "counted_once")]
+    counted: u64,
+}
+
+/// What was counted for each account before it was counted what it takes.
+fn counted_once() -> u64 {
+    2 * ROW_BYTES
 }
 
 table!(Accounts: AccountId => AccountRow);
@@ -125,8 +133,8 @@ pub(crate) fn register(
         revoked: Vec::new(),
         certificates: Vec::new(),
         seen_day,
+        counted: 0,
     };
-    charge(step, policy, account, 2 * ROW_BYTES)?;
     step.put::<LastSeen>(&(seen_day, *account), &());
     apply(step, policy, account, row, Some((signed, record)), payload)
 }
@@ -162,13 +170,14 @@ pub(crate) fn admits(
 }
 
 /// That an account was here today.
-pub(crate) fn touch(step: &mut Step<'_>, account: &AccountId, row: &AccountRow) {
+pub(crate) fn touch(step: &mut Step<'_>, account: &AccountId, row: &AccountRow) -> Served<()> {
     let today = day(step.now_ms);
     if row.seen_day < today {
         step.remove::<LastSeen>(&(row.seen_day, *account));
         step.put::<LastSeen>(&(today, *account), &());
-        step.put::<Accounts>(account, &AccountRow { seen_day: today, ..row.clone() });
+        store(step, u64::MAX, account, AccountRow { seen_day: today, ..row.clone() })?;
     }
+    Ok(())
 }
 
 /// Removes an account and all that is kept for it; of its mail some, and the rest later.
@@ -185,7 +194,7 @@ pub(crate) fn release(step: &mut Step<'_>, account: &AccountId) -> Served<()> {
     knock::delete_all(step, account)?;
     vault::remove(step, account)?;
     name::remove(step, &row.name)?;
-    refund(step, account, 2 * ROW_BYTES)?;
+    refund(step, account, row.counted)?;
     step.remove::<LastSeen>(&(row.seen_day, *account));
     step.remove::<Accounts>(account);
     Ok(())
@@ -222,7 +231,12 @@ fn apply(
     newer: Option<(SignedRecord, AccountRecord)>,
     payload: AccountPayload,
 ) -> Served<()> {
+    let mut room = policy.disk_bytes;
     if let Some((signed, record)) = newer {
+        if record.revoked.len() > row.revoked.len() {
+            // That a device is cut off counts, however full the disk is.
+            room = u64::MAX;
+        }
         let before = std::mem::replace(&mut row.record, signed);
         let known: Vec<_> = payload.records.iter().chain([&before]).cloned().collect();
         keep_past(step, policy, account, (&row.record, record.seq), known)?;
@@ -247,6 +261,15 @@ fn apply(
     for bundle in payload.bundles {
         put_bundle(step, policy, account, &devices, bundle)?;
     }
+    store(step, room, account, row)
+}
+
+/// Writes the row, and counts what it takes, in the place of what it took. It takes 40 KiB at most, and an account that is
+/// full of mail can still say which devices it has; only the room that all accounts have together bounds it.
+fn store(step: &mut Step<'_>, room: u64, account: &AccountId, mut row: AccountRow) -> Served<()> {
+    let bytes = encode(&row).len() as u64 + ROW_BYTES + NAME_BYTES;
+    recount(step, room, account, (row.counted, bytes))?;
+    row.counted = bytes;
     step.put::<Accounts>(account, &row);
     Ok(())
 }

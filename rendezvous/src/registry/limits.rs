@@ -13,6 +13,10 @@ pub const MAX_PAGE_BYTES: usize = 200 * 1024;
 /// be free.
 pub const ROW_BYTES: u64 = 256;
 
+/// What an account takes beside its own row, in bytes: the day it was last here, and its name with a signed binding of 300
+/// bytes and a password's record of 200. Rounded up, with what the tree takes.
+pub const NAME_BYTES: u64 = 1024;
+
 /// Most topics that one session publishes, and as many that it watches: one for each friend.
 pub const MAX_SESSION_TOPICS: usize = 1024;
 

@@ -229,7 +229,7 @@ impl Registry {
     fn greet(&self, session: SessionId, step: &mut Step<'_>) -> Served<Option<u64>> {
         let Some(session) = self.sessions.get(session) else { return Ok(None) };
         let Some((owner, row)) = session.member(step)? else { return Ok(None) };
-        account::touch(step, &owner.0, &row);
+        account::touch(step, &owner.0, &row)?;
         Ok(Some(mailbox::waiting(step, &owner)?).filter(|waiting| *waiting > 0))
     }
 

@@ -156,7 +156,7 @@ impl Registry {
         let (name, account) = self.passwords.finish_login(pending, finish, source, step.now_ms)?;
         let binding = name::get(step, &name)?.filter(|row| row.account == account).ok_or(ErrorCode::Denied)?.binding;
         let row = account::named(step, &account)?;
-        account::touch(step, &account, &row);
+        account::touch(step, &account, &row)?;
         let vault = vault::fetch(step, &account)?;
         let known = account::whole(step, &account, &row)?;
         if let Some(session) = self.sessions.get_mut(id) {

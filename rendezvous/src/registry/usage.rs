@@ -45,6 +45,19 @@ pub(crate) fn charge(step: &mut Step<'_>, policy: &Policy, account: &AccountId, 
     Ok(())
 }
 
+/// Counts something that has another size from now on; refuses what would take more than `room` of all accounts together.
+pub(crate) fn recount(step: &mut Step<'_>, room: u64, account: &AccountId, (before, after): (u64, u64)) -> Served<()> {
+    refund(step, account, before)?;
+    let own = step.get::<Usage>(account)?.unwrap_or(0).saturating_add(after);
+    let all = Counter::Bytes.get(step)?.saturating_add(after);
+    if after > before && all > room {
+        return Err(ErrorCode::Quota.into());
+    }
+    step.put::<Usage>(account, &own);
+    Counter::Bytes.set(step, all);
+    Ok(())
+}
+
 /// Counts bytes that are removed.
 pub(crate) fn refund(step: &mut Step<'_>, account: &AccountId, bytes: u64) -> Served<()> {
     let own = step.get::<Usage>(account)?.unwrap_or(0).saturating_sub(bytes);

@@ -114,6 +114,11 @@ impl MemoryView {
         }
     }
 
+    /// Bytes of all keys and values.
+    pub fn bytes(&self) -> u64 {
+        self.rows.iter().map(|((_, key), value)| (key.len() + value.len()) as u64).sum()
+    }
+
     /// How many rows a table has.
     pub fn count(&self, table: TableId) -> usize {
         self.rows.keys().filter(|(id, _)| *id == table).count()

@@ -233,7 +233,7 @@ fn a_bare_machine_is_told_the_records_before_and_everybody_else_the_newest() {
 
 #[test]
 fn an_account_without_room_still_gets_its_newest_record() {
-    let mut world = World::with(Policy { account_bytes: 6_000, ..easy() });
+    let mut world = World::with(Policy { account_bytes: 7_000, ..easy() });
     let mut alice = Person::new("alice", 1);
     let session = world.join(&mut alice);
     let chain = chain(&alice, 12);
