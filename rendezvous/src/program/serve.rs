@@ -1,6 +1,6 @@
 //! `serve`: from the data folder to a running server, and to its clean end.
 
-use std::io;
+use std::{io, net::Ipv4Addr};
 
 use hobnob_shared::rendezvous::Address;
 use libp2p::{Multiaddr, multiaddr::Protocol};
@@ -78,27 +78,80 @@ async fn reload(flags: &Flags, server: &Server) {
 
 fn say_ready(server: &Server, announce: Option<&Multiaddr>, metrics: Option<String>, output: &Output) {
     let places = announce.map_or_else(|| server.addresses().to_vec(), |place| vec![place.clone()]);
-    let mut places: Vec<_> = places.iter().map(|place| (rank(place), place.to_string())).collect();
+    let mut places: Vec<_> = places.iter().map(|place| (Reach::of(place), place.to_string())).collect();
     places.sort();
+    places.dedup();
     let (peer, key) = (server.peer().to_bytes(), server.key());
-    let addresses: Vec<String> =
-        places.iter().filter_map(|(_, place)| Address::new(place, &peer, &key).ok()).map(String::from).collect();
+    let address = |place: &str| Address::new(place, &peer, &key).ok().map(String::from);
+    let addresses: Vec<_> = places.iter().filter_map(|(reach, place)| Some((*reach, address(place)?))).collect();
+    let text = ready_text(&addresses);
+    let addresses: Vec<_> = addresses.into_iter().map(|(_, address)| address).collect();
     let first = addresses.first().cloned().unwrap_or_default();
-    let text = format!("serving; give nodes this address:\n{first}");
     output.say("ready", json!({ "address": first, "addresses": addresses, "metrics": metrics }), &text);
 }
 
-/// What others reach first: names, then public addresses, then the local network's, then this machine's.
-fn rank(place: &Multiaddr) -> u8 {
-    place.iter().next().map_or(9, |part| {
+/// Who can use an address; whoever is farthest away first, and of those the kind that most people have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Reach {
+    Name,
+    Internet4,
+    Internet6,
+    Local4,
+    Local6,
+    Machine4,
+    Machine6,
+}
+
+impl Reach {
+    fn of(place: &Multiaddr) -> Self {
+        let Some(part) = place.iter().next() else { return Self::Machine6 };
         if let Protocol::Ip4(ip) = part {
-            if ip.is_loopback() { 4 } else { u8::from(ip.is_private() || ip.is_link_local()) + 1 }
+            match () {
+                () if ip.is_loopback() => Self::Machine4,
+                () if ip.is_private() || ip.is_link_local() || is_shared(ip) => Self::Local4,
+                () => Self::Internet4,
+            }
         } else if let Protocol::Ip6(ip) = part {
-            if ip.is_loopback() { 5 } else { u8::from(ip.is_unicast_link_local() || ip.is_unique_local()) + 2 }
+            match () {
+                () if ip.is_loopback() => Self::Machine6,
+                () if ip.is_unicast_link_local() || ip.is_unique_local() => Self::Local6,
+                () => Self::Internet6,
+            }
         } else {
-            0
+            Self::Name
         }
-    })
+    }
+
+    /// Who that is, in words.
+    fn who(self) -> &'static str {
+        match self {
+            Self::Name => "for everybody",
+            Self::Internet4 => "for everybody who reaches this machine over IPv4",
+            Self::Internet6 => "for everybody who has IPv6",
+            Self::Local4 | Self::Local6 => "in the same local network only",
+            Self::Machine4 | Self::Machine6 => "on this machine only",
+        }
+    }
+}
+
+/// Addresses that a provider shares among its customers (RFC 6598), and VPNs give to their members.
+fn is_shared(ip: Ipv4Addr) -> bool {
+    matches!(ip.octets(), [100, 64..=127, _, _])
+}
+
+/// What the operator reads: the address to give away, and the others with who can use each.
+fn ready_text(addresses: &[(Reach, String)]) -> String {
+    let Some(((reach, first), others)) = addresses.split_first() else {
+        return "serving; no address of this machine is known: set announce in the config file".to_owned();
+    };
+    let mut text = format!("serving; give nodes this address ({}):\n{first}", reach.who());
+    for (reach, other) in others {
+        text = format!("{text}\nor this one, {}:\n{other}", reach.who());
+    }
+    if *reach >= Reach::Local4 {
+        text.push_str("\nfriends elsewhere need its name or public address: set announce in the config file");
+    }
+    text
 }
 
 /// Our own lines only: the libraries log addresses.
@@ -117,5 +170,42 @@ fn raise_file_limit(connections: usize) {
     if limit.current.is_some_and(|now| now < current) {
         // Where this is not allowed, the limit stays what it was, and connections beyond it fail one by one.
         let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(current), maximum: limit.maximum });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reach(place: &str) -> Reach {
+        Reach::of(&place.parse().unwrap())
+    }
+
+    #[test]
+    fn the_address_to_give_away_comes_first_and_each_says_for_whom_it_is() {
+        let places = [
+            "/dns/rosa.example/tcp/1",
+            "/ip4/203.0.113.7/tcp/1",
+            "/ip6/2001:db8::7/tcp/1",
+            "/ip4/192.168.1.5/tcp/1",
+            "/ip6/fd00::5/tcp/1",
+            "/ip4/127.0.0.1/tcp/1",
+            "/ip6/::1/tcp/1",
+        ];
+        assert!(places.is_sorted_by_key(|place| reach(place)));
+        for local in ["/ip4/10.1.2.3/tcp/1", "/ip4/169.254.1.1/tcp/1", "/ip4/100.64.0.1/tcp/1"] {
+            assert_eq!(reach(local), Reach::Local4, "{local}");
+        }
+        assert_eq!(reach("/ip4/100.128.0.1/tcp/1"), Reach::Internet4);
+        let addresses: Vec<_> = places[1..].iter().map(|place| (reach(place), (*place).to_owned())).collect();
+        let text = ready_text(&addresses);
+        let lines: Vec<_> = text.lines().collect();
+        assert_eq!(lines.len(), 12);
+        assert!(lines[0].contains("give nodes this address") && lines[1] == places[1]);
+        assert!(lines[4].contains("local network only") && lines[5] == places[3]);
+        assert!(lines[10].contains("this machine only") && lines[11] == places[6]);
+        assert_eq!(ready_text(&addresses[..1]).lines().count(), 2);
+        assert!(!text.contains("announce"));
+        assert!(ready_text(&addresses[2..]).contains("set announce") && ready_text(&[]).contains("set announce"));
     }
 }

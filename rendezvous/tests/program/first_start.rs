@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    io::{BufRead as _, BufReader},
     net::TcpListener,
     path::Path,
     process::{Command, Output, Stdio},
@@ -11,6 +12,8 @@ use hobnob_rendezvous::{
     keys::{KEYS_FILE, OPAQUE_FILE},
     store::{FILE, OpenError, Store},
 };
+
+use hobnob_shared::rendezvous::Address;
 
 use crate::driver::{Rosa, call, command, said};
 
@@ -99,6 +102,21 @@ fn one_port_is_served_for_both_kinds_of_addresses() {
         let listen = format!("{place}:{port}");
         assert_eq!(call(other.path(), &["--listen", &listen, "--metrics", "127.0.0.1:0"]).status.code(), Some(3));
     }
+}
+
+#[test]
+fn a_person_is_shown_every_address_the_one_to_give_away_first() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut serve = command(dir.path());
+    serve.args(["--listen", "[::1]:0"]).args(SERVE).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = serve.spawn().unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines().take(5).map(Result::unwrap).collect::<Vec<_>>();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(lines[0].contains("give nodes this address"), "{lines:?}");
+    let [first, second] = [&lines[1], &lines[3]].map(|line| Address::parse(line).unwrap());
+    assert!(first.place().starts_with("/ip4/127.0.0.1/") && second.place().starts_with("/ip6/::1/"), "{lines:?}");
+    assert!(lines[2].contains("on this machine only") && lines[4].contains("announce"), "{lines:?}");
 }
 
 /// A machine of its own whose network is only itself. `None` where namespaces are not allowed.
