@@ -18,7 +18,7 @@ use super::{
     name,
     row::{Key as _, table},
     step::{Served, Step, encode},
-    usage::{charge, recount, refund},
+    usage::{charge, earliest_ahead, recount, refund},
     vault,
     view::Fault,
 };
@@ -172,7 +172,9 @@ pub(crate) fn admits(
 /// That an account was here today.
 pub(crate) fn touch(step: &mut Step<'_>, account: &AccountId, row: &AccountRow) -> Served<()> {
     let today = day(step.now_ms);
-    if row.seen_day < today {
+    // A day that is not yet is of a clock that was ahead: see [`earliest_ahead`].
+    let is_ahead = earliest_ahead(step).is_some() && row.seen_day > today + 1;
+    if row.seen_day < today || is_ahead {
         step.remove::<LastSeen>(&(row.seen_day, *account));
         step.put::<LastSeen>(&(today, *account), &());
         store(step, u64::MAX, account, AccountRow { seen_day: today, ..row.clone() })?;

@@ -14,7 +14,7 @@ use super::{
     limits::{FORGET_ROWS, Policy, ROW_BYTES},
     row::{Key as _, table},
     step::{Refusal, Served, Step},
-    usage::{charge, next_number, number_at, refund},
+    usage::{charge, earliest_ahead, next_number, number_at, refund},
 };
 
 /// Envelopes of one request, by device.
@@ -32,10 +32,24 @@ pub(crate) fn deposit(step: &mut Step<'_>, policy: &Policy, account: &AccountId,
         return Err(ErrorCode::Quota.into());
     }
     charge(step, policy, account, bytes(envelopes))?;
-    let number = next_number(step)?;
+    let number = number(step, account)?;
     step.put::<KnockRows>(&(*account, number), envelopes);
     step.put::<KnockTimes>(&(number, *account), &());
     Ok(())
+}
+
+/// A number for the next one of an account. They are named one by one when they are taken out, so after the clock was ahead
+/// they may say the right time at once.
+fn number(step: &mut Step<'_>, account: &AccountId) -> Served<u64> {
+    let number = next_number(step)?;
+    if earliest_ahead(step).is_none_or(|ahead| number < ahead) {
+        return Ok(number);
+    }
+    let mut number = number_at(step.now_ms);
+    while step.get::<KnockRows>(&(*account, number))?.is_some() {
+        number += 1;
+    }
+    Ok(number)
 }
 
 /// Those that wait and that this device can open, oldest first.

@@ -12,6 +12,7 @@ use hobnob_shared::{
 use serde::{Deserialize, Serialize};
 
 use super::{
+    arrival::{Arrival, MailTimes, Place},
     leaving,
     limits::{FORGET_ROWS, MAX_BOXES, MAX_PAGE_BYTES, Policy, ROW_BYTES},
     row::{Key, after, table},
@@ -39,8 +40,7 @@ pub(crate) struct BoxRow {
 table!(Boxes: MailboxId => BoxRow);
 table!(BoxesOf: (Owner, MailboxId) => ());
 table!(MailRows: (MailboxId, u64) => Envelope, Mail);
-table!(MailOf: (Owner, u64) => MailboxId);
-table!(MailTimes: u64 => (Owner, MailboxId));
+table!(MailOf: (Owner, u64) => Place);
 table!(Waiting: Owner => u64);
 
 /// Makes a mailbox, gives it a new token, or deletes it with what is in it.
@@ -111,8 +111,8 @@ pub(crate) fn deposit(step: &mut Step<'_>, policy: &Policy, put: MailPut) -> Ser
     let number = next_number(step)?;
     let owner = row.owner;
     step.put::<MailRows>(&(mailbox, number), &put.envelope);
-    step.put::<MailOf>(&(owner, number), &mailbox);
-    step.put::<MailTimes>(&number, &(owner, mailbox));
+    step.put::<MailOf>(&(owner, number), &Place::AsNumbered(mailbox));
+    step.put::<MailTimes>(&number, &Arrival::AsNumbered(owner, mailbox));
     step.put::<Boxes>(&mailbox, &row);
     step.put::<Waiting>(&owner, &(waiting(step, &owner)? + 1));
     Ok(owner)
@@ -127,7 +127,8 @@ pub(crate) fn fetch(step: &Step<'_>, owner: &Owner, get: MailGet) -> Served<Mail
     let found = step.whole_between::<MailOf>(&from, end.as_deref(), max + 1)?;
     let mut page = Mail { more: found.len() > max, items: Vec::new() };
     let mut bytes = 0;
-    for ((_, number), mailbox) in found.into_iter().take(max) {
+    for ((_, number), place) in found.into_iter().take(max) {
+        let mailbox = place.mailbox();
         let envelope = match step.get::<MailRows>(&(mailbox, number)) {
             Ok(Some(envelope)) => envelope,
             // The rest of the mail is whole. Who left this one hears from nobody that it came, and leaves it again.
@@ -176,7 +177,9 @@ pub(crate) fn expire(step: &mut Step<'_>) -> Served<bool> {
     let end = number_at(step.now_ms.saturating_sub(MAIL_TTL_MS)).to_bytes();
     let old = step.whole_between::<MailTimes>(&[], Some(&end), FORGET_ROWS)?;
     let more = old.len() == FORGET_ROWS;
-    for (number, (owner, mailbox)) in old {
+    for (at, arrival) in old {
+        let (owner, mailbox, number) = arrival.envelope(at);
+        step.remove::<MailTimes>(&at);
         take_out_whatever(step, &owner, mailbox, number)?;
     }
     Ok(more)
@@ -206,9 +209,16 @@ fn take_out(step: &mut Step<'_>, owner: &Owner, mailbox: MailboxId, number: u64)
 }
 
 fn forget(step: &mut Step<'_>, owner: &Owner, mailbox: MailboxId, number: u64) -> Served<()> {
+    let at = match step.get::<MailOf>(&(*owner, number)) {
+        Ok(place) => place.map_or(number, |place| place.at(number)),
+        Err(fault) => {
+            step.pass_over(fault);
+            number
+        }
+    };
     step.remove::<MailRows>(&(mailbox, number));
     step.remove::<MailOf>(&(*owner, number));
-    step.remove::<MailTimes>(&number);
+    step.remove::<MailTimes>(&at);
     match waiting(step, owner)?.saturating_sub(1) {
         0 => step.remove::<Waiting>(owner),
         left => step.put::<Waiting>(owner, &left),

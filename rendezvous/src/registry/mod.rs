@@ -4,6 +4,7 @@
 //! Whoever calls must commit the records first, and only then send the answers.
 
 mod account;
+mod arrival;
 mod code;
 mod knock;
 mod leaving;
@@ -290,7 +291,7 @@ impl Registry {
             return;
         }
         let mut has_more = false;
-        for forget in [mailbox::expire, knock::expire, code::expire, account::expire] {
+        for forget in [arrival::set_right, mailbox::expire, knock::expire, code::expire, account::expire] {
             // What is damaged in one keeps none of the others from going on.
             let mut step = Step::new(now_ms, view, &mut work.records);
             let forgotten = forget(&mut step);

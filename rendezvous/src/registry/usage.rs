@@ -3,7 +3,7 @@
 use hobnob_shared::{id::AccountId, wire::ErrorCode};
 
 use super::{
-    limits::Policy,
+    limits::{DAY_MS, Policy},
     row::table,
     step::{Served, Step},
 };
@@ -70,6 +70,9 @@ pub(crate) fn refund(step: &mut Step<'_>, account: &AccountId, bytes: u64) -> Se
     Ok(())
 }
 
+/// 2025-01-01, in ms since the epoch: a machine that lost its clock shows 1970, or when it was made.
+const WRITTEN_MS: u64 = 1_735_689_600_000;
+
 /// Bits of a number below its time.
 const BELOW_TIME: u32 = 12;
 
@@ -79,6 +82,12 @@ pub(crate) fn next_number(step: &mut Step<'_>) -> Served<u64> {
     let number = Counter::Number.get(step)?.saturating_add(1).max(step.now_ms << BELOW_TIME);
     Counter::Number.set(step, number);
     Ok(number)
+}
+
+/// The first number that says a time which is not yet, by more than a clock may be set back for a reason: when it was given
+/// the clock was ahead. A clock that shows a time before this program was written is not believed itself, and there is none.
+pub(crate) fn earliest_ahead(step: &Step<'_>) -> Option<u64> {
+    (step.now_ms >= WRITTEN_MS).then(|| number_at(step.now_ms.saturating_add(DAY_MS)))
 }
 
 /// The first number of a time.

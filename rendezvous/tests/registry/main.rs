@@ -15,6 +15,7 @@
 mod accounts;
 #[path = "../cast/mod.rs"]
 mod cast;
+mod clock;
 mod counted;
 mod damage;
 mod expiry;
