@@ -162,7 +162,7 @@ impl Engine {
         let people = People::load(&mut step)?;
         let presence = Presences::load(fresh_incarnation, &mut step)?;
         let sessions = Sessions::new(&mut step);
-        let rendezvous = Rendezvous::load(&rendezvous, &mut step)?;
+        let rendezvous = Rendezvous::load(&rendezvous, own.is_revoked(&step), &mut step)?;
         own.keep_prekey(rendezvous.prekey().cloned());
         let me = (step.me.account, step.me.device);
         let around =
@@ -189,7 +189,9 @@ impl Engine {
             mail,
         };
         let mut engine = Self { core, parts };
-        engine.parts.settle(&mut Step::new(&mut engine.core, now, view, work))?;
+        let mut step = Step::new(&mut engine.core, now, view, work);
+        engine.parts.recall_revoked(&mut step);
+        engine.parts.settle(&mut step)?;
         Ok(engine)
     }
 

@@ -47,7 +47,7 @@ impl Parts {
             Err(Failed::Refused(code)) => {
                 (None, format!("{host} does not take mail for them (code {})", code.number()))
             }
-            Err(Failed::Unreached(_) | Failed::Disowned | Failed::Silent) => {
+            Err(Failed::Unreached(_) | Failed::Disowned | Failed::Revoked | Failed::Silent) => {
                 (self.elsewhere(to.device, flight), format!("{host}, which keeps their mail, is not reached"))
             }
             Err(Failed::Unsupported(_)) => (

@@ -71,6 +71,8 @@ pub(crate) enum Failed {
     Unreached(String),
     /// It ended the session: this device is none of an account that it knows.
     Disowned,
+    /// Nothing is asked as this device any more: our account has revoked it.
+    Revoked,
     /// It is not the one that we know, in words.
     Untrusted(String),
     /// It speaks no version of the protocol that we do, in words.
