@@ -137,6 +137,8 @@ pub(crate) enum Wish {
     Succeed(Box<Successor>),
     /// The profile's keys are those of another account's device now.
     Become(Box<Who>),
+    /// What was put off is done now.
+    WindUp,
 }
 
 /// A running node. Clones are the same node; when the last one is dropped, it shuts down by itself.
@@ -208,6 +210,13 @@ impl Node {
     pub fn events(&self) -> Events {
         let first = self.first.lock().unwrap_or_else(PoisonError::into_inner).take();
         Events { receiver: first.or_else(|| self.events.upgrade().map(|sender| sender.subscribe())) }
+    }
+
+    /// Does now what was put off, so that it is known how far things got before [`Node::shutdown`], which does it too: mail
+    /// for who is away is left at a rendezvous, say. Takes a few seconds at most, and the two share them.
+    pub async fn wind_up(&self) {
+        // A node that has stopped has nothing left to do.
+        let _ = self.call(Wish::WindUp).await.await;
     }
 
     /// Sends what waits for the network, closes the sessions, closes the database and releases the profile. Calls that

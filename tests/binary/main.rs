@@ -22,6 +22,7 @@ mod damage;
 mod demo;
 mod devices;
 mod driver;
+mod ends;
 mod exit_codes;
 mod first_use;
 mod forgotten;

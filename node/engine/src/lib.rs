@@ -222,14 +222,16 @@ impl Engine {
     /// [`Self::is_wound_up`].
     pub fn wind_up(&mut self, now: Now) {
         self.parts.rendezvous.hurry_vaults(now.mono_ms);
+        self.parts.hurry_mail(now.mono_ms);
     }
 
-    /// Whether nothing is left that could be done at a rendezvous until then, in `mono_ms`.
+    /// Whether nothing is left that could be done until then, in `mono_ms`, for who is away or at a rendezvous.
     pub fn is_wound_up(&self, until_ms: u64) -> bool {
         let rendezvous = &self.parts.rendezvous;
         !rendezvous.has_pending_vault(until_ms)
             && !rendezvous.is_telling()
             && !self.parts.mail.is_making_any(rendezvous)
+            && !self.parts.is_leaving_mail(until_ms)
     }
 
     /// The last batch, when the process ends in good order: whoever sees us through a rendezvous is told now, and need

@@ -93,6 +93,15 @@ impl Chat {
         queued
     }
 
+    /// Whether this device has not said yet that it has all that was written here.
+    pub(crate) fn lacks(&self, device: &DeviceId, around: &Around<'_>) -> bool {
+        let mut ours = (0..).zip(&self.logs).filter(|(_, log)| log.row.device == around.device);
+        ours.any(|(number, log)| {
+            let mut branches = (0..).zip(&log.row.branches);
+            branches.any(|(branch, known)| self.receipt(device, number, branch).stored < known.seq)
+        })
+    }
+
     /// Those messages, oldest of each log first, at most so many.
     fn queued_places(
         &self,

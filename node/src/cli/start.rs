@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 
+use futures::FutureExt as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{INTERRUPTED, Session, args::Common, exit_code, init, password_from, prompt};
@@ -97,8 +98,13 @@ pub(crate) async fn front_end(
 ) -> Result<u8, Refusal> {
     if source.is_none() && session.is_terminal() {
         let exit = at_terminal(node, session, &mut signals).await;
-        node.shutdown().await;
-        return exit;
+        signals.forget();
+        let again = tokio::select! {
+            biased;
+            () = node.shutdown() => None,
+            code = signals.next() => Some(code),
+        };
+        return exit.map(|code| again.unwrap_or(code));
     }
     let source = match source {
         Some(source) => source,
@@ -112,8 +118,7 @@ pub(crate) async fn front_end(
         password_file: session.password_file.clone(),
     };
     let mut out = Output::new(session.json);
-    let ended = script::run(node, source, options, &mut out, signals.next()).await;
-    node.shutdown().await;
+    let ended = script::run(node, source, options, &mut out, async || signals.next().await).await;
     out.bye(ended.queued);
     if out.is_failed() {
         return Ok(exit_code(Code::Internal));
@@ -164,9 +169,16 @@ impl Signals {
     /// The exit code of the next one.
     pub(crate) async fn next(&mut self) -> u8 {
         tokio::select! {
-            _ = self.interrupt.recv() => INTERRUPTED,
+            biased;
             code = ended(&mut self.terminate, &mut self.hangup) => code,
+            _ = self.interrupt.recv() => INTERRUPTED,
         }
+    }
+
+    /// Those that came up to now, Ctrl-C in the REPL, are not asked for any more: only another one ends what is still to be
+    /// done.
+    fn forget(&mut self) {
+        while self.next().now_or_never().is_some() {}
     }
 
     /// The same without Ctrl-C, which empties a line in the REPL.

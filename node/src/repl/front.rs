@@ -68,7 +68,7 @@ pub(super) struct Front {
     coming: mpsc::Receiver<Late>,
     typing: mpsc::Receiver<String>,
     live: Option<Arc<Live>>,
-    interrupts: Option<Signal>,
+    pub(super) interrupts: Option<Signal>,
     interrupted: Option<Instant>,
     coloured: bool,
     zone: TimeZone,
@@ -361,7 +361,7 @@ pub(super) fn now_ms() -> u64 {
 }
 
 /// Ctrl-C where rustyline does not read: in plain mode, and while a command runs.
-async fn interrupt(interrupts: &mut Option<Signal>) {
+pub(super) async fn interrupt(interrupts: &mut Option<Signal>) {
     match interrupts {
         Some(interrupts) => drop(interrupts.recv().await),
         None => std::future::pending().await,

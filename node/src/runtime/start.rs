@@ -52,6 +52,7 @@ pub(crate) async fn start(options: StartOptions) -> Result<Node, StartError> {
         events,
         own: Vec::new(),
         successions: Vec::new(),
+        winding: super::Winding::default(),
         starting: true,
         had_timeout: false,
     };
