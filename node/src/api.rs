@@ -18,9 +18,9 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use zeroize::Zeroizing;
 
 pub use hobnob_engine::command::{
-    self, Chat, Code, Command, Delivery, DeliveryState, Found, Friend, InviteTerms, Joined, Message, MessageDetails,
-    MessageKind, MessageRef, NearbyPerson, OwnDevice, Peer, Presence, Queued, Quote, Refusal, Reply, Request,
-    RequestKind, ServerState, ServerView, Setting, Standing, Unreached, Which, WhoAmI,
+    self, Chat, Code, Command, Delivery, DeliveryState, DeviceCopy, Found, Friend, InviteTerms, Joined, Message,
+    MessageDetails, MessageKind, MessageRef, NearbyPerson, OwnDevice, Peer, Presence, Queued, Quote, Refusal, Reply,
+    Request, RequestKind, ServerState, ServerView, Setting, Standing, Unreached, Which, WhoAmI,
 };
 pub use hobnob_engine::event::{self, Change, Event};
 

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use hobnob_shared::{identity::fingerprint, text::Nickname};
+use hobnob_shared::identity::fingerprint;
 use serde_json::{Value, json};
 
 use super::{
@@ -11,7 +11,7 @@ use super::{
     view::{self, Fields, fields},
 };
 use crate::api::{
-    Change, DeliveryState, Event, Joined, Message, MessageDetails, Refusal, Reply, Request, WhoAmI, command::From,
+    Change, DeviceCopy, Event, Joined, Message, MessageDetails, Refusal, Reply, Request, WhoAmI, command::From,
 };
 
 /// The version of the lines. It grows only when a field goes away or changes its meaning.
@@ -184,8 +184,10 @@ fn message(message: &Message) -> Value {
 }
 
 fn details_fields(details: &MessageDetails) -> Fields {
-    let copy =
-        |(name, state): &(Nickname, DeliveryState)| json!({ "name": name.as_str(), "state": view::state(*state) });
+    let copy = |one: &DeviceCopy| {
+        let last_seen = one.last_seen_ms.map(view::time);
+        json!({ "name": one.name.as_str(), "state": view::state(one.state), "last_seen": last_seen })
+    };
     let mut fields = view::message(&details.message);
     fields.extend(self::fields(json!({
         "device": details.device.to_string(),
