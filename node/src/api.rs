@@ -137,6 +137,8 @@ pub(crate) enum Wish {
     Succeed(Box<Successor>),
     /// The profile's keys are those of another account's device now.
     Become(Box<Who>),
+    /// What lay at rendezvous is to be here.
+    CatchUp,
     /// What was put off is done now.
     WindUp,
 }
@@ -210,6 +212,13 @@ impl Node {
     pub fn events(&self) -> Events {
         let first = self.first.lock().unwrap_or_else(PoisonError::into_inner).take();
         Events { receiver: first.or_else(|| self.events.upgrade().map(|sender| sender.subscribe())) }
+    }
+
+    /// Returns when what lay at the rendezvous where we have a name is here, or they were tried in vain; after a few seconds
+    /// in any case.
+    pub async fn catch_up(&self) {
+        // A node that has stopped, or whose disk refuses, gets nothing more.
+        let _ = self.call(Wish::CatchUp).await.await;
     }
 
     /// Does now what was put off, so that it is known how far things got before [`Node::shutdown`], which does it too: mail

@@ -27,6 +27,7 @@ mod exit_codes;
 mod first_use;
 mod forgotten;
 mod house;
+mod in_passing;
 mod killed;
 #[expect(unreachable_pub, reason = "tests of whole nodes have it from a crate")]
 #[path = "../src/lan.rs"]

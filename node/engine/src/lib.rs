@@ -234,6 +234,11 @@ impl Engine {
             && !self.parts.is_leaving_mail(until_ms)
     }
 
+    /// Whether all is here that lay at rendezvous where we have a name, as far as they are reached.
+    pub fn is_caught_up(&self) -> bool {
+        self.parts.rendezvous.is_caught_up()
+    }
+
     /// The last batch, when the process ends in good order: whoever sees us through a rendezvous is told now, and need
     /// not wait until it notices.
     pub fn leave(&mut self, now: Now, view: &dyn View, work: &mut Work) -> Result<(), Fault> {

@@ -8,6 +8,7 @@
 //! left the process: the engine is thrown away and built anew from what is stored, so the node is as if the batch had
 //! never come.
 
+mod catch_up;
 mod clock;
 mod desk;
 mod disk;
@@ -29,6 +30,7 @@ use tokio::sync::broadcast;
 pub(crate) use self::{clock::wall_ms, start::start};
 
 use self::{
+    catch_up::CatchingUp,
     clock::Clock,
     desk::{Caller, Desk},
     disk::{Disk, Trouble},
@@ -63,6 +65,8 @@ struct Runtime {
     successions: Vec<(Succession, Caller)>,
     /// Once the end was asked for: who waits, and how long at most.
     winding: Winding,
+    /// Who wants to know when what lay at rendezvous is here.
+    catching: CatchingUp,
     /// Nobody has the node yet.
     starting: bool,
     /// The last batch held a timeout.
@@ -97,7 +101,7 @@ impl Runtime {
         // An engine whose deadline did not move is wrong, but must not cost a whole core.
         let next = self.clock.now().mono_ms + 1;
         let wanted = wanted.map(|wanted| if self.had_timeout { wanted.max(next) } else { wanted });
-        wanted.into_iter().chain(self.winding.deadline()).min()
+        wanted.into_iter().chain(self.winding.deadline()).chain(self.catching.deadline()).min()
     }
 
     /// One batch, from inputs to events.
@@ -118,6 +122,7 @@ impl Runtime {
             self.on_succession(succession, caller, now);
         }
         self.tell_wound_up();
+        self.tell_caught_up();
     }
 
     /// What came, as the engine takes it.
@@ -147,6 +152,11 @@ impl Runtime {
             }
             Wish::Become(who) => {
                 self.successions.push((Succession::Keys(*who), call.answer));
+                None
+            }
+            Wish::CatchUp => {
+                let until_ms = self.clock.now().mono_ms + catch_up::CATCH_UP_MS;
+                self.catching.add(until_ms, call.answer);
                 None
             }
             Wish::WindUp => {
@@ -201,6 +211,7 @@ impl Runtime {
         let refusal = not_saved(&why);
         self.desk.refuse_all(&refusal);
         self.winding.callers.clear();
+        self.catching = CatchingUp::default();
         let told = Event::NotSaved { why: why.to_string() };
         let is_damage = matches!(why, Trouble::Unreadable(_));
         if self.disk.on_refusal(why, self.clock.now().mono_ms) {

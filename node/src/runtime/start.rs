@@ -53,6 +53,7 @@ pub(crate) async fn start(options: StartOptions) -> Result<Node, StartError> {
         own: Vec::new(),
         successions: Vec::new(),
         winding: super::Winding::default(),
+        catching: super::CatchingUp::default(),
         starting: true,
         had_timeout: false,
     };

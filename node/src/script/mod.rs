@@ -5,6 +5,7 @@
 
 mod account;
 mod act;
+mod await_news;
 mod input;
 mod output;
 mod outstanding;
@@ -15,7 +16,7 @@ use futures::FutureExt;
 use hobnob_shared::text::{Handle, MessageText};
 use tokio::{sync::mpsc, time::Instant};
 
-use self::{act::Chats, input::Line, outstanding::Outstanding};
+use self::{act::Chats, await_news::Awaits, input::Line, outstanding::Outstanding};
 pub(crate) use self::{
     input::lines,
     output::{Output, now},
@@ -91,6 +92,7 @@ pub(crate) async fn run(
         outstanding: Outstanding::default(),
         shown: 0,
         listening: matches!(source, Source::Lines(_)),
+        awaits: Awaits::of(&source),
         answered: 0,
         listen: Vec::new(),
         failed: None,
@@ -124,6 +126,8 @@ struct Script<'a> {
     /// Messages up to this number were written at the start.
     shown: u64,
     listening: bool,
+    /// Which commands wait for what lies at a rendezvous.
+    awaits: Awaits,
     /// Our messages up to this number stood in an answer.
     answered: u64,
     /// Our addresses as last written.

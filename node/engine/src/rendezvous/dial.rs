@@ -258,6 +258,19 @@ impl Rendezvous {
         self.state(server) == ServerState::Up
     }
 
+    /// Whether each one with a name of ours has given what lay there, or was tried in vain.
+    pub(crate) fn is_caught_up(&self) -> bool {
+        let mut named = self.servers.all().filter(|(_, row)| row.account.is_some());
+        named.all(|(server, _)| {
+            let is_failed = |it: &Try| it.last_error.is_some() && !self.is_busy(server, Lane::Account);
+            match self.tries.get(server) {
+                _ if self.is_ready(server) => !self.calls.is_fetching(server),
+                Some(it) => is_failed(it),
+                None => true, // nothing is tried there: this device was revoked
+            }
+        })
+    }
+
     /// How it goes with our account's session.
     pub(super) fn state(&self, server: &ServerKey) -> ServerState {
         let is_up = self.sessions.values().any(|it| it.server == *server && it.lane == Lane::Account && it.is_ready);

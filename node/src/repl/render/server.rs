@@ -40,6 +40,12 @@ pub(super) fn changed(one: &ServerView) -> Option<String> {
     }
 }
 
+/// A command asks for what others sent, and this one was not reached.
+pub fn missing(one: &ServerView) -> String {
+    let why = one.last_error.as_ref().map_or(String::new(), |why| format!(" ({})", display::line(why)));
+    format!("{}: the rendezvous is not reached{why}; what lies there is not in the answer", called(one))
+}
+
 /// Who has a name.
 pub(super) fn found(found: &Found) -> String {
     let name = format!("{}@{}", found.name.as_str(), display::line(&found.called));
