@@ -2,7 +2,10 @@
 
 use std::{io::Read, path::Path};
 
-use hobnob_shared::text::{Nickname, display};
+use hobnob_shared::{
+    rendezvous::Address,
+    text::{Nickname, display},
+};
 use zeroize::Zeroizing;
 
 use super::{
@@ -11,14 +14,16 @@ use super::{
 };
 use crate::{
     api::{Code, Refusal},
-    config::Config,
+    command::FullName,
+    config::{Config, parse_rendezvous},
     json::{out, write},
     profile::{self, Password, ProfileError},
     script,
 };
 
 const WELCOME: &str = "\
-Welcome to hobnob. There is no profile on this machine yet; making one takes a name and a password.";
+Welcome to hobnob. There is no profile on this machine yet; making one takes a name and a password.
+If you have a name at a rendezvous already, type /login and that name (/login alice) where you are asked for yours.";
 
 const ABOUT_PASSWORD: &str = "\
 The password protects your keys and your history on this disk. It is asked for at every start, and nobody can reset it.
@@ -61,17 +66,84 @@ pub(super) fn run(common: &Common, config: &Config, init: Init) -> Result<u8, Re
     Ok(0)
 }
 
-/// The profile that every first start needs. Its password, so that nobody is asked for it again at once.
-pub(super) fn first_use(common: &Common, config: &Config) -> Result<Option<Password>, Refusal> {
+/// What a first start came to.
+#[derive(Debug)]
+pub(super) struct FirstUse {
+    /// The password of the profile, so that nobody is asked for it again at once.
+    pub(super) password: Option<Password>,
+    /// Where the person has a name already, and which.
+    pub(super) login: Option<FirstLogin>,
+}
+
+/// The profile is to become a device of an account that has this name.
+#[derive(Debug)]
+pub(super) struct FirstLogin {
+    /// The name, with the place if it was typed.
+    pub(super) name: String,
+    /// The rendezvous, where none was given to the program.
+    pub(super) server: Option<Address>,
+}
+
+/// The profile that every first start needs. Whoever is about to log in has words of their account already: those of the
+/// one that the profile has until then are shown to nobody, and /recovery has them if nothing comes of the login.
+pub(super) fn first_use(common: &Common, config: &Config) -> Result<FirstUse, Refusal> {
     if !prompt::is_possible(common.no_input) {
         return Err(ProfileError::NotFound(config.dir.clone()).into());
     }
     prompt::tell(WELCOME);
-    let name = ask_name()?;
-    let password = new_password(common, true)?;
-    make(common, config, &name, password.as_ref(), None)?;
-    prompt::tell(DEMO);
-    Ok(password)
+    match ask_who()? {
+        Newcomer::New(name) => {
+            let password = new_password(common, true)?;
+            make(common, config, &name, password.as_ref(), None)?;
+            prompt::tell(DEMO);
+            Ok(FirstUse { password, login: None })
+        }
+        Newcomer::Known(who, typed) => {
+            let server = if config.rendezvous.is_empty() { Some(ask_rendezvous()?) } else { None };
+            let password = new_password(common, true)?;
+            let nick = parse_name(who.name.as_str())?;
+            drop(profile::create(&config.dir, &nick, password.as_ref())?);
+            say_made(config, &nick, password.as_ref());
+            Ok(FirstUse { password, login: Some(FirstLogin { name: typed, server }) })
+        }
+    }
+}
+
+/// Somebody at a first start.
+enum Newcomer {
+    /// Wants an account, and to be called so.
+    New(Nickname),
+    /// Has this name at a rendezvous, and typed it so.
+    Known(FullName, String),
+}
+
+fn ask_who() -> Result<Newcomer, Refusal> {
+    loop {
+        let typed = prompt::line("Your name, as friends will see it: ")?;
+        let newcomer = match typed.strip_prefix("/login") {
+            Some(name) => {
+                let name = name.trim();
+                FullName::parse(name)
+                    .map(|who| Newcomer::Known(who, name.to_owned()))
+                    .map_err(|why| usage(&why.to_string()))
+            }
+            None => parse_name(&typed).map(Newcomer::New),
+        };
+        match newcomer {
+            Ok(newcomer) => return Ok(newcomer),
+            Err(refusal) => prompt::say(&format!("{}\n", refusal.message)),
+        }
+    }
+}
+
+fn ask_rendezvous() -> Result<Address, Refusal> {
+    loop {
+        let typed = prompt::line("The address of that rendezvous, as its operator gives it out: ")?;
+        match parse_rendezvous(&typed) {
+            Ok(address) => return Ok(address),
+            Err(why) => prompt::say(&format!("{why}\n")),
+        }
+    }
 }
 
 fn make(

@@ -5,7 +5,13 @@ use std::pin::Pin;
 use futures::FutureExt as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::{INTERRUPTED, Session, args::Common, exit_code, init, password_from, prompt};
+use super::{
+    INTERRUPTED, Session,
+    args::Common,
+    exit_code,
+    init::{self, FirstLogin, FirstUse},
+    password_from, prompt,
+};
 use crate::{
     api::{self, Code, Node, Refusal, StartOptions},
     config::Config,
@@ -18,21 +24,26 @@ use crate::{
 /// How often a password may be mistyped.
 const ATTEMPTS: u32 = 3;
 
-/// Opens the profile, and makes one first where there is none and somebody can be asked.
-pub(super) fn open(common: &Common, config: &Config, may_create: bool) -> Result<OpenedProfile, Refusal> {
+/// Opens the profile, and makes one first where there is none and somebody can be asked: perhaps one that is to become a
+/// device of an account.
+pub(super) fn open(
+    common: &Common,
+    config: &Config,
+    may_create: bool,
+) -> Result<(OpenedProfile, Option<FirstLogin>), Refusal> {
     if !profile::exists(&config.dir) {
         if !may_create {
             return Err(ProfileError::NotFound(config.dir.clone()).into());
         }
-        let password = init::first_use(common, config)?;
+        let FirstUse { password, login } = init::first_use(common, config)?;
         start_log(config)?;
-        return Ok(OpenedProfile::open(&config.dir, password.as_ref())?);
+        return Ok((OpenedProfile::open(&config.dir, password.as_ref())?, login));
     }
     if profile::awaits_link(&config.dir) {
         return Err(ProfileError::AwaitsLink(config.dir.clone()).into());
     }
     start_log(config)?;
-    Ok(unlock(common, config)?.0)
+    Ok((unlock(common, config)?.0, None))
 }
 
 /// Opens the profile that is there, with the password that it takes.
@@ -128,12 +139,14 @@ pub(crate) async fn front_end(
 
 /// The REPL, and the demo in between as often as it is asked for.
 async fn at_terminal(node: &Node, session: &Session, signals: &mut Signals) -> Result<u8, Refusal> {
+    let mut options = session.repl();
     loop {
         let exit = tokio::select! {
             biased;
             code = signals.end() => return Ok(code),
-            exit = repl::run(node.clone(), session.repl()) => exit,
+            exit = repl::run(node.clone(), options.clone()) => exit,
         };
+        options.first = None;
         match exit {
             repl::Exit::Left => return Ok(0),
             repl::Exit::Interrupted => return Ok(INTERRUPTED),

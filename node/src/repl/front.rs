@@ -136,8 +136,9 @@ impl Front {
 
     /// Until the person leaves.
     pub(super) async fn run(&mut self) -> Exit {
-        if let Err(refusal) = self.greet().await {
-            self.refuse(&refusal);
+        match self.options.first.take() {
+            Some(line) => self.begin_with(&line).await,
+            None => self.begin().await,
         }
         loop {
             if let Some(exit) = self.leaving {
