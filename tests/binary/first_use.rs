@@ -28,7 +28,7 @@ fn a_newcomer_is_asked_shown_the_words_and_told_what_to_do_next() {
     terminal.wait("no password");
     terminal.wait(WORDS);
     terminal.wait("24 ");
-    terminal.wait("no server is needed: /invite-link");
+    terminal.wait("No server is needed: /invite-link");
     terminal.wait("/help");
     terminal.type_line("/quit");
     assert_eq!(terminal.ends_with(), 0);
@@ -80,7 +80,7 @@ fn whoever_has_a_name_already_logs_in_and_is_shown_no_words_that_are_worth_nothi
     terminal.type_line("");
     terminal.insist(PASSWORD, "this machine is a device of alice now");
     terminal.wait("worth nothing now");
-    terminal.wait("nobody to talk to yet: /find NAME looks somebody up at 127.0.0.1");
+    terminal.wait("nobody to talk to yet. /find NAME looks somebody up at 127.0.0.1");
     assert_eq!(terminal.quits(), 0);
     assert!(!terminal.seen().contains(WORDS), "{}", terminal.seen());
 

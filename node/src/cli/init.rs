@@ -1,6 +1,9 @@
 //! Making a profile: by `hobnob init`, or on first use.
 
-use std::{io::Read, path::Path};
+use std::{
+    io::{self, IsTerminal as _, Read},
+    path::Path,
+};
 
 use hobnob_shared::{
     rendezvous::Address,
@@ -102,8 +105,9 @@ pub(super) fn first_use(common: &Common, config: &Config) -> Result<FirstUse, Re
             let server = if config.rendezvous.is_empty() { Some(ask_rendezvous()?) } else { None };
             let password = new_password(common, true)?;
             let nick = parse_name(who.name.as_str())?;
+            let aside = profile::set_aside(&config.dir);
             drop(profile::create(&config.dir, &nick, password.as_ref())?);
-            say_made(config, &nick, password.as_ref());
+            say_made(config, &nick, password.as_ref(), aside.as_deref());
             Ok(FirstUse { password, login: Some(FirstLogin { name: typed, server }) })
         }
     }
@@ -146,6 +150,18 @@ fn ask_rendezvous() -> Result<Address, Refusal> {
     }
 }
 
+/// What a history that lay in the directory without its keystore is told of: it was set aside, and is not lost.
+pub(super) fn say_set_aside(aside: Option<&Path>) {
+    if let Some(file) = aside {
+        prompt::tell(&format!(
+            "A history without a keystore lay there; it is kept as {}. Only the keystore that belongs to it opens it: if you \
+             have a copy of that one, put both, as keystore and {}, into a directory of their own and start hobnob -d there.",
+            file.display(),
+            profile::DATABASE
+        ));
+    }
+}
+
 fn make(
     common: &Common,
     config: &Config,
@@ -153,6 +169,7 @@ fn make(
     password: Option<&Password>,
     words: Option<&str>,
 ) -> Result<(), Refusal> {
+    let aside = profile::set_aside(&config.dir);
     let shown = match words {
         Some(words) => {
             profile::restore(&config.dir, words, name, password)?;
@@ -161,35 +178,45 @@ fn make(
         None => Some(profile::create(&config.dir, name, password)?),
     };
     if common.json {
-        say_made(config, name, password);
+        say_made(config, name, password, aside.as_deref());
         let words = shown.as_ref().map(|words| words.as_str());
-        return data(&write::line(&out::created(name.as_str(), &config.dir, words, script::now()))).map(drop);
+        return data(&write::line(&out::created(name.as_str(), &config.dir, words, aside.as_deref(), script::now())))
+            .map(drop);
     }
     // Where the words can be taken off the screen, what is said before goes with them.
     let clears = shown.is_some() && !config.plain && prompt::is_possible(common.no_input) && prompt::can_clear();
     if !clears {
-        say_made(config, name, password);
+        say_made(config, name, password, aside.as_deref());
     }
     if let Some(words) = &shown {
         prompt::say("\n");
         prompt::tell(ABOUT_WORDS);
         prompt::say("\n");
-        data(&words_table(words, prompt::columns()))?;
+        data(&if io::stdout().is_terminal() { words_table(words, prompt::columns()) } else { words_line(words) })?;
         prompt::say("\n");
     }
     if clears {
         prompt::enter_to_clear("Written down? Enter removes them: ");
-        say_made(config, name, password);
+        say_made(config, name, password, aside.as_deref());
     }
     Ok(())
 }
 
-fn say_made(config: &Config, name: &Nickname, password: Option<&Password>) {
+fn say_made(config: &Config, name: &Nickname, password: Option<&Password>, aside: Option<&Path>) {
     prompt::say("\n");
     prompt::tell(&format!("Profile for {} made in {}.", display::line(name.as_str()), config.dir.display()));
     if password.is_none() {
         prompt::tell("It has no password: whoever gets at this disk can read it and write as you.");
     }
+    say_set_aside(aside);
+}
+
+/// All in one line, as `--recover` takes them: for a file or a program, which gets nothing else.
+fn words_line(words: &str) -> Zeroizing<Vec<u8>> {
+    let mut line = Zeroizing::new(Vec::with_capacity(words.len() + 1));
+    line.extend_from_slice(words.as_bytes());
+    line.push(b'\n');
+    line
 }
 
 /// Cells of a numbered word.

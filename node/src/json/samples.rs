@@ -60,8 +60,8 @@ pub(super) fn sections() -> Vec<(String, Vec<Value>)> {
 fn created() -> Vec<Value> {
     let dir = Path::new("/home/alice/.local/share/hobnob");
     vec![
-        out::created("Alice", dir, Some("pistol lava … velvet"), NOW),
-        out::created("Alice", dir, None, NOW),
+        out::created("Alice", dir, Some("pistol lava … velvet"), None, NOW),
+        out::created("Alice", dir, None, Some(&dir.join("history.db.old")), NOW),
         out::linked("Alice", dir, "laptop-2", NOW),
     ]
 }

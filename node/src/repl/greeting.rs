@@ -94,11 +94,11 @@ fn ways_to_people(servers: &[ServerView]) -> String {
             format!("/find NAME looks somebody up at {}, /add NAME asks them to be friends; {LINKS}", called(one))
         }
         (None, Some(one)) => format!(
-            "at {}, /register NAME takes a name, /login NAME makes this machine one of yours if you have a name there, and \
+            "At {}, /register NAME takes a name, /login NAME makes this machine one of yours if you have a name there, and \
              /find NAME looks somebody up; {LINKS}",
             called(one)
         ),
-        (None, None) => format!("no server is needed: {LINKS}"),
+        (None, None) => format!("No server is needed: {LINKS}"),
     }
 }
 
@@ -114,7 +114,7 @@ fn who(me: &WhoAmI) -> String {
 fn next_steps<'a>(friends: impl Iterator<Item = &'a Friend>, servers: &[ServerView]) -> String {
     let friends: Vec<&Friend> = friends.filter(|friend| friend.standing == Standing::Friend).collect();
     if friends.is_empty() {
-        return format!("nobody to talk to yet: {}. /help start says more", ways_to_people(servers));
+        return format!("nobody to talk to yet. {}. /help start says more", ways_to_people(servers));
     }
     let there = friends.iter().filter(|friend| friend.presence != Presence::Offline).count();
     let count = if friends.len() == 1 { "1 friend".to_owned() } else { format!("{} friends", friends.len()) };

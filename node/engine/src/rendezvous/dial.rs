@@ -277,7 +277,7 @@ impl Rendezvous {
         match self.tries.get(server) {
             None => ServerState::Idle,
             Some(it) if is_up && !it.is_forgotten => ServerState::Up,
-            Some(_) if self.is_busy(server, Lane::Account) => ServerState::Connecting,
+            Some(it) if self.is_busy(server, Lane::Account) || it.last_error.is_none() => ServerState::Connecting,
             Some(_) => ServerState::Waiting,
         }
     }

@@ -11,7 +11,7 @@ use hobnob_shared::{
 pub enum ServerState {
     /// We have no name there, or this device may not act under it any more: it is asked only when something is wanted of it.
     Idle,
-    /// A session is being opened.
+    /// A session is being opened, or is about to be for the first time.
     Connecting,
     /// A session as our account is up.
     Up,

@@ -33,7 +33,7 @@ pub fn event(event: &Event, scene: &Scene, look: &Look) -> Option<String> {
             return moved(&[Moved { chat: chat.clone(), number: *number, delivery: *delivery }], look);
         }
         Event::FriendRequested(request) => {
-            format!("a friend request from {}: /accept {1} or /decline {1}", request_line(request), request.number)
+            format!("a friend request: {}. /accept {1} or /decline {1}", request_line(request), request.number)
         }
         Event::FriendAdded(friend) => {
             format!("you and {0} are friends now: write \"{0} hello\"", bare(&friend.handle, true))
