@@ -18,9 +18,9 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use zeroize::Zeroizing;
 
 pub use hobnob_engine::command::{
-    self, Chat, Code, Command, Delivery, DeliveryState, Found, Friend, InviteTerms, Joined, Message, MessageDetails,
-    MessageKind, MessageRef, NearbyPerson, OwnDevice, Peer, Presence, Queued, Quote, Refusal, Reply, Request,
-    RequestKind, ServerState, ServerView, Setting, Standing, Unreached, Which, WhoAmI,
+    self, Chat, Code, Command, Delivery, DeliveryState, DeviceCopy, Found, Friend, InviteTerms, Joined, Message,
+    MessageDetails, MessageKind, MessageRef, NearbyPerson, OwnDevice, Peer, Presence, Queued, Quote, Refusal, Reply,
+    Request, RequestKind, ServerState, ServerView, Setting, Standing, Unreached, Which, WhoAmI,
 };
 pub use hobnob_engine::event::{self, Change, Event};
 
@@ -137,6 +137,10 @@ pub(crate) enum Wish {
     Succeed(Box<Successor>),
     /// The profile's keys are those of another account's device now.
     Become(Box<Who>),
+    /// What lay at rendezvous is to be here.
+    CatchUp,
+    /// What was put off is done now.
+    WindUp,
 }
 
 /// A running node. Clones are the same node; when the last one is dropped, it shuts down by itself.
@@ -208,6 +212,20 @@ impl Node {
     pub fn events(&self) -> Events {
         let first = self.first.lock().unwrap_or_else(PoisonError::into_inner).take();
         Events { receiver: first.or_else(|| self.events.upgrade().map(|sender| sender.subscribe())) }
+    }
+
+    /// Returns when what lay at the rendezvous where we have a name is here, or they were tried in vain; after a few seconds
+    /// in any case.
+    pub async fn catch_up(&self) {
+        // A node that has stopped, or whose disk refuses, gets nothing more.
+        let _ = self.call(Wish::CatchUp).await.await;
+    }
+
+    /// Does now what was put off, so that it is known how far things got before [`Node::shutdown`], which does it too: mail
+    /// for who is away is left at a rendezvous, say. Takes a few seconds at most, and the two share them.
+    pub async fn wind_up(&self) {
+        // A node that has stopped has nothing left to do.
+        let _ = self.call(Wish::WindUp).await.await;
     }
 
     /// Sends what waits for the network, closes the sessions, closes the database and releases the profile. Calls that

@@ -2,7 +2,7 @@
 
 use std::{process::Stdio, time::Duration};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     driver::{Home, Pair, Running, code, history, objects, stderr},
@@ -91,6 +91,27 @@ fn a_revoked_machine_is_told_and_keeps_what_it_has() {
     let mut phone = phone_home.start();
     phone.refused("@bob still me", "untrusted");
     assert_eq!(history(&mut phone, "@bob").len(), 1);
+}
+
+#[test]
+fn a_message_that_one_machine_lacks_says_which_and_since_when() {
+    let Pair { alice_home: _alice, bob_home: _bob, mut alice, mut bob } = Pair::new();
+    let phone_home = linked(&link(&mut alice), "phone");
+    let mut phone = phone_home.start();
+    phone.wait("friend.added", |_| true);
+    phone.ask("@bob hello");
+    bob.receive("hello");
+    assert_eq!(phone.end().0, 0);
+    let sent = bob.ask("@alice only at home");
+    bob.wait_state(&sent["entry"], &["delivered", "read"]);
+
+    let is_seen = |answer: &Value| answer["queued"][0]["why"].as_str().is_some_and(|why| why.contains("(last here "));
+    let why = bob.ask_until("/outbox", is_seen)["queued"][0]["why"].as_str().unwrap().to_owned();
+    assert!(why.contains("still missing on phone") && why.contains("/device revoke"), "{why}");
+    let copies = bob.ask(&format!("/info {}", sent["number"]))["copies"].as_array().unwrap().clone();
+    let phone = copies.iter().find(|copy| copy["name"] == "phone").unwrap();
+    assert_eq!(phone["state"], "queued", "{copies:?}");
+    assert!(phone["last_seen"].is_string(), "{copies:?}");
 }
 
 #[test]

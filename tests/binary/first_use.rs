@@ -1,6 +1,13 @@
 //! The first start on a fresh machine, at a real (pseudo) terminal.
 
-use crate::{driver::Home, pty::Terminal};
+use crate::{
+    driver::Home,
+    house::{House, PASSWORD, home, line, start, wait_up},
+    pty::Terminal,
+};
+
+/// What stands above the words.
+const WORDS: &str = "These 24 words are your account";
 
 #[test]
 fn a_newcomer_is_asked_shown_the_words_and_told_what_to_do_next() {
@@ -19,9 +26,9 @@ fn a_newcomer_is_asked_shown_the_words_and_told_what_to_do_next() {
     terminal.wait("Password");
     terminal.type_line("");
     terminal.wait("no password");
-    terminal.wait("24 words");
+    terminal.wait(WORDS);
     terminal.wait("24 ");
-    terminal.wait("/invite-link");
+    terminal.wait("No server is needed: /invite-link");
     terminal.wait("/help");
     terminal.type_line("/quit");
     assert_eq!(terminal.ends_with(), 0);
@@ -42,6 +49,63 @@ fn a_chosen_password_is_not_asked_for_again() {
     terminal.type_line("/quit");
     assert_eq!(terminal.ends_with(), 0);
     assert!(!terminal.seen().contains("Password: "), "the password was asked for again");
+}
+
+/// Somebody with the name alice, away.
+fn registered() -> (House, Home) {
+    let (house, alice_home) = (House::new(), home("Alice"));
+    let mut alice = start(&alice_home, &house);
+    alice.ask(&line("register", "alice", &alice_home));
+    wait_up(&mut alice);
+    assert_eq!(alice.end().0, 0);
+    (house, alice_home)
+}
+
+#[test]
+fn whoever_has_a_name_already_logs_in_and_is_shown_no_words_that_are_worth_nothing() {
+    let (house, _alice) = registered();
+    let home = Home::empty();
+    let mut terminal = Terminal::on(&home, &[]);
+    terminal.wait("type /login and that name");
+    terminal.wait("Your name");
+    terminal.type_line("/login Alice!");
+    terminal.wait("Your name");
+    terminal.type_line("/login alice");
+    terminal.wait("address of that rendezvous");
+    terminal.type_line("rosa.example");
+    terminal.wait("no address of a rendezvous");
+    terminal.wait("address of that rendezvous");
+    terminal.type_line(&house.address);
+    terminal.wait("(empty for none)");
+    terminal.type_line("");
+    terminal.insist(PASSWORD, "this machine is a device of alice now");
+    terminal.wait("worth nothing now");
+    terminal.wait("nobody to talk to yet. /find NAME looks somebody up at 127.0.0.1");
+    assert_eq!(terminal.quits(), 0);
+    assert!(!terminal.seen().contains(WORDS), "{}", terminal.seen());
+
+    // It stays so, and is a start like any other.
+    let mut terminal = Terminal::on(&home, &[]);
+    terminal.wait("you are Alice");
+    assert_eq!(terminal.quits(), 0);
+    assert!(!terminal.seen().contains("/login"), "{}", terminal.seen());
+}
+
+#[test]
+fn a_first_login_that_fails_leaves_a_new_account_and_says_how_to_try_again() {
+    let (house, _alice) = registered();
+    let home = Home::empty();
+    let mut terminal = Terminal::on(&home, &["--rendezvous", &house.address]);
+    terminal.wait("Your name");
+    terminal.type_line("/login alice");
+    terminal.wait("(empty for none)");
+    terminal.type_line("");
+    terminal.insist("none of her passwords", "the name or the password is wrong");
+    terminal.wait("/login alice tries again");
+    terminal.wait("/recovery");
+    terminal.wait("/register NAME takes a name");
+    assert_eq!(terminal.quits(), 0);
+    assert!(!terminal.seen().contains(WORDS), "{}", terminal.seen());
 }
 
 #[test]

@@ -121,6 +121,12 @@ impl House {
         assert!(child.wait().unwrap().success());
     }
 
+    /// It is there, and says nothing any more.
+    pub(crate) fn freeze(&self) {
+        let (child, _) = self.running.as_ref().unwrap();
+        kill_process(Pid::from_child(child), Signal::STOP).unwrap();
+    }
+
     /// Writes everything into a file, while it runs.
     pub(crate) fn back_up(&self, name: &str) -> PathBuf {
         let file = self.dir.path().join(name);

@@ -22,10 +22,12 @@ mod damage;
 mod demo;
 mod devices;
 mod driver;
+mod ends;
 mod exit_codes;
 mod first_use;
 mod forgotten;
 mod house;
+mod in_passing;
 mod killed;
 #[expect(unreachable_pub, reason = "tests of whole nodes have it from a crate")]
 #[path = "../src/lan.rs"]

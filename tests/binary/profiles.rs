@@ -12,9 +12,37 @@ fn init_shows_words_as_data_and_what_they_mean_as_talk() {
     home.file("notes.txt", "somebody's own file");
     let made = home.command().args(["init", "--name", "Alice", "--no-input"]).output().unwrap();
     assert_eq!(code(&made), 0, "{made:?}");
+    // Nothing else, and as --recover takes them.
+    assert_eq!(stdout(&made).lines().count(), 1);
+    assert_eq!(stdout(&made).trim_end().split(' ').count(), 24);
     assert_eq!(words(&stdout(&made)).len(), 24);
     assert!(stderr(&made).contains("paper") && stderr(&made).contains("no password"), "{}", stderr(&made));
     assert_eq!(fs::read_to_string(home.path().join("notes.txt")).unwrap(), "somebody's own file");
+}
+
+#[test]
+fn a_history_without_its_keystore_is_kept_and_it_is_said_where_and_how_to_get_back() {
+    let home = Home::new("Alice");
+    let account = home.start().ready["account"].clone();
+    let key = fs::read(home.path().join("keystore")).unwrap();
+    fs::remove_file(home.path().join("keystore")).unwrap();
+    let made = home.command().args(["init", "--name", "Alice", "--no-input"]).output().unwrap();
+    let aside = home.path().join("history.db.old");
+    assert_eq!(code(&made), 0, "{made:?}");
+    let told = stderr(&made).replace('\n', " ");
+    assert!(told.contains(aside.to_str().unwrap()) && told.contains("as keystore and history.db"), "{told}");
+    assert_eq!(words(&stdout(&made)).len(), 24);
+    assert_ne!(home.start().ready["account"], account);
+
+    // As it says.
+    let back = Home::empty();
+    fs::write(back.path().join("keystore"), key).unwrap();
+    fs::rename(&aside, back.path().join("history.db")).unwrap();
+    assert_eq!(back.start().ready["account"], account);
+
+    fs::remove_file(home.path().join("keystore")).unwrap();
+    let made = home.command().args(["--json", "init", "--name", "Alice", "--no-input"]).output().unwrap();
+    assert_eq!(objects(&made)[0]["set_aside"], aside.to_str().unwrap());
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::{
-    driver::{Home, code, history, words},
+    driver::{Home, code, history, stdout, words},
     house::{House, Neighbours, hear, home, leave, line, start, wait_up},
 };
 
@@ -74,9 +74,27 @@ fn a_device_that_is_revoked_while_it_is_away_hears_of_it_from_the_rendezvous() {
 
     let mut phone = start(&phone_home, &house);
     phone.wait("device.revoked", |line| line["current"] == true);
-    let refused = phone.refused("@alice still me", "untrusted");
-    assert!(refused["message"].as_str().unwrap().len() > 20, "{refused}");
+    // Nothing is tried there again.
+    let is_left = |line: &Value| line["state"] == "idle" && line["retry_ms"].is_null();
+    let left = phone.wait("rendezvous.changed", is_left);
+    assert!(left["last_error"].as_str().unwrap().contains("was revoked"), "{left}");
+    for command in ["@alice still me", "/find alice", &line("login", "bob", &phone_home)] {
+        let refused = phone.refused(command, "untrusted");
+        assert!(refused["message"].as_str().unwrap().contains("was revoked"), "{refused}");
+    }
     assert!(history(&mut phone, "@alice").iter().any(|(_, text)| text == "before"), "what it had is lost");
+    assert_eq!(phone.end().0, 4);
+
+    // At each start, and whole: what to do stands at the end.
+    let net = phone_home.execute(&["/net"]);
+    let shown = stdout(&net);
+    assert_eq!(code(&net), 0, "{shown}");
+    assert!(shown.contains("not asked any more") && shown.contains("hobnob -P NAME\n"), "{shown}");
+    let mut phone = phone_home.start();
+    phone.wait("device.revoked", |line| line["current"] == true);
+    let left = phone.ask("/logout");
+    assert_eq!((&left["name"], &left["name_is"]), (&json!("bob"), &json!("yours")));
+    assert!(!phone.end().1.iter().any(|line| line["type"] == "rendezvous.changed" && line["state"] != "idle"));
 }
 
 #[test]

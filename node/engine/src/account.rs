@@ -323,6 +323,12 @@ impl AccountRow {
         self.device(id).or_else(|| self.former.iter().find(|device| device.id == *id))
     }
 
+    /// A session with this device ended then. `true` when it is one of the account's.
+    pub(crate) fn saw(&mut self, id: &DeviceId, now_ms: u64) -> bool {
+        let device = self.devices.iter_mut().find(|device| device.id == *id);
+        device.map(|device| device.seen_ms = Some(now_ms)).is_some()
+    }
+
     /// The device with this Noise key.
     pub(crate) fn device_mut(&mut self, x25519: &[u8; 32]) -> Option<&mut Device> {
         self.devices.iter_mut().find(|device| *device.x25519 == *x25519)

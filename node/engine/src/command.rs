@@ -9,9 +9,9 @@ use hobnob_shared::{
 };
 
 pub use crate::reply::{
-    Chat, Delivery, DeliveryState, Found, Friend, From, Joined, Message, MessageDetails, MessageKind, NearbyPerson,
-    OwnDevice, Peer, Queued, Quote, Reply, Request, RequestKind, ServerState, ServerView, Setting, Standing, Unreached,
-    WhoAmI,
+    Chat, Delivery, DeliveryState, DeviceCopy, Found, Friend, From, Joined, Message, MessageDetails, MessageKind,
+    NearbyPerson, OwnDevice, Peer, Queued, Quote, Reply, Request, RequestKind, ServerState, ServerView, Setting,
+    Standing, Unreached, WhoAmI,
 };
 
 /// Which message is meant.

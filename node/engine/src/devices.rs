@@ -90,10 +90,12 @@ impl Parts {
                            again if it never does";
             return Err(Refusal::new(Code::Conflict, message));
         }
-        if self.own.is_revoked(step) && !matches!(command, Command::Listen { .. } | Command::MarkRead { .. }) {
+        let is_allowed =
+            matches!(command, Command::Listen { .. } | Command::MarkRead { .. } | Command::LoggedOut { .. });
+        if self.own.is_revoked(step) && !is_allowed {
             let message = "this device was revoked by another one of your account: it sends and receives nothing any \
-                           more, and what is here stays readable. To chat on this machine, make another profile with -P \
-                           and link it anew";
+                           more, and what is here stays readable. To chat on this machine, make another profile \
+                           (hobnob -P NAME), and link it or log in there";
             return Err(Refusal::new(Code::Untrusted, message));
         }
         Ok(())
@@ -309,13 +311,22 @@ impl Parts {
 
     /// This device was revoked. What is here stays; nothing more comes or goes.
     pub(crate) fn on_revoked(&mut self, step: &mut Step<'_>) {
-        step.event(Event::DeviceRevoked { name: step.me.device_name.clone(), device: step.me.device, current: true });
+        self.recall_revoked(step);
+        self.rendezvous.on_revoked(step);
         for link in self.sessions.all_links() {
             self.sessions.end(link, None, step);
         }
         let accounts = self.people.friends().map(|(account, _)| *account).chain([step.me.account]);
         for account in accounts.collect::<Vec<_>>() {
             self.reach.refresh(&account, &around!(self), &self.sessions, step);
+        }
+    }
+
+    /// Says once that this device was revoked, if it was: when it happens, and at each start.
+    pub(crate) fn recall_revoked(&self, step: &mut Step<'_>) {
+        if self.own.is_revoked(step) {
+            let (name, device) = (step.me.device_name.clone(), step.me.device);
+            step.event(Event::DeviceRevoked { name, device, current: true });
         }
     }
 

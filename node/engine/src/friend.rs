@@ -232,6 +232,15 @@ impl People {
         self.accounts.get(account).map_or(&[], |row| row.devices.as_slice())
     }
 
+    /// A session with a device of theirs ended.
+    pub(crate) fn saw(&mut self, account: &AccountId, device: &DeviceId, step: &mut Step<'_>) {
+        if let Some(row) = self.accounts.get_mut(account).filter(|_| self.friends.contains_key(account))
+            && row.saw(device, step.now.wall_ms)
+        {
+            step.put::<Accounts>(account, row);
+        }
+    }
+
     /// Whether their newest record lists this device.
     pub(crate) fn lists(&self, account: &AccountId, device: &DeviceId) -> bool {
         self.devices(account).iter().any(|listed| listed.id == *device)

@@ -162,7 +162,7 @@ impl Engine {
         let people = People::load(&mut step)?;
         let presence = Presences::load(fresh_incarnation, &mut step)?;
         let sessions = Sessions::new(&mut step);
-        let rendezvous = Rendezvous::load(&rendezvous, &mut step)?;
+        let rendezvous = Rendezvous::load(&rendezvous, own.is_revoked(&step), &mut step)?;
         own.keep_prekey(rendezvous.prekey().cloned());
         let me = (step.me.account, step.me.device);
         let around =
@@ -189,7 +189,9 @@ impl Engine {
             mail,
         };
         let mut engine = Self { core, parts };
-        engine.parts.settle(&mut Step::new(&mut engine.core, now, view, work))?;
+        let mut step = Step::new(&mut engine.core, now, view, work);
+        engine.parts.recall_revoked(&mut step);
+        engine.parts.settle(&mut step)?;
         Ok(engine)
     }
 
@@ -220,14 +222,21 @@ impl Engine {
     /// [`Self::is_wound_up`].
     pub fn wind_up(&mut self, now: Now) {
         self.parts.rendezvous.hurry_vaults(now.mono_ms);
+        self.parts.hurry_mail(now.mono_ms);
     }
 
-    /// Whether nothing is left that could be done at a rendezvous until then, in `mono_ms`.
+    /// Whether nothing is left that could be done until then, in `mono_ms`, for who is away or at a rendezvous.
     pub fn is_wound_up(&self, until_ms: u64) -> bool {
         let rendezvous = &self.parts.rendezvous;
         !rendezvous.has_pending_vault(until_ms)
             && !rendezvous.is_telling()
             && !self.parts.mail.is_making_any(rendezvous)
+            && !self.parts.is_leaving_mail(until_ms)
+    }
+
+    /// Whether all is here that lay at rendezvous where we have a name, as far as they are reached.
+    pub fn is_caught_up(&self) -> bool {
+        self.parts.rendezvous.is_caught_up()
     }
 
     /// The last batch, when the process ends in good order: whoever sees us through a rendezvous is told now, and need

@@ -9,6 +9,7 @@ mod boxes;
 mod carried;
 mod fetch;
 mod held;
+mod leaving;
 mod post;
 mod receipts;
 mod tickets;

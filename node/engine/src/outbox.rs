@@ -6,11 +6,13 @@ use std::ops::ControlFlow;
 
 use hobnob_shared::{
     id::{AccountId, DeviceId},
+    text::display,
     wire::Body,
 };
 
 use crate::{
     Around,
+    account::Device,
     command::{Code, Delivery, DeliveryState, Queued, Reply, Unreached, Which},
     conversation::{
         Conversations,
@@ -91,6 +93,15 @@ impl Chat {
             }
         }
         queued
+    }
+
+    /// Whether this device has not said yet that it has all that was written here.
+    pub(crate) fn lacks(&self, device: &DeviceId, around: &Around<'_>) -> bool {
+        let mut ours = (0..).zip(&self.logs).filter(|(_, log)| log.row.device == around.device);
+        ours.any(|(number, log)| {
+            let mut branches = (0..).zip(&log.row.branches);
+            branches.any(|(branch, known)| self.receipt(device, number, branch).stored < known.seq)
+        })
     }
 
     /// Those messages, oldest of each log first, at most so many.
@@ -209,6 +220,23 @@ impl Chat {
         Ok(())
     }
 
+    /// Why a message waits that one of their devices has: which ones lack it.
+    fn why_partly(&self, place: Place, around: &Around<'_>, step: &Step<'_>) -> String {
+        let lacks = |device: &&Device| self.state_at(&device.id, place, false, around) < DeliveryState::Delivered;
+        let lacking = around.people.devices(&self.row.account).iter().filter(lacks);
+        let seen = |device: &Device| match device.seen_ms {
+            Some(ms) => format!("last here {}", ago(step.now.wall_ms.saturating_sub(ms))),
+            None => "never here yet".to_owned(),
+        };
+        let names: Vec<_> =
+            lacking.map(|device| format!("{} ({})", display::line(device.name.as_str()), seen(device))).collect();
+        let handle = around.people.handle(&self.row.account);
+        format!(
+            "{handle} has it; still missing on {}. A machine that is gone for good they take out with /device revoke",
+            names.join(", ")
+        )
+    }
+
     fn forget_withdrawn(&mut self, log: u32, around: &Around<'_>) {
         let least = self.least_receipt(log, 0, around).stored;
         if let Some(known) = self.log_at_mut(log)
@@ -232,7 +260,11 @@ impl Conversations {
             let why = self.why(chat, unreached, around);
             for (place, row) in chat.queued_places(MAX_LISTED - queued.len().min(MAX_LISTED), around, step)? {
                 let message = chat.message(place, &row, around, step)?;
-                queued.push(Queued { message, why: why.clone() });
+                let why = match message.delivery {
+                    Some(delivery) if delivery.delivered > 0 => chat.why_partly(place, around, step),
+                    Some(_) | None => why.clone(),
+                };
+                queued.push(Queued { message, why });
             }
             if queued.len() >= MAX_LISTED {
                 break;
@@ -300,6 +332,16 @@ impl Conversations {
         let counters = &mut self.counters;
         chat.write(&Body::Delete { target }, &mut Env { counters, around, step })?;
         Ok(Some(Reply::Done))
+    }
+}
+
+/// How long ago, as roughly as it matters.
+fn ago(ms: u64) -> String {
+    match ms / 60_000 {
+        0..2 => "just now".to_owned(),
+        minutes @ 2..120 => format!("{minutes} min ago"),
+        minutes @ 120..2_880 => format!("{} h ago", minutes / 60),
+        minutes => format!("{} days ago", minutes / 1_440),
     }
 }
 

@@ -250,8 +250,7 @@ impl Own {
 
     /// The session with a device of ours ended.
     pub(crate) fn saw(&mut self, device: &DeviceId, step: &mut Step<'_>) {
-        if let Some(device) = self.row.devices.iter_mut().find(|known| known.id == *device) {
-            device.seen_ms = Some(step.now.wall_ms);
+        if self.row.saw(device, step.now.wall_ms) {
             step.put::<Accounts>(&step.me.account, &self.row);
         }
     }

@@ -64,11 +64,13 @@ pub(crate) struct Rendezvous {
     prekeys: Prekeys,
     /// Tells our runs apart, once we have said who we are.
     instance: Option<u64>,
+    /// Our account has revoked this device, which has no names any more that it could act under.
+    is_revoked: bool,
 }
 
 impl Rendezvous {
     /// What is stored, and what the node is started with.
-    pub(crate) fn load(wanted: &[Address], step: &mut Step<'_>) -> Result<Self, Fault> {
+    pub(crate) fn load(wanted: &[Address], is_revoked: bool, step: &mut Step<'_>) -> Result<Self, Fault> {
         let mut servers = Servers::load(step)?;
         for address in wanted {
             if let Err(refusal) = servers.add(address, step) {
@@ -88,6 +90,7 @@ impl Rendezvous {
             gaps: Gaps::default(),
             prekeys: Prekeys::load(step)?,
             instance: None,
+            is_revoked,
         };
         rendezvous.wake_all(step);
         Ok(rendezvous)

@@ -405,6 +405,17 @@ pub enum Reply {
     },
 }
 
+/// What one device of a friend has of a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeviceCopy {
+    /// How the device is called.
+    pub name: Nickname,
+    /// What it has.
+    pub state: DeliveryState,
+    /// When a session with it ended last, in ms since the epoch.
+    pub last_seen_ms: Option<u64>,
+}
+
 /// What `/info` shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MessageDetails {
@@ -418,8 +429,8 @@ pub struct MessageDetails {
     pub lamport: u64,
     /// The Ed25519 signature, checked when it came.
     pub signature: [u8; 64],
-    /// Each device of the friend: its name, and what it has of the message.
-    pub devices: Vec<(Nickname, DeliveryState)>,
+    /// Each device of the friend.
+    pub devices: Vec<DeviceCopy>,
     /// Earlier texts, oldest first.
     pub history: Vec<String>,
 }

@@ -126,6 +126,7 @@ impl Parts {
             }
             let x25519 = around!(self).account(&account).and_then(|known| known.device(&device)).map(|it| it.x25519);
             if let Some(x25519) = x25519.filter(|x25519| !self.sessions.has_device(&account, x25519)) {
+                self.people.saw(&account, &device, step);
                 self.reach.on_down(account, x25519.into_array(), step);
             }
             self.mail_instead(&account, step);

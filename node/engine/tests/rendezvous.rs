@@ -68,7 +68,10 @@ fn whoever_has_a_name_has_a_session_and_whoever_has_none_has_not() {
     assert_eq!(world.rosa().sessions(Mode::Account), 0);
     assert_eq!(server(&mut world, 0).state, ServerState::Idle);
 
+    world.events(0);
     register(&mut world, 0, "alice");
+    let last_two = changes(&mut world, 0).split_off(1);
+    assert_eq!(last_two, [(ServerState::Connecting, None), (ServerState::Up, None)]);
     assert_eq!(world.rosa().sessions(Mode::Account), 1);
     let view = server(&mut world, 0);
     assert_eq!((view.state, view.name), (ServerState::Up, Some(name("alice"))));

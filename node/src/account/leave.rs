@@ -8,7 +8,7 @@ use hobnob_shared::{
 };
 
 use super::ask::{self, Known, Talk, home, known, odd};
-use crate::api::{Command, Node, Refusal, ServerView};
+use crate::api::{Command, Node, Refusal, ServerState, ServerView};
 
 /// What uses the rendezvous that this word names no more.
 pub async fn leave(node: &Node, place: &str) -> Result<Command, Refusal> {
@@ -43,8 +43,10 @@ pub enum Fate {
 /// Forgets our name there on this device. The name, the vault and other devices stay; so do friends and history.
 pub async fn log_out(node: &Node, place: Option<&str>) -> Result<Left, Refusal> {
     let (server, name) = home(node, place).await?;
-    // Nobody waits for one that is known not to be there.
-    let fate = if server.last_error.is_some() && !server.is_forgotten {
+    // Nobody waits for one that is known not to be there, and a device that was revoked asks nothing.
+    let fate = if server.state == ServerState::Idle {
+        Fate::Stays
+    } else if server.last_error.is_some() && !server.is_forgotten {
         Fate::Unknown
     } else {
         match known(node, &server, &name).await {

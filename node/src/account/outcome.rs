@@ -32,7 +32,9 @@ impl LoginEnd {
                 format!("you are logged in as {name} again, and {device} is a device of the account again")
             }
             DeviceStanding::New => format!(
-                "this machine is a device of {name} now, called {device}; your other devices and your friends are told"
+                "this machine is a device of {name} now, called {device}; your other devices and your friends are told. What \
+                 restores the account are the 24 words that were written down when it was made; words that this machine \
+                 showed before are worth nothing now"
             ),
         };
         match self.missing_friends {

@@ -1,8 +1,14 @@
 //! Making a profile: by `hobnob init`, or on first use.
 
-use std::{io::Read, path::Path};
+use std::{
+    io::{self, IsTerminal as _, Read},
+    path::Path,
+};
 
-use hobnob_shared::text::{Nickname, display};
+use hobnob_shared::{
+    rendezvous::Address,
+    text::{Nickname, display},
+};
 use zeroize::Zeroizing;
 
 use super::{
@@ -11,14 +17,16 @@ use super::{
 };
 use crate::{
     api::{Code, Refusal},
-    config::Config,
+    command::FullName,
+    config::{Config, parse_rendezvous},
     json::{out, write},
     profile::{self, Password, ProfileError},
     script,
 };
 
 const WELCOME: &str = "\
-Welcome to hobnob. There is no profile on this machine yet; making one takes a name and a password.";
+Welcome to hobnob. There is no profile on this machine yet; making one takes a name and a password.
+If you have a name at a rendezvous already, type /login and that name (/login alice) where you are asked for yours.";
 
 const ABOUT_PASSWORD: &str = "\
 The password protects your keys and your history on this disk. It is asked for at every start, and nobody can reset it.
@@ -61,17 +69,97 @@ pub(super) fn run(common: &Common, config: &Config, init: Init) -> Result<u8, Re
     Ok(0)
 }
 
-/// The profile that every first start needs. Its password, so that nobody is asked for it again at once.
-pub(super) fn first_use(common: &Common, config: &Config) -> Result<Option<Password>, Refusal> {
+/// What a first start came to.
+#[derive(Debug)]
+pub(super) struct FirstUse {
+    /// The password of the profile, so that nobody is asked for it again at once.
+    pub(super) password: Option<Password>,
+    /// Where the person has a name already, and which.
+    pub(super) login: Option<FirstLogin>,
+}
+
+/// The profile is to become a device of an account that has this name.
+#[derive(Debug)]
+pub(super) struct FirstLogin {
+    /// The name, with the place if it was typed.
+    pub(super) name: String,
+    /// The rendezvous, where none was given to the program.
+    pub(super) server: Option<Address>,
+}
+
+/// The profile that every first start needs. Whoever is about to log in has words of their account already: those of the
+/// one that the profile has until then are shown to nobody, and /recovery has them if nothing comes of the login.
+pub(super) fn first_use(common: &Common, config: &Config) -> Result<FirstUse, Refusal> {
     if !prompt::is_possible(common.no_input) {
         return Err(ProfileError::NotFound(config.dir.clone()).into());
     }
     prompt::tell(WELCOME);
-    let name = ask_name()?;
-    let password = new_password(common, true)?;
-    make(common, config, &name, password.as_ref(), None)?;
-    prompt::tell(DEMO);
-    Ok(password)
+    match ask_who()? {
+        Newcomer::New(name) => {
+            let password = new_password(common, true)?;
+            make(common, config, &name, password.as_ref(), None)?;
+            prompt::tell(DEMO);
+            Ok(FirstUse { password, login: None })
+        }
+        Newcomer::Known(who, typed) => {
+            let server = if config.rendezvous.is_empty() { Some(ask_rendezvous()?) } else { None };
+            let password = new_password(common, true)?;
+            let nick = parse_name(who.name.as_str())?;
+            let aside = profile::set_aside(&config.dir);
+            drop(profile::create(&config.dir, &nick, password.as_ref())?);
+            say_made(config, &nick, password.as_ref(), aside.as_deref());
+            Ok(FirstUse { password, login: Some(FirstLogin { name: typed, server }) })
+        }
+    }
+}
+
+/// Somebody at a first start.
+enum Newcomer {
+    /// Wants an account, and to be called so.
+    New(Nickname),
+    /// Has this name at a rendezvous, and typed it so.
+    Known(FullName, String),
+}
+
+fn ask_who() -> Result<Newcomer, Refusal> {
+    loop {
+        let typed = prompt::line("Your name, as friends will see it: ")?;
+        let newcomer = match typed.strip_prefix("/login") {
+            Some(name) => {
+                let name = name.trim();
+                FullName::parse(name)
+                    .map(|who| Newcomer::Known(who, name.to_owned()))
+                    .map_err(|why| usage(&why.to_string()))
+            }
+            None => parse_name(&typed).map(Newcomer::New),
+        };
+        match newcomer {
+            Ok(newcomer) => return Ok(newcomer),
+            Err(refusal) => prompt::say(&format!("{}\n", refusal.message)),
+        }
+    }
+}
+
+fn ask_rendezvous() -> Result<Address, Refusal> {
+    loop {
+        let typed = prompt::line("The address of that rendezvous, as its operator gives it out: ")?;
+        match parse_rendezvous(&typed) {
+            Ok(address) => return Ok(address),
+            Err(why) => prompt::say(&format!("{why}\n")),
+        }
+    }
+}
+
+/// What a history that lay in the directory without its keystore is told of: it was set aside, and is not lost.
+pub(super) fn say_set_aside(aside: Option<&Path>) {
+    if let Some(file) = aside {
+        prompt::tell(&format!(
+            "A history without a keystore lay there; it is kept as {}. Only the keystore that belongs to it opens it: if you \
+             have a copy of that one, put both, as keystore and {}, into a directory of their own and start hobnob -d there.",
+            file.display(),
+            profile::DATABASE
+        ));
+    }
 }
 
 fn make(
@@ -81,6 +169,7 @@ fn make(
     password: Option<&Password>,
     words: Option<&str>,
 ) -> Result<(), Refusal> {
+    let aside = profile::set_aside(&config.dir);
     let shown = match words {
         Some(words) => {
             profile::restore(&config.dir, words, name, password)?;
@@ -89,35 +178,45 @@ fn make(
         None => Some(profile::create(&config.dir, name, password)?),
     };
     if common.json {
-        say_made(config, name, password);
+        say_made(config, name, password, aside.as_deref());
         let words = shown.as_ref().map(|words| words.as_str());
-        return data(&write::line(&out::created(name.as_str(), &config.dir, words, script::now()))).map(drop);
+        return data(&write::line(&out::created(name.as_str(), &config.dir, words, aside.as_deref(), script::now())))
+            .map(drop);
     }
     // Where the words can be taken off the screen, what is said before goes with them.
     let clears = shown.is_some() && !config.plain && prompt::is_possible(common.no_input) && prompt::can_clear();
     if !clears {
-        say_made(config, name, password);
+        say_made(config, name, password, aside.as_deref());
     }
     if let Some(words) = &shown {
         prompt::say("\n");
         prompt::tell(ABOUT_WORDS);
         prompt::say("\n");
-        data(&words_table(words, prompt::columns()))?;
+        data(&if io::stdout().is_terminal() { words_table(words, prompt::columns()) } else { words_line(words) })?;
         prompt::say("\n");
     }
     if clears {
         prompt::enter_to_clear("Written down? Enter removes them: ");
-        say_made(config, name, password);
+        say_made(config, name, password, aside.as_deref());
     }
     Ok(())
 }
 
-fn say_made(config: &Config, name: &Nickname, password: Option<&Password>) {
+fn say_made(config: &Config, name: &Nickname, password: Option<&Password>, aside: Option<&Path>) {
     prompt::say("\n");
     prompt::tell(&format!("Profile for {} made in {}.", display::line(name.as_str()), config.dir.display()));
     if password.is_none() {
         prompt::tell("It has no password: whoever gets at this disk can read it and write as you.");
     }
+    say_set_aside(aside);
+}
+
+/// All in one line, as `--recover` takes them: for a file or a program, which gets nothing else.
+fn words_line(words: &str) -> Zeroizing<Vec<u8>> {
+    let mut line = Zeroizing::new(Vec::with_capacity(words.len() + 1));
+    line.extend_from_slice(words.as_bytes());
+    line.push(b'\n');
+    line
 }
 
 /// Cells of a numbered word.

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use super::{
     args::Common,
     data,
-    init::{new_password, parse_name, usage},
+    init::{new_password, parse_name, say_set_aside, usage},
     prompt, start,
 };
 use crate::{
@@ -24,7 +24,9 @@ pub(super) fn run(common: &Common, config: &Config, link: &str, name: Option<&st
     let invite = read(link)?;
     let device = name.map(parse_name).transpose()?;
     let password = new_password(common, prompt::is_possible(common.no_input))?;
+    let aside = profile::set_aside(&config.dir);
     profile::create_for_link(&config.dir, device.as_ref(), password.as_ref())?;
+    say_set_aside(aside.as_deref());
     let profile = OpenedProfile::open(&config.dir, password.as_ref())?;
     match join(config, invite, (profile, password)) {
         Ok(joined) => say(common, config, &joined),

@@ -22,7 +22,10 @@ use clap::Parser;
 use hobnob_shared::text::{Handle, MessageText};
 use zeroize::Zeroizing;
 
-use self::args::{Act, Cli, Common};
+use self::{
+    args::{Act, Cli, Common},
+    init::FirstLogin,
+};
 pub(crate) use self::{
     prompt::tell,
     start::{Signals, async_runtime, front_end},
@@ -128,8 +131,12 @@ fn config(common: &Common) -> Result<Config, Refusal> {
 
 /// The REPL on a terminal; anything else is a script.
 fn chat(common: &Common, config: &Config) -> Result<u8, Refusal> {
-    let session = session(common, config);
-    let profile = start::open(common, config, session.is_terminal())?;
+    let mut session = session(common, config);
+    let (profile, login) = start::open(common, config, session.is_terminal())?;
+    if let Some(FirstLogin { name, server }) = login {
+        session.config.rendezvous.extend(server);
+        session.first = Some(format!("/login {name}"));
+    }
     start::serve(profile, &session, None)
 }
 
@@ -144,7 +151,7 @@ fn send(common: &Common, config: &Config, chat: &str, text: &[String]) -> Result
         words => words.join(" "),
     };
     let text = MessageText::parse(text).map_err(|why| usage(why.to_string()))?;
-    let profile = start::open(common, config, false)?;
+    let (profile, _) = start::open(common, config, false)?;
     start::serve(profile, &session(common, config), Some(Source::Message { chat: handle, text }))
 }
 
@@ -174,6 +181,8 @@ pub(crate) struct Session {
     pub(crate) password_file: Option<std::path::PathBuf>,
     /// In here is the demo.
     pub(crate) is_demo: bool,
+    /// The REPL begins with this line.
+    pub(crate) first: Option<String>,
 }
 
 fn session(common: &Common, config: &Config) -> Session {
@@ -186,6 +195,7 @@ fn session(common: &Common, config: &Config) -> Session {
         // Standard input is read once: behind the password come commands.
         password_file: common.password_file.clone().filter(|file| file.as_os_str() != "-"),
         is_demo: false,
+        first: None,
     }
 }
 
@@ -193,7 +203,14 @@ impl Session {
     /// How the REPL behaves.
     fn repl(&self) -> repl::Options {
         let Self { yes, no_input, is_demo, .. } = *self;
-        repl::Options { plain: self.config.plain, color: self.config.color, yes, no_input, is_demo }
+        repl::Options {
+            plain: self.config.plain,
+            color: self.config.color,
+            yes,
+            no_input,
+            is_demo,
+            first: self.first.clone(),
+        }
     }
 
     /// A person sits at both ends.

@@ -2,9 +2,16 @@
 
 use std::pin::Pin;
 
+use futures::FutureExt as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::{INTERRUPTED, Session, args::Common, exit_code, init, password_from, prompt};
+use super::{
+    INTERRUPTED, Session,
+    args::Common,
+    exit_code,
+    init::{self, FirstLogin, FirstUse},
+    password_from, prompt,
+};
 use crate::{
     api::{self, Code, Node, Refusal, StartOptions},
     config::Config,
@@ -17,21 +24,26 @@ use crate::{
 /// How often a password may be mistyped.
 const ATTEMPTS: u32 = 3;
 
-/// Opens the profile, and makes one first where there is none and somebody can be asked.
-pub(super) fn open(common: &Common, config: &Config, may_create: bool) -> Result<OpenedProfile, Refusal> {
+/// Opens the profile, and makes one first where there is none and somebody can be asked: perhaps one that is to become a
+/// device of an account.
+pub(super) fn open(
+    common: &Common,
+    config: &Config,
+    may_create: bool,
+) -> Result<(OpenedProfile, Option<FirstLogin>), Refusal> {
     if !profile::exists(&config.dir) {
         if !may_create {
             return Err(ProfileError::NotFound(config.dir.clone()).into());
         }
-        let password = init::first_use(common, config)?;
+        let FirstUse { password, login } = init::first_use(common, config)?;
         start_log(config)?;
-        return Ok(OpenedProfile::open(&config.dir, password.as_ref())?);
+        return Ok((OpenedProfile::open(&config.dir, password.as_ref())?, login));
     }
     if profile::awaits_link(&config.dir) {
         return Err(ProfileError::AwaitsLink(config.dir.clone()).into());
     }
     start_log(config)?;
-    Ok(unlock(common, config)?.0)
+    Ok((unlock(common, config)?.0, None))
 }
 
 /// Opens the profile that is there, with the password that it takes.
@@ -97,8 +109,13 @@ pub(crate) async fn front_end(
 ) -> Result<u8, Refusal> {
     if source.is_none() && session.is_terminal() {
         let exit = at_terminal(node, session, &mut signals).await;
-        node.shutdown().await;
-        return exit;
+        signals.forget();
+        let again = tokio::select! {
+            biased;
+            () = node.shutdown() => None,
+            code = signals.next() => Some(code),
+        };
+        return exit.map(|code| again.unwrap_or(code));
     }
     let source = match source {
         Some(source) => source,
@@ -112,8 +129,7 @@ pub(crate) async fn front_end(
         password_file: session.password_file.clone(),
     };
     let mut out = Output::new(session.json);
-    let ended = script::run(node, source, options, &mut out, signals.next()).await;
-    node.shutdown().await;
+    let ended = script::run(node, source, options, &mut out, async || signals.next().await).await;
     out.bye(ended.queued);
     if out.is_failed() {
         return Ok(exit_code(Code::Internal));
@@ -123,12 +139,14 @@ pub(crate) async fn front_end(
 
 /// The REPL, and the demo in between as often as it is asked for.
 async fn at_terminal(node: &Node, session: &Session, signals: &mut Signals) -> Result<u8, Refusal> {
+    let mut options = session.repl();
     loop {
         let exit = tokio::select! {
             biased;
             code = signals.end() => return Ok(code),
-            exit = repl::run(node.clone(), session.repl()) => exit,
+            exit = repl::run(node.clone(), options.clone()) => exit,
         };
+        options.first = None;
         match exit {
             repl::Exit::Left => return Ok(0),
             repl::Exit::Interrupted => return Ok(INTERRUPTED),
@@ -164,9 +182,16 @@ impl Signals {
     /// The exit code of the next one.
     pub(crate) async fn next(&mut self) -> u8 {
         tokio::select! {
-            _ = self.interrupt.recv() => INTERRUPTED,
+            biased;
             code = ended(&mut self.terminate, &mut self.hangup) => code,
+            _ = self.interrupt.recv() => INTERRUPTED,
         }
+    }
+
+    /// Those that came up to now, Ctrl-C in the REPL, are not asked for any more: only another one ends what is still to be
+    /// done.
+    fn forget(&mut self) {
+        while self.next().now_or_never().is_some() {}
     }
 
     /// The same without Ctrl-C, which empties a line in the REPL.

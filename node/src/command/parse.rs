@@ -123,7 +123,8 @@ fn read(spec: &'static Spec, rest: &str, context: &Context<'_>) -> Result<Parsed
     let mut args = Args::new(spec, context, rest);
     let action = (spec.parse)(&mut args)?;
     args.end()?;
-    let confirm = spec.asks.or(args.asks).map(|question| format!("/{} {}: {question}", spec.name, rest.trim()));
+    let asked = |question| format!("{}: {question}", format!("/{} {}", spec.name, rest.trim()).trim_end());
+    let confirm = spec.asks.or(args.asks).map(asked);
     Ok(Parsed { name: spec.name, action, confirm, qr: args.qr })
 }
 

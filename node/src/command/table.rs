@@ -35,6 +35,8 @@ pub struct Spec {
     pub args: &'static [Arg],
     /// Flags, for completion.
     pub flags: &'static [&'static str],
+    /// It is about what others sent, which may lie at a rendezvous yet when the program has just started.
+    pub awaits: bool,
     /// Asked before it is done.
     pub asks: Option<&'static str>,
     pub(super) parse: fn(&mut Args<'_>) -> Result<Action, Refusal>,
@@ -75,6 +77,7 @@ const ROW: Spec = Spec {
     examples: &[],
     args: &[],
     flags: &[],
+    awaits: false,
     asks: None,
     parse: |args| Err(args.refuse("nothing")),
 };

@@ -326,6 +326,7 @@ fn destructive_commands_ask_unless_told() {
         assert!(yes.confirm.is_none(), "{line}");
     }
     assert!(parsed("/del --yes 42").unwrap().confirm.is_none());
+    assert!(parsed("/unregister").unwrap().confirm.unwrap().starts_with("/unregister: anybody"));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use hobnob_shared::{identity::fingerprint, text::Nickname};
+use hobnob_shared::identity::fingerprint;
 use serde_json::{Value, json};
 
 use super::{
@@ -11,7 +11,7 @@ use super::{
     view::{self, Fields, fields},
 };
 use crate::api::{
-    Change, DeliveryState, Event, Joined, Message, MessageDetails, Refusal, Reply, Request, WhoAmI, command::From,
+    Change, DeviceCopy, Event, Joined, Message, MessageDetails, Refusal, Reply, Request, WhoAmI, command::From,
 };
 
 /// The version of the lines. It grows only when a field goes away or changes its meaning.
@@ -69,15 +69,27 @@ pub fn bye(queued: u64, now_ms: u64) -> Value {
 
 /// A profile was made, by `hobnob init`: the words that restore it, unless it was made from them or from another
 /// device's link.
-pub(crate) fn created(name: &str, profile: &Path, recovery_words: Option<&str>, now_ms: u64) -> Value {
+/// `set_aside` is where a history went that lay there without its keystore.
+pub(crate) fn created(
+    name: &str,
+    profile: &Path,
+    recovery_words: Option<&str>,
+    set_aside: Option<&Path>,
+    now_ms: u64,
+) -> Value {
     let mut line = line("profile.created", now_ms);
-    line.extend(fields(json!({ "name": name, "profile": profile, "recovery_words": recovery_words })));
+    line.extend(fields(json!({
+        "name": name,
+        "profile": profile,
+        "recovery_words": recovery_words,
+        "set_aside": set_aside,
+    })));
     line.into()
 }
 
 /// The same by `hobnob init --link`, with the name that the new device got.
 pub(crate) fn linked(name: &str, profile: &Path, device_name: &str, now_ms: u64) -> Value {
-    let mut line = created(name, profile, None, now_ms);
+    let mut line = created(name, profile, None, None, now_ms);
     if let Value::Object(fields) = &mut line {
         fields.insert("device_name".into(), device_name.into());
     }
@@ -184,8 +196,10 @@ fn message(message: &Message) -> Value {
 }
 
 fn details_fields(details: &MessageDetails) -> Fields {
-    let copy =
-        |(name, state): &(Nickname, DeliveryState)| json!({ "name": name.as_str(), "state": view::state(*state) });
+    let copy = |one: &DeviceCopy| {
+        let last_seen = one.last_seen_ms.map(view::time);
+        json!({ "name": one.name.as_str(), "state": view::state(one.state), "last_seen": last_seen })
+    };
     let mut fields = view::message(&details.message);
     fields.extend(self::fields(json!({
         "device": details.device.to_string(),

@@ -20,9 +20,9 @@ use super::{
 };
 use crate::account::{DeviceStanding, Fate, Left, LoginEnd};
 use crate::api::{
-    Change, Chat, Code, Delivery, DeliveryState, Event, Found, Friend, Joined, Message, MessageDetails, MessageKind,
-    NearbyPerson, OwnDevice, Peer, Presence, Queued, Quote, Refusal, Reply, Request, RequestKind, ServerState,
-    ServerView, Setting, Standing, Unreached, WhoAmI, command::From,
+    Change, Chat, Code, Delivery, DeliveryState, DeviceCopy, Event, Found, Friend, Joined, Message, MessageDetails,
+    MessageKind, NearbyPerson, OwnDevice, Peer, Presence, Queued, Quote, Refusal, Reply, Request, RequestKind,
+    ServerState, ServerView, Setting, Standing, Unreached, WhoAmI, command::From,
 };
 
 /// When the lines are written: 2026-11-23 15:04:05.678 UTC.
@@ -60,8 +60,8 @@ pub(super) fn sections() -> Vec<(String, Vec<Value>)> {
 fn created() -> Vec<Value> {
     let dir = Path::new("/home/alice/.local/share/hobnob");
     vec![
-        out::created("Alice", dir, Some("pistol lava … velvet"), NOW),
-        out::created("Alice", dir, None, NOW),
+        out::created("Alice", dir, Some("pistol lava … velvet"), None, NOW),
+        out::created("Alice", dir, None, Some(&dir.join("history.db.old")), NOW),
         out::linked("Alice", dir, "laptop-2", NOW),
     ]
 }
@@ -325,7 +325,11 @@ fn details() -> MessageDetails {
         seq: 12,
         lamport: 31,
         signature: [0x5a; 64],
-        devices: vec![(Nickname::parse("phone").unwrap(), DeliveryState::Queued)],
+        devices: vec![DeviceCopy {
+            name: Nickname::parse("phone").unwrap(),
+            state: DeliveryState::Queued,
+            last_seen_ms: Some(1_795_446_245_678),
+        }],
         history: Vec::new(),
     }
 }

@@ -38,7 +38,7 @@ use error::{io_error, lock_error, store_error};
 const KEYSTORE: &str = "keystore";
 
 /// The database's file, as the store calls it.
-const DATABASE: &str = "history.db";
+pub(crate) const DATABASE: &str = "history.db";
 
 /// There after a restore from words, and after a login. Friends may know newer records of the account than this device does, so its account
 /// key is unsealed at every start, to vouch for this device on top of theirs: until a friend holds what it signed there,
@@ -180,6 +180,12 @@ pub(crate) fn device_name(fallback: &Nickname) -> Nickname {
 
 fn store_key(secrets: &Secrets) -> StoreKey {
     StoreKey::new(Zeroizing::new(*secrets.store_key.as_bytes()))
+}
+
+/// Where a database that lies there without a keystore goes when a profile is made in this directory.
+pub fn set_aside(dir: &Path) -> Option<PathBuf> {
+    let path = dir.join(DATABASE);
+    (path.exists() && !exists(dir)).then(|| free_name(&path))
 }
 
 /// An empty database. One that lies there without a keystore was made by a run that was cut off, or has lost its key;

@@ -68,7 +68,7 @@ pub(super) struct Front {
     coming: mpsc::Receiver<Late>,
     typing: mpsc::Receiver<String>,
     live: Option<Arc<Live>>,
-    interrupts: Option<Signal>,
+    pub(super) interrupts: Option<Signal>,
     interrupted: Option<Instant>,
     coloured: bool,
     zone: TimeZone,
@@ -136,8 +136,9 @@ impl Front {
 
     /// Until the person leaves.
     pub(super) async fn run(&mut self) -> Exit {
-        if let Err(refusal) = self.greet().await {
-            self.refuse(&refusal);
+        match self.options.first.take() {
+            Some(line) => self.begin_with(&line).await,
+            None => self.begin().await,
         }
         loop {
             if let Some(exit) = self.leaving {
@@ -361,7 +362,7 @@ pub(super) fn now_ms() -> u64 {
 }
 
 /// Ctrl-C where rustyline does not read: in plain mode, and while a command runs.
-async fn interrupt(interrupts: &mut Option<Signal>) {
+pub(super) async fn interrupt(interrupts: &mut Option<Signal>) {
     match interrupts {
         Some(interrupts) => drop(interrupts.recv().await),
         None => std::future::pending().await,

@@ -1,9 +1,9 @@
 //! The first lines: who we are, what came meanwhile, and what to do next.
 
-use hobnob_shared::{identity::fingerprint, text::display};
+use hobnob_shared::{id::AccountId, identity::fingerprint, text::display};
 
 use super::front::Front;
-use crate::api::{Command, Friend, Presence, Refusal, Reply, Standing, WhoAmI};
+use crate::api::{Command, Friend, Presence, Refusal, Reply, ServerView, Standing, WhoAmI};
 
 /// Messages that came meanwhile are shown if they are no more than this; else they are counted.
 const SHOWN_MEANWHILE: usize = 20;
@@ -12,6 +12,34 @@ const SHOWN_MEANWHILE: usize = 20;
 const SHOWN_OF_ONLY: usize = 10;
 
 impl Front {
+    /// Greets, or says why that cannot be.
+    pub(super) async fn begin(&mut self) {
+        if let Err(refusal) = self.greet().await {
+            self.refuse(&refusal);
+        }
+    }
+
+    /// A new profile that is to become a device of an account greets as that. Else it is one of an account of its own.
+    pub(super) async fn begin_with(&mut self, line: &str) {
+        let before = self.me().await;
+        self.on_line(line, false).await;
+        if self.leaving.is_none() && self.me().await == before {
+            self.say(&format!(
+                "not logged in: {line} tries again. Until then this profile has an account of its own, which is new, and \
+                 which the words of /recovery restore if you stay with it"
+            ));
+            self.begin().await;
+        }
+    }
+
+    async fn me(&self) -> Option<AccountId> {
+        match self.node.ask(Command::WhoAmI).await {
+            Ok(Reply::WhoAmI(me)) => Some(me.account),
+            // The node has stopped, and says so elsewhere.
+            Ok(_) | Err(_) => None,
+        }
+    }
+
     /// Says all that, and begins to listen.
     pub(super) async fn greet(&mut self) -> Result<(), Refusal> {
         if let Reply::WhoAmI(me) = self.node.ask(Command::WhoAmI).await? {
@@ -27,7 +55,8 @@ impl Front {
         if !self.node.has_password() {
             self.say("this profile has no password: whoever has this disk has your keys. /passwd sets one");
         }
-        self.say(&next_steps(self.friends.values()));
+        let Reply::Servers(servers) = self.node.ask(Command::Servers).await? else { return Ok(()) };
+        self.say(&next_steps(self.friends.values(), &servers));
         let mut only = self.friends.values().filter(|friend| friend.standing == Standing::Friend);
         match (only.next().map(|friend| friend.handle.clone()), only.next()) {
             (Some(chat), None) => return self.open_only(chat).await,
@@ -54,6 +83,25 @@ impl Front {
     }
 }
 
+/// How somebody without friends gets to people: by name too where a rendezvous is used, else as it goes without a server.
+fn ways_to_people(servers: &[ServerView]) -> String {
+    const LINKS: &str =
+        "/invite-link makes a link for a friend, /add LINK uses one, /nearby on finds people on this network";
+    let called = |one: &ServerView| display::line(&one.called);
+    let nameless = servers.iter().find(|one| one.name.is_none());
+    match (servers.iter().find(|one| one.name.is_some()), nameless) {
+        (Some(one), _) => {
+            format!("/find NAME looks somebody up at {}, /add NAME asks them to be friends; {LINKS}", called(one))
+        }
+        (None, Some(one)) => format!(
+            "At {}, /register NAME takes a name, /login NAME makes this machine one of yours if you have a name there, and \
+             /find NAME looks somebody up; {LINKS}",
+            called(one)
+        ),
+        (None, None) => format!("No server is needed: {LINKS}"),
+    }
+}
+
 fn who(me: &WhoAmI) -> String {
     format!(
         "hobnob {} · you are {} ({})",
@@ -63,12 +111,10 @@ fn who(me: &WhoAmI) -> String {
     )
 }
 
-fn next_steps<'a>(friends: impl Iterator<Item = &'a Friend>) -> String {
+fn next_steps<'a>(friends: impl Iterator<Item = &'a Friend>, servers: &[ServerView]) -> String {
     let friends: Vec<&Friend> = friends.filter(|friend| friend.standing == Standing::Friend).collect();
     if friends.is_empty() {
-        return "nobody to talk to yet: /invite-link makes a link for a friend, /add LINK uses one, /nearby on finds people \
-                on this network. /help start says more"
-            .to_owned();
+        return format!("nobody to talk to yet. {}. /help start says more", ways_to_people(servers));
     }
     let there = friends.iter().filter(|friend| friend.presence != Presence::Offline).count();
     let count = if friends.len() == 1 { "1 friend".to_owned() } else { format!("{} friends", friends.len()) };

@@ -1,27 +1,27 @@
-//! The last lines: what is not delivered is left at a rendezvous if one is there, and what still waits is said.
+//! The last lines: what still waits, and where. That it is left at a rendezvous where that can be done, the node sees to,
+//! however it ends.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
+use std::collections::BTreeMap;
+
+use hobnob_shared::text::Handle;
+
+use super::{
+    Exit,
+    front::{Front, interrupt},
 };
-
-use hobnob_shared::{id::EntryId, text::Handle};
-use tokio::time::{Instant, timeout_at};
-
-use super::{Exit, front::Front};
-use crate::api::{Command, DeliveryState, Event, Queued, Reply, ServerState};
-
-/// How long leaving waits until a rendezvous has taken what is not delivered: some round trips, and no more than a person
-/// who leaves has patience for.
-const LEAVE_PAUSE: Duration = Duration::from_secs(2);
+use crate::api::{Command, DeliveryState, Queued, Reply};
 
 impl Front {
-    /// Leaves mail for who is away, and says what still waits, and that it is not lost.
+    /// Says what still waits, and that it is not lost.
     pub(super) async fn leave(&mut self, exit: Exit) -> Exit {
         let mut outbox = self.outbox().await;
-        if matches!(exit, Exit::Left) && is_waiting(&outbox) && self.reaches_rendezvous().await {
-            self.say("leaving what is not delivered at a rendezvous…");
-            self.leave_mail(&outbox).await;
+        let is_end = matches!(exit, Exit::Left | Exit::Interrupted);
+        if is_end && outbox.iter().any(|one| state(one) == Some(DeliveryState::Queued)) {
+            self.say("sending what is not delivered, or leaving it at a rendezvous… (Ctrl-C does not wait)");
+            tokio::select! {
+                () = self.node.wind_up() => {}
+                () = interrupt(&mut self.interrupts) => {}
+            }
             outbox = self.outbox().await;
         }
         if let Some(text) = told(&outbox) {
@@ -39,45 +39,17 @@ impl Front {
             Ok(_) | Err(_) => Vec::new(),
         }
     }
-
-    async fn reaches_rendezvous(&self) -> bool {
-        let Ok(Reply::Servers(servers)) = self.node.ask(Command::Servers).await else { return false };
-        servers.iter().any(|one| one.state == ServerState::Up)
-    }
-
-    /// Has it mailed now, and waits a moment until it is.
-    async fn leave_mail(&mut self, outbox: &[Queued]) {
-        let mut waiting: BTreeSet<EntryId> =
-            outbox.iter().filter(|one| is_here(one)).map(|one| one.message.entry).collect();
-        if self.node.ask(Command::OutboxRetry).await.is_err() {
-            return;
-        }
-        let deadline = Instant::now() + LEAVE_PAUSE;
-        while !waiting.is_empty() {
-            let Ok(Some(event)) = timeout_at(deadline, self.events.next()).await else { return };
-            if let Event::MessageState { entry, delivery, .. } = event
-                && delivery.state != DeliveryState::Queued
-            {
-                waiting.remove(&entry);
-            }
-        }
-    }
 }
 
-/// Nobody else has it.
-fn is_here(one: &Queued) -> bool {
-    one.message.delivery.is_some_and(|delivery| delivery.state == DeliveryState::Queued)
+fn state(one: &Queued) -> Option<DeliveryState> {
+    one.message.delivery.map(|delivery| delivery.state)
 }
 
-fn is_waiting(outbox: &[Queued]) -> bool {
-    outbox.iter().any(is_here)
-}
-
-/// What waits, and where; nothing where everything is delivered.
+/// What nobody has yet waits, and where; nothing where there is none. What one device of theirs has is delivered, whatever
+/// others of theirs lack: they get it from each other, too.
 fn told(outbox: &[Queued]) -> Option<String> {
-    let is_kept = |one: &&Queued| one.message.delivery.is_some_and(|delivery| delivery.state == DeliveryState::Stored);
-    let here = counted(outbox.iter().filter(|one| !is_kept(one)));
-    let kept = counted(outbox.iter().filter(is_kept));
+    let of = |wanted| counted(outbox.iter().filter(move |one| state(one) == Some(wanted)));
+    let (here, kept) = (of(DeliveryState::Queued), of(DeliveryState::Stored));
     let kept = (!kept.is_empty()).then(|| format!("left at a rendezvous, which keeps it until they are there: {kept}"));
     let here = (!here.is_empty()).then(|| {
         format!("not delivered yet: {here}. It is kept here, and goes out when hobnob runs and they are there")
@@ -96,6 +68,8 @@ fn counted<'a>(list: impl Iterator<Item = &'a Queued>) -> String {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use hobnob_shared::id::EntryId;
 
     use super::*;
     use crate::api::{Delivery, Message, MessageKind, command::From};
@@ -129,12 +103,18 @@ mod tests {
     fn whoever_leaves_is_told_what_waits_and_where() {
         assert_eq!(told(&[]), None);
         let (bob, carol) = (queued("bob", DeliveryState::Queued), queued("carol", DeliveryState::Stored));
-        assert!(is_waiting(std::slice::from_ref(&bob)) && !is_waiting(std::slice::from_ref(&carol)));
         let both = told(&[bob.clone(), carol.clone(), bob.clone()]).unwrap();
         assert!(both.contains("until they are there: 1 for @carol"), "{both}");
         assert!(both.contains("not delivered yet: 2 for @bob"), "{both}");
         let kept = told(std::slice::from_ref(&carol)).unwrap();
         assert!(!kept.contains("not delivered"), "{kept}");
         assert!(!told(&[bob]).unwrap().contains("rendezvous"));
+    }
+
+    #[test]
+    fn what_one_device_of_theirs_has_is_delivered() {
+        for state in [DeliveryState::Delivered, DeliveryState::Read] {
+            assert_eq!(told(&[queued("bob", state)]), None);
+        }
     }
 }

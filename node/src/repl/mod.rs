@@ -42,6 +42,8 @@ pub struct Options {
     pub no_input: bool,
     /// The node is the person's in a demo.
     pub is_demo: bool,
+    /// A line that is carried out first, as if it was typed.
+    pub first: Option<String>,
 }
 
 /// How it ended.

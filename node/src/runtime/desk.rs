@@ -52,6 +52,6 @@ impl Desk {
 pub(super) fn is_reading(wish: &Wish) -> bool {
     match wish {
         Wish::Command(command) => command.only_reads(),
-        Wish::Succeed(_) | Wish::Become(_) => false,
+        Wish::Succeed(_) | Wish::Become(_) | Wish::CatchUp | Wish::WindUp => false,
     }
 }

@@ -8,12 +8,14 @@
 //! left the process: the engine is thrown away and built anew from what is stored, so the node is as if the batch had
 //! never come.
 
+mod catch_up;
 mod clock;
 mod desk;
 mod disk;
 mod inbox;
 mod start;
 mod succession;
+mod wind_up;
 mod wire;
 
 use hobnob_engine::{
@@ -28,11 +30,13 @@ use tokio::sync::broadcast;
 pub(crate) use self::{clock::wall_ms, start::start};
 
 use self::{
+    catch_up::CatchingUp,
     clock::Clock,
     desk::{Caller, Desk},
     disk::{Disk, Trouble},
     inbox::{Arrival, BATCH_INPUTS, Inbox, Woken},
     succession::Succession,
+    wind_up::Winding,
     wire::{Told, Wire},
 };
 use crate::{
@@ -59,6 +63,10 @@ struct Runtime {
     own: Vec<Input>,
     /// Accounts that are to take this one's place after the batch.
     successions: Vec<(Succession, Caller)>,
+    /// Once the end was asked for: who waits, and how long at most.
+    winding: Winding,
+    /// Who wants to know when what lay at rendezvous is here.
+    catching: CatchingUp,
     /// Nobody has the node yet.
     starting: bool,
     /// The last batch held a timeout.
@@ -89,9 +97,11 @@ impl Runtime {
         if self.disk.is_refusing() {
             return self.disk.next_try();
         }
-        let wanted = self.engine.as_ref().and_then(Engine::next_timeout)?;
+        let wanted = self.engine.as_ref().and_then(Engine::next_timeout);
         // An engine whose deadline did not move is wrong, but must not cost a whole core.
-        Some(if self.had_timeout { wanted.max(self.clock.now().mono_ms + 1) } else { wanted })
+        let next = self.clock.now().mono_ms + 1;
+        let wanted = wanted.map(|wanted| if self.had_timeout { wanted.max(next) } else { wanted });
+        wanted.into_iter().chain(self.winding.deadline()).chain(self.catching.deadline()).min()
     }
 
     /// One batch, from inputs to events.
@@ -111,6 +121,8 @@ impl Runtime {
         for (succession, caller) in std::mem::take(&mut self.successions) {
             self.on_succession(succession, caller, now);
         }
+        self.tell_wound_up();
+        self.tell_caught_up();
     }
 
     /// What came, as the engine takes it.
@@ -140,6 +152,16 @@ impl Runtime {
             }
             Wish::Become(who) => {
                 self.successions.push((Succession::Keys(*who), call.answer));
+                None
+            }
+            Wish::CatchUp => {
+                let until_ms = self.clock.now().mono_ms + catch_up::CATCH_UP_MS;
+                self.catching.add(until_ms, call.answer);
+                None
+            }
+            Wish::WindUp => {
+                self.begin_wind_up();
+                self.winding.callers.push(call.answer);
                 None
             }
         }
@@ -188,6 +210,8 @@ impl Runtime {
         self.wire.hang_up();
         let refusal = not_saved(&why);
         self.desk.refuse_all(&refusal);
+        self.winding.callers.clear();
+        self.catching = CatchingUp::default();
         let told = Event::NotSaved { why: why.to_string() };
         let is_damage = matches!(why, Trouble::Unreadable(_));
         if self.disk.on_refusal(why, self.clock.now().mono_ms) {
@@ -290,26 +314,6 @@ impl Runtime {
         }
     }
 
-    /// Gives what was put off for a while the time that it takes at most, while nobody asks for anything any more.
-    fn wind_up(&mut self) {
-        let now = self.clock.now();
-        let until_ms = now.mono_ms + WIND_UP_MS;
-        let Some(engine) = &mut self.engine else { return };
-        engine.wind_up(now);
-        self.inbox.is_stopping = true;
-        let mut arrivals = Vec::new();
-        while self.engine.as_ref().is_some_and(|engine| !engine.is_wound_up(until_ms)) {
-            let clock = self.clock;
-            let deadline = self.deadline().map_or(until_ms, |deadline| deadline.min(until_ms));
-            let woken = self.inbox.gather(move || clock.until(deadline), &mut arrivals);
-            self.turn(&mut arrivals);
-            if woken != Woken::Work || clock.now().mono_ms >= until_ms {
-                tracing::debug!("stopped before all was written at a rendezvous");
-                return;
-            }
-        }
-    }
-
     /// The engine's last words. A disk that refuses them now does not hold anybody up.
     fn say_goodbye(&mut self) {
         let mut work = Work::default();
@@ -340,10 +344,6 @@ impl Runtime {
         tracing::info!("stopped");
     }
 }
-
-/// So long the end of the process waits for a rendezvous: several round trips around the world with the work for a friend
-/// request, and no longer than people wait without asking why.
-const WIND_UP_MS: u64 = 3_000;
 
 /// A day: longer than any deadline, and `park_timeout` takes it everywhere.
 const FOREVER: std::time::Duration = std::time::Duration::from_secs(86_400);

@@ -52,6 +52,8 @@ pub(crate) async fn start(options: StartOptions) -> Result<Node, StartError> {
         events,
         own: Vec::new(),
         successions: Vec::new(),
+        winding: super::Winding::default(),
+        catching: super::CatchingUp::default(),
         starting: true,
         had_timeout: false,
     };

@@ -29,6 +29,7 @@ impl Script<'_> {
             let message = format!("{question} Add --yes to the command, or start hobnob with --yes");
             return self.refuse(&Refusal::new(Code::Usage, message), &asked.origin);
         }
+        self.await_news(parsed.name).await;
         match parsed.action {
             Action::Nothing => {}
             Action::Ask(command) => self.answer(parsed.name, command, &asked.origin).await,

@@ -5,6 +5,7 @@
 
 mod account;
 mod act;
+mod await_news;
 mod input;
 mod output;
 mod outstanding;
@@ -15,7 +16,7 @@ use futures::FutureExt;
 use hobnob_shared::text::{Handle, MessageText};
 use tokio::{sync::mpsc, time::Instant};
 
-use self::{act::Chats, input::Line, outstanding::Outstanding};
+use self::{act::Chats, await_news::Awaits, input::Line, outstanding::Outstanding};
 pub(crate) use self::{
     input::lines,
     output::{Output, now},
@@ -71,14 +72,14 @@ pub(crate) struct Ended {
     pub(crate) queued: u64,
 }
 
-/// Runs the lines of `source` against `node` until they end, then waits for what was sent; `stop` ends it at once.
-/// What was answered by then is on disk.
+/// Runs the lines of `source` against `node` until they end, waits for what was sent, and stops the node. The first
+/// `signal` ends the waiting, the second one the stopping, too. What was answered by then is on disk.
 pub(crate) async fn run(
     node: &Node,
     source: Source,
     options: Options,
     out: &mut Output,
-    stop: impl Future<Output = u8>,
+    mut signal: impl AsyncFnMut() -> u8,
 ) -> Ended {
     let mut script = Script {
         events: node.events(),
@@ -91,6 +92,7 @@ pub(crate) async fn run(
         outstanding: Outstanding::default(),
         shown: 0,
         listening: matches!(source, Source::Lines(_)),
+        awaits: Awaits::of(&source),
         answered: 0,
         listen: Vec::new(),
         failed: None,
@@ -98,9 +100,15 @@ pub(crate) async fn run(
     };
     let stopped = tokio::select! {
         biased;
-        code = stop => Some(code),
+        code = signal() => Some(code),
         () = script.serve(source) => None,
     };
+    let again = tokio::select! {
+        biased;
+        code = signal() => Some(code),
+        () = script.leave() => None,
+    };
+    let stopped = again.or(stopped);
     Ended { stopped, code: script.code(), queued: script.outstanding.count() }
 }
 
@@ -118,6 +126,8 @@ struct Script<'a> {
     /// Messages up to this number were written at the start.
     shown: u64,
     listening: bool,
+    /// Which commands wait for what lies at a rendezvous.
+    awaits: Awaits,
     /// Our messages up to this number stood in an answer.
     answered: u64,
     /// Our addresses as last written.
@@ -316,6 +326,18 @@ impl Script<'_> {
                 },
                 () = tokio::time::sleep_until(deadline) => return,
                 _ = reached_poll.tick(), if self.outstanding.awaits_friends() => self.look_who_was_reached().await,
+            }
+        }
+    }
+
+    /// Stops the node, which leaves what waits at a rendezvous if it can.
+    async fn leave(&mut self) {
+        self.release();
+        self.node.shutdown().await;
+        while let Some(event) = self.events.try_next() {
+            self.outstanding.on_event(&event);
+            if matches!(event, Event::MessageState { .. }) {
+                self.out.event(&event);
             }
         }
     }

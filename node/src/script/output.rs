@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 use serde_json::Value;
 
 use crate::{
-    api::{Event, Friend, Refusal, Reply, WhoAmI},
+    api::{Event, Friend, Refusal, Reply, ServerView, WhoAmI},
     json::{
         Fields,
         out::{self, Origin},
@@ -85,6 +85,13 @@ impl Output {
 
     fn note_key(&mut self, friend: &Friend) {
         self.scene.keys.insert(friend.handle.clone(), Trust::of(friend));
+    }
+
+    /// What lies at this rendezvous is not in the next answer.
+    pub(super) fn missing(&mut self, server: &ServerView) {
+        if !self.json {
+            self.talk(&render::missing(server));
+        }
     }
 
     /// A refusal: a line of its own in JSON, else talk.

@@ -47,7 +47,7 @@ impl Parts {
             Err(Failed::Refused(code)) => {
                 (None, format!("{host} does not take mail for them (code {})", code.number()))
             }
-            Err(Failed::Unreached(_) | Failed::Disowned | Failed::Silent) => {
+            Err(Failed::Unreached(_) | Failed::Disowned | Failed::Revoked | Failed::Silent) => {
                 (self.elsewhere(to.device, flight), format!("{host}, which keeps their mail, is not reached"))
             }
             Err(Failed::Unsupported(_)) => (
@@ -82,6 +82,9 @@ impl Parts {
             return;
         }
         let state = queued.message.delivery.map(|delivery| delivery.state);
+        if state >= Some(DeliveryState::Delivered) {
+            return; // one of their devices has it, and it is said which ones lack it
+        }
         let mut whys = self.people.devices(&account).iter().filter_map(|device| self.mail.post.waits.get(&device.id));
         match whys.next() {
             _ if state == Some(DeliveryState::Stored) => {

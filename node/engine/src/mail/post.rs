@@ -51,8 +51,8 @@ const MARGIN_BYTES: usize = 32;
 #[derive(Debug, Default)]
 pub(super) struct Post {
     /// When each conversation is to be looked at.
-    due: Due<u32>,
-    flights: BTreeMap<DeviceId, Flight>,
+    pub(super) due: Due<u32>,
+    pub(super) flights: BTreeMap<DeviceId, Flight>,
     pub(super) waits: BTreeMap<DeviceId, Wait>,
     lanes: BTreeMap<DeviceId, u64>,
 }

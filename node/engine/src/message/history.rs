@@ -2,11 +2,12 @@
 
 use std::ops::ControlFlow;
 
-use hobnob_shared::text::{Handle, Nickname};
+use hobnob_shared::text::Handle;
 
 use crate::{
     Around,
-    command::{Chat as ChatView, Code, Message, MessageDetails, Refusal, Reply, Standing, Which},
+    account::Device,
+    command::{Chat as ChatView, Code, DeviceCopy, Message, MessageDetails, Refusal, Reply, Standing, Which},
     conversation::{Conversations, chat::Chat},
     log::row::{EntryTable, NumberRow, NumberTable, Place, Rank, TimelineTable},
     row::{RowKey as _, after},
@@ -138,11 +139,14 @@ impl Conversations {
         let devices = if log.row.mine {
             let shows_read = around.settings.is_on("read-marks");
             let devices = around.people.devices(&chat.row.account).iter();
-            devices
-                .map(|device| (device.name.clone(), chat.state_at(&device.id, named.place, shows_read, around)))
-                .collect()
+            let copy = |device: &Device| DeviceCopy {
+                name: device.name.clone(),
+                state: chat.state_at(&device.id, named.place, shows_read, around),
+                last_seen_ms: device.seen_ms,
+            };
+            devices.map(copy).collect()
         } else {
-            Vec::<(Nickname, _)>::new()
+            Vec::new()
         };
         Ok(Some(Reply::Info(Box::new(MessageDetails {
             message: chat.message(named.place, &named.row, around, step)?,

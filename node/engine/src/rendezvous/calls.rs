@@ -46,6 +46,26 @@ pub(crate) enum Purpose {
     Quiet,
 }
 
+impl Purpose {
+    /// Whether it brings what lay at the rendezvous when a session began.
+    fn fetches(&self) -> bool {
+        match self {
+            Self::Status
+            | Self::OwnName
+            | Self::Account
+            | Self::Knocks
+            | Self::Presence(_)
+            | Self::VaultGet
+            | Self::Mail(Asked::Get) => true,
+            Self::Front(_)
+            | Self::Errand(_)
+            | Self::Mail(Asked::Put | Asked::Ack | Asked::Deposit(_))
+            | Self::VaultPut
+            | Self::Quiet => false,
+        }
+    }
+}
+
 /// What came of a call.
 #[derive(Clone, Debug)]
 pub(crate) struct Outcome {
@@ -71,6 +91,8 @@ pub(crate) enum Failed {
     Unreached(String),
     /// It ended the session: this device is none of an account that it knows.
     Disowned,
+    /// Nothing is asked as this device any more: our account has revoked it.
+    Revoked,
     /// It is not the one that we know, in words.
     Untrusted(String),
     /// It speaks no version of the protocol that we do, in words.
@@ -130,6 +152,11 @@ impl Calls {
     pub(super) fn unsent(&self, server: &ServerKey, lane: Lane) -> Vec<CallId> {
         let is_it = |call: &Call| call.server == *server && call.lane == lane && call.over.is_none();
         self.waiting.iter().filter(|(_, call)| is_it(call)).map(|(id, _)| *id).collect()
+    }
+
+    /// Whether something that lies there is still being asked for.
+    pub(super) fn is_fetching(&self, server: &ServerKey) -> bool {
+        self.waiting.values().any(|call| call.server == *server && call.purpose.fetches())
     }
 
     /// Those that have waited long enough.

@@ -2,10 +2,10 @@
 
 use hobnob_shared::{identity::VerifyingKey, rendezvous::Address, text::Username, wire::ServerFrame};
 
-use super::{Lane, Purpose, Rendezvous, ServerKey, errand::Aim, servers::OwnName};
+use super::{Lane, Purpose, Rendezvous, ServerKey, calls::Failed, errand::Aim, servers::OwnName};
 use crate::{
     Parts,
-    command::{Code, Command, Refusal, Reply, ServerView},
+    command::{Code, Command, Refusal, Reply, ServerState, ServerView},
     event::Event,
     step::{Answer, Step, Stop},
     work::Ticket,
@@ -91,6 +91,8 @@ impl Rendezvous {
             return Err(Stop::refuse(Code::Untrusted, message));
         }
         self.servers.change(&key, step, |row| row.account = Some(account));
+        // What it said of the name before is out of date.
+        self.on_known(&key, step);
         self.refresh(&key, step);
         if self.is_ready(&key) {
             // Logged in again: the vault may have another key.
@@ -137,15 +139,16 @@ impl Rendezvous {
     fn view(&self, server: &ServerKey, step: &Step<'_>) -> Option<ServerView> {
         let row = self.servers.get(server)?;
         let name: Option<Username> = row.account.as_ref().map(|account| account.name.clone());
-        let it = self.tries.get(server);
+        let (it, state) = (self.tries.get(server), self.state(server));
+        let revoked = || (self.is_revoked && row.account.is_some()).then(|| Failed::Revoked.words());
         Some(ServerView {
             address: row.address.clone(),
             called: self.servers.called(server),
             name,
-            state: self.state(server),
-            last_error: it.and_then(|it| it.last_error.clone()),
-            retry_ms: it.and_then(|it| it.retry_ms(step.now.mono_ms)),
-            is_forgotten: it.is_some_and(|it| it.is_forgotten),
+            state,
+            last_error: it.and_then(|it| it.last_error.clone()).or_else(revoked),
+            retry_ms: it.filter(|_| state == ServerState::Waiting).and_then(|it| it.retry_ms(step.now.mono_ms)),
+            is_forgotten: self.is_forgotten(server),
         })
     }
 }

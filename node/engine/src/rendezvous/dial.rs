@@ -56,10 +56,10 @@ pub(crate) fn is_ours(dial: DialId) -> bool {
 }
 
 impl Rendezvous {
-    /// We want a session as our account exactly where we have a name.
+    /// We want a session as our account exactly where we have a name, as long as this device may act under it.
     pub(super) fn refresh(&mut self, server: &ServerKey, step: &mut Step<'_>) {
         let has_name = self.servers.get(server).is_some_and(|row| row.account.is_some());
-        if has_name {
+        if has_name && !self.is_revoked {
             self.wake(server, step);
             return;
         }
@@ -76,6 +76,20 @@ impl Rendezvous {
         }
     }
 
+    /// Our account has revoked this device: no rendezvous is asked as it from now on, and front ends are told once.
+    pub(crate) fn on_revoked(&mut self, step: &mut Step<'_>) {
+        self.is_revoked = true;
+        let named = self.servers.all().filter(|(_, row)| row.account.is_some()).map(|(key, _)| *key);
+        for server in named.collect::<Vec<_>>() {
+            self.refresh(&server, step);
+            self.dials.retain(|_, it| it.server != server || it.lane != Lane::Account);
+            for call in self.calls.unsent(&server, Lane::Account) {
+                self.fail(call, Failed::Revoked, step);
+            }
+            self.tell(&server, step);
+        }
+    }
+
     /// All of them, shortly: at the start, or when we are somewhere else.
     pub(crate) fn wake_all(&mut self, step: &mut Step<'_>) {
         let named = self.servers.all().filter(|(_, row)| row.account.is_some());
@@ -89,6 +103,9 @@ impl Rendezvous {
 
     /// Something is wanted there: tries now, and waits are short again.
     pub(super) fn wake(&mut self, server: &ServerKey, step: &mut Step<'_>) {
+        if self.is_revoked {
+            return;
+        }
         let is_busy = self.is_busy(server, Lane::Account);
         let it = self.tries.entry(*server).or_default();
         if !is_busy {
@@ -193,14 +210,37 @@ impl Rendezvous {
         }
     }
 
-    /// Our account's session is up.
+    /// Our account's session is up. Where it ended each time since we are not known, that is nothing to be told until we
+    /// are: see [`Self::on_known`].
     pub(super) fn on_reached(&mut self, server: &ServerKey, step: &mut Step<'_>) {
-        if let Some(it) = self.tries.get_mut(server) {
-            (it.due_ms, it.last_error) = (None, None);
-        }
         let ours = self.sessions.values_mut().filter(|it| it.server == *server && it.lane == Lane::Account);
         ours.for_each(|session| session.is_ready = true);
-        self.tell(server, step);
+        let Some(it) = self.tries.get_mut(server) else { return };
+        it.due_ms = None;
+        if !it.is_forgotten {
+            it.last_error = None;
+            self.tell(server, step);
+        }
+    }
+
+    /// It takes this device for one of ours.
+    pub(super) fn on_known(&mut self, server: &ServerKey, step: &mut Step<'_>) {
+        if let Some(it) = self.tries.get_mut(server).filter(|it| it.is_forgotten) {
+            (it.is_forgotten, it.last_error) = (false, None);
+            self.tell(server, step);
+        }
+    }
+
+    /// Whether it has said that it does not.
+    pub(super) fn is_forgotten(&self, server: &ServerKey) -> bool {
+        self.tries.get(server).is_some_and(|it| it.is_forgotten)
+    }
+
+    /// It does not, as far as it says now.
+    pub(super) fn on_forgotten(&mut self, server: &ServerKey) {
+        if let Some(it) = self.tries.get_mut(server) {
+            it.is_forgotten = true;
+        }
     }
 
     /// Whether front ends are to be told how it goes: once for each thing that there is to tell.
@@ -218,13 +258,26 @@ impl Rendezvous {
         self.state(server) == ServerState::Up
     }
 
+    /// Whether each one with a name of ours has given what lay there, or was tried in vain.
+    pub(crate) fn is_caught_up(&self) -> bool {
+        let mut named = self.servers.all().filter(|(_, row)| row.account.is_some());
+        named.all(|(server, _)| {
+            let is_failed = |it: &Try| it.last_error.is_some() && !self.is_busy(server, Lane::Account);
+            match self.tries.get(server) {
+                _ if self.is_ready(server) => !self.calls.is_fetching(server),
+                Some(it) => is_failed(it),
+                None => true, // nothing is tried there: this device was revoked
+            }
+        })
+    }
+
     /// How it goes with our account's session.
     pub(super) fn state(&self, server: &ServerKey) -> ServerState {
         let is_up = self.sessions.values().any(|it| it.server == *server && it.lane == Lane::Account && it.is_ready);
         match self.tries.get(server) {
             None => ServerState::Idle,
-            Some(_) if is_up => ServerState::Up,
-            Some(_) if self.is_busy(server, Lane::Account) => ServerState::Connecting,
+            Some(it) if is_up && !it.is_forgotten => ServerState::Up,
+            Some(it) if self.is_busy(server, Lane::Account) || it.last_error.is_none() => ServerState::Connecting,
             Some(_) => ServerState::Waiting,
         }
     }

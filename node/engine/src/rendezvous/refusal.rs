@@ -9,6 +9,11 @@ use crate::command::{Code, Refusal};
 const DISOWNED: &str = "it does not take this device for one of ours: the device was revoked, or the rendezvous has lost what it \
                         had; there, /register takes the name again";
 
+/// Our account has said itself that this device is none of its own any more.
+const REVOKED: &str = "this device was revoked by another one of your account, so nothing is asked there as it any more. /logout \
+                       takes the name off it; to use the account on this machine again, log in from another profile: \
+                       hobnob -P NAME";
+
 /// What to do about a rendezvous that is not there.
 const UNREACHED: &str = "Nothing was changed. Try again in a while; if it stays so, ask whoever runs it whether it is up and still at \
                          this address (/net shows it)";
@@ -30,6 +35,7 @@ impl Failed {
         match self {
             Self::Refused(code) => format!("it refuses (code {})", code.number()),
             Self::Disowned => DISOWNED.to_owned(),
+            Self::Revoked => REVOKED.to_owned(),
             Self::Unreached(why) | Self::Untrusted(why) | Self::Unsupported(why) => why.clone(),
             Self::Silent => "it does not answer".to_owned(),
         }
@@ -43,6 +49,7 @@ impl Failed {
                 said: Some(ErrorCode::Denied),
                 ..Refusal::new(Code::Login, format!("{host} turns this device away: {DISOWNED}"))
             },
+            Self::Revoked => Refusal::new(Code::Untrusted, format!("{host} is not asked: {REVOKED}")),
             Self::Unreached(why) => Refusal::new(Code::Network, format!("{host} is not reached: {why}. {UNREACHED}")),
             Self::Untrusted(why) => Refusal::new(Code::Untrusted, format!("{host} is not to be trusted: {why}")),
             Self::Unsupported(why) => Refusal::new(Code::Unsupported, format!("{host} cannot be used: {why}")),

@@ -234,6 +234,8 @@ impl Parts {
                 step.signal(Signal::Devices(step.me.account));
             }
             Adopted::Revoked => self.on_revoked(step),
+            // Said once: it is the same each time that it turns us away.
+            Adopted::Unable if self.rendezvous.is_forgotten(server) => {}
             Adopted::Unable => {
                 let message = format!(
                     "{shown}: a newer record of your account is there, which does not list this device: {} lists it again, and \
@@ -254,10 +256,12 @@ impl Parts {
     /// What the rendezvous says to our account's newest record and this device's bundle.
     fn on_account_put(&mut self, server: &ServerKey, answer: &Result<Answered, Failed>, step: &mut Step<'_>) {
         match answer {
-            Ok(_) => self.rendezvous.set_forgotten(server, false),
-            Err(Failed::Unreached(_) | Failed::Untrusted(_) | Failed::Unsupported(_) | Failed::Silent) => {}
+            Ok(_) => self.rendezvous.on_known(server, step),
+            Err(
+                Failed::Unreached(_) | Failed::Untrusted(_) | Failed::Unsupported(_) | Failed::Silent | Failed::Revoked,
+            ) => {}
             Err(Failed::Disowned | Failed::Refused(ErrorCode::Denied)) => {
-                self.rendezvous.set_forgotten(server, true);
+                self.rendezvous.on_forgotten(server);
                 self.rendezvous.distrust(server, &Failed::closed(ErrorCode::Denied), step);
             }
             Err(Failed::Refused(ErrorCode::Conflict)) => {
@@ -302,6 +306,7 @@ impl Rendezvous {
             },
             Failed::Refused(_)
             | Failed::Disowned
+            | Failed::Revoked
             | Failed::Unreached(_)
             | Failed::Untrusted(_)
             | Failed::Unsupported(_)
@@ -346,12 +351,6 @@ impl Rendezvous {
                 self.servers.change(server, step, |row| row.signing_key = Some(key));
                 Ok(())
             }
-        }
-    }
-
-    fn set_forgotten(&mut self, server: &ServerKey, is_forgotten: bool) {
-        if let Some(it) = self.tries.get_mut(server) {
-            it.is_forgotten = is_forgotten;
         }
     }
 

@@ -33,6 +33,10 @@ impl Rendezvous {
         purpose: Purpose,
         step: &mut Step<'_>,
     ) {
+        if self.is_revoked && lane == Lane::Account {
+            step.signal(Signal::Served(Box::new(Outcome { server, purpose, answer: Err(Failed::Revoked) })));
+            return;
+        }
         let Some(call) = self.calls.add(server, lane, request, purpose.clone(), step.now.mono_ms) else {
             let answer = Err(Failed::Refused(ErrorCode::Busy));
             step.signal(Signal::Served(Box::new(Outcome { server, purpose, answer })));

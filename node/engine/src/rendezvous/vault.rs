@@ -243,6 +243,11 @@ impl Rendezvous {
         }
     }
 
+    /// Whether our account has a session with any.
+    pub(crate) fn is_any_ready(&self) -> bool {
+        self.sessions.values().any(|it| it.lane == Lane::Account && it.is_ready)
+    }
+
     /// Whether a vault is still to be written until then.
     pub(crate) fn has_pending_vault(&self, until_ms: u64) -> bool {
         self.tries.iter().any(|(server, it)| it.vault.is_pending(until_ms) && self.is_ready(server))

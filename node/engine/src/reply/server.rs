@@ -9,9 +9,9 @@ use hobnob_shared::{
 /// How it goes with a rendezvous.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ServerState {
-    /// We have no name there: it is asked only when something is wanted of it.
+    /// We have no name there, or this device may not act under it any more: it is asked only when something is wanted of it.
     Idle,
-    /// A session is being opened.
+    /// A session is being opened, or is about to be for the first time.
     Connecting,
     /// A session as our account is up.
     Up,

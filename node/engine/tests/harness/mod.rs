@@ -167,6 +167,7 @@ impl World {
         let mut work = Work::default();
         let engine = Engine::load(start, &it.view, now, &mut work).unwrap();
         it.view.apply(&work.records);
+        it.events.append(&mut work.events);
         it.engine = Some(engine);
         let address = it.address.clone();
         self.give(node, Input::Listening(vec![address]));

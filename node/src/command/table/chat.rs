@@ -39,6 +39,7 @@ pub(super) const ROWS: &[Spec] = &[
         usage: "/open @bob",
         help: "switch to a chat and show its last messages; @bob alone does the same",
         args: &[Arg::Friend],
+        awaits: true,
         parse: |args| Ok(Action::Local(Local::Open(args.friend()?))),
         ..ROW
     },
@@ -46,6 +47,7 @@ pub(super) const ROWS: &[Spec] = &[
         name: "next",
         usage: "/next",
         help: "switch to the chat that has waited longest (Alt-A)",
+        awaits: true,
         parse: |_| Ok(Action::Local(Local::Next)),
         ..ROW
     },
@@ -53,6 +55,7 @@ pub(super) const ROWS: &[Spec] = &[
         name: "chats",
         usage: "/chats",
         help: "list the chats, with their newest message",
+        awaits: true,
         parse: |_| Ok(Action::Ask(Command::Chats)),
         ..ROW
     },
@@ -60,6 +63,7 @@ pub(super) const ROWS: &[Spec] = &[
         name: "unread",
         usage: "/unread",
         help: "list the chats with unread messages",
+        awaits: true,
         parse: |_| Ok(Action::Ask(Command::Unread)),
         ..ROW
     },

@@ -51,6 +51,7 @@ pub(super) const ROWS: &[Spec] = &[
         name: "requests",
         usage: "/requests",
         help: "show who waits for your answer",
+        awaits: true,
         parse: |_| Ok(Action::Ask(Command::Requests)),
         ..ROW
     },
@@ -59,6 +60,7 @@ pub(super) const ROWS: &[Spec] = &[
         usage: "/accept N",
         help: "say yes to a request; N is its place in /requests",
         args: &[Arg::Anything],
+        awaits: true,
         parse: |args| Ok(Action::Ask(Command::Accept { number: args.number("the request's number")? })),
         ..ROW
     },
@@ -67,6 +69,7 @@ pub(super) const ROWS: &[Spec] = &[
         usage: "/decline N",
         help: "say no to a request; nobody is told",
         args: &[Arg::Anything],
+        awaits: true,
         parse: |args| Ok(Action::Ask(Command::Decline { number: args.number("the request's number")? })),
         ..ROW
     },
@@ -75,6 +78,7 @@ pub(super) const ROWS: &[Spec] = &[
         aliases: &["roster"],
         usage: "/friends",
         help: "list your friends: who is there, who is verified",
+        awaits: true,
         parse: |_| Ok(Action::Ask(Command::Friends)),
         ..ROW
     },

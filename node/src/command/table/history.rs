@@ -19,6 +19,7 @@ pub(super) const ROWS: &[Spec] = &[
         examples: &[("/history 100", "the last hundred"), ("/history 20 --before 42", "twenty before [42]")],
         args: &[Arg::Friend],
         flags: &["--before"],
+        awaits: true,
         parse: history,
         ..ROW
     },

@@ -73,6 +73,7 @@ pub(super) const ROWS: &[Spec] = &[
         name: "devices",
         usage: "/devices",
         help: "list the machines of your account, and which one this is",
+        awaits: true,
         parse: |_| Ok(Action::Ask(Command::Devices)),
         ..ROW
     },

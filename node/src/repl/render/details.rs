@@ -7,7 +7,7 @@ use super::{
     layout::{safe_block, shorten},
     message::shown,
 };
-use crate::api::{DeliveryState, MessageDetails};
+use crate::api::{DeliveryState, DeviceCopy, MessageDetails};
 
 /// The whole message, however long, and what else is known of it.
 pub(super) fn info(details: &MessageDetails, scene: &Scene, look: &Look) -> String {
@@ -20,8 +20,9 @@ pub(super) fn info(details: &MessageDetails, scene: &Scene, look: &Look) -> Stri
         format!("number {} in that device's log, lamport time {}", details.seq, details.lamport),
         format!("signature {}", hex(&details.signature)),
     ];
-    for (name, state) in &details.devices {
-        lines.push(format!("their device “{}” {}", shorten(name.as_str(), 40), state_words(*state)));
+    lines.extend(details.devices.iter().map(|copy| copy_words(copy, look)));
+    if details.devices.iter().any(has) && !details.devices.iter().all(has) {
+        lines.push("a machine of theirs that is gone for good they take out with /device revoke".to_owned());
     }
     if let Some(ms) = details.message.expires_ms {
         lines.push(format!("gone at {}", look.moment(ms)));
@@ -38,6 +39,18 @@ pub(super) fn info(details: &MessageDetails, scene: &Scene, look: &Look) -> Stri
 
 fn earlier(text: &str, look: &Look) -> String {
     if look.plain { display::line(text) } else { safe_block(text) }
+}
+
+fn has(copy: &DeviceCopy) -> bool {
+    copy.state >= DeliveryState::Delivered
+}
+
+fn copy_words(copy: &DeviceCopy, look: &Look) -> String {
+    let words = format!("their device “{}” {}", shorten(copy.name.as_str(), 40), state_words(copy.state));
+    match copy.last_seen_ms {
+        Some(ms) if !has(copy) => format!("{words}; last here {}", look.ago(ms)),
+        Some(_) | None => words,
+    }
 }
 
 fn state_words(state: DeliveryState) -> &'static str {

@@ -19,8 +19,9 @@ const CHANGED_CELLS: usize = 48;
 
 /// What a person is told whose device was revoked.
 const REVOKED: &str = "this device was revoked by another one of your account: it sends and receives nothing any more. What is \
-                       here stays readable; to chat on this machine again, link a new profile (hobnob -P NAME init --link \
-                       LINK)";
+                       here stays readable, and /logout takes the account's name at a rendezvous off it. To chat on this \
+                       machine again, make another profile: link it (hobnob -P NAME init --link LINK), or start hobnob -P \
+                       NAME and /login there";
 
 /// What happened; nothing where a person need not be told.
 pub fn event(event: &Event, scene: &Scene, look: &Look) -> Option<String> {
@@ -32,7 +33,7 @@ pub fn event(event: &Event, scene: &Scene, look: &Look) -> Option<String> {
             return moved(&[Moved { chat: chat.clone(), number: *number, delivery: *delivery }], look);
         }
         Event::FriendRequested(request) => {
-            format!("a friend request from {}: /accept {1} or /decline {1}", request_line(request), request.number)
+            format!("a friend request: {}. /accept {1} or /decline {1}", request_line(request), request.number)
         }
         Event::FriendAdded(friend) => {
             format!("you and {0} are friends now: write \"{0} hello\"", bare(&friend.handle, true))

@@ -26,6 +26,7 @@ pub use self::{
     message::{message, messages},
     paint::Theme,
     reply::{reply, whoami_card},
+    server::missing,
     time::day,
 };
 use self::{layout::safe_block, paint::Role};

@@ -22,6 +22,9 @@ const ONLY_HERE: &str = "; but this node listens on this machine only, so nobody
 /// Cells that a stranger's words may take in a list.
 const WORDS_CELLS: usize = 60;
 
+/// A machine of ours that nobody saw for so long, a week in ms, may be lost.
+const LONG_GONE_MS: u64 = 7 * 86_400_000;
+
 /// In a word.
 pub(super) fn presence_words(presence: Presence) -> &'static str {
     match presence {
@@ -98,7 +101,15 @@ pub(super) fn devices(list: &[OwnDevice], look: &Look) -> String {
         let name = format!("{} ({:?})", shorten(device.name.as_str(), WORDS_CELLS), device.device);
         vec![name, state, format!("added {}", look.ago(device.added_ms))]
     };
-    rows(&list.iter().map(row).collect::<Vec<_>>(), look)
+    let mut text = rows(&list.iter().map(row).collect::<Vec<_>>(), look);
+    let is_long_gone = |device: &OwnDevice| {
+        let last_ms = device.last_seen_ms.unwrap_or(device.added_ms);
+        !device.current && !device.connected && look.now_ms.saturating_sub(last_ms) > LONG_GONE_MS
+    };
+    if list.iter().any(is_long_gone) {
+        text.push_str("\nfriends wait for every machine: /device revoke NAME takes one out that is gone for good");
+    }
+    text
 }
 
 /// This machine has become a device of an account.

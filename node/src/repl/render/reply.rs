@@ -70,7 +70,8 @@ fn done(command: &str, look: &Look) -> String {
         // The event says it.
         "remove" | "expire" | "device" => return String::new(),
         "nick" | "bio" => "changed; your friends are told when they are reached",
-        "away" | "busy" | "invisible" | "back" | "status" => "your friends see it now",
+        "away" | "busy" | "back" | "status" => "your friends see it now",
+        "invisible" => "your friends see you offline now; messages come and go as before",
         "decline" => "declined; nobody is told",
         "introduce" => "both are asked",
         "resync" => "comparing the whole chat; what is missing comes by itself",

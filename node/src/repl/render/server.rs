@@ -11,24 +11,39 @@ pub(super) fn servers(servers: &[ServerView], look: &Look) -> String {
         return String::new();
     }
     let cells: Vec<Vec<String>> = servers.iter().map(row).collect();
-    format!("\nrendezvous:\n{}", rows(&cells, look))
+    let mut lines = vec![format!("\nrendezvous:\n{}", rows(&cells, look))];
+    lines.extend(servers.iter().filter_map(why));
+    lines.join("\n")
 }
 
 fn row(one: &ServerView) -> Vec<String> {
     let next = one.retry_ms.map_or(String::new(), |ms| format!("next try {}", in_ms(ms)));
-    vec![called(one), state(one), next, display::line(one.address.as_str())]
+    vec![called(one), state(one).to_owned(), next, display::line(one.address.as_str())]
+}
+
+/// What is wrong, whole: at its end stands what to do.
+fn why(one: &ServerView) -> Option<String> {
+    one.last_error.as_ref().map(|why| format!("{}: {}", called(one), display::line(why)))
 }
 
 /// A rendezvous is reached, or it is not any more.
 pub(super) fn changed(one: &ServerView) -> Option<String> {
     match one.state {
         ServerState::Up => Some(format!("{}: the rendezvous is reached", called(one))),
-        ServerState::Waiting if one.last_error.is_some() => {
-            Some(format!("{}: the rendezvous is not reached: {}", called(one), state(one)))
+        ServerState::Waiting if one.is_forgotten => why(one),
+        ServerState::Waiting => {
+            let why = one.last_error.as_ref()?;
+            Some(format!("{}: the rendezvous is not reached: {}", called(one), display::line(why)))
         }
-        // About to be tried, for the first time or after a restart of the rendezvous.
-        ServerState::Waiting | ServerState::Idle | ServerState::Connecting => None,
+        // About to be tried, or not any more, of which a person is told otherwise.
+        ServerState::Idle | ServerState::Connecting => None,
     }
+}
+
+/// A command asks for what others sent, and this one was not reached.
+pub fn missing(one: &ServerView) -> String {
+    let why = one.last_error.as_ref().map_or(String::new(), |why| format!(" ({})", display::line(why)));
+    format!("{}: the rendezvous is not reached{why}; what lies there is not in the answer", called(one))
 }
 
 /// Who has a name.
@@ -48,12 +63,14 @@ fn called(one: &ServerView) -> String {
     one.name.as_ref().map_or_else(|| host.clone(), |name| format!("{}@{host}", name.as_str()))
 }
 
-fn state(one: &ServerView) -> String {
+fn state(one: &ServerView) -> &'static str {
     match (one.state, &one.last_error) {
-        (ServerState::Up, _) => "up".to_owned(),
-        (ServerState::Connecting, _) => "connecting".to_owned(),
-        (ServerState::Waiting | ServerState::Idle, Some(why)) => shorten(why, 80),
-        (ServerState::Waiting, None) => "waiting".to_owned(),
-        (ServerState::Idle, None) => "asked when needed".to_owned(),
+        (ServerState::Up, _) => "up",
+        (ServerState::Connecting, _) => "connecting",
+        (ServerState::Waiting, Some(_)) if one.is_forgotten => "does not know this device",
+        (ServerState::Waiting, Some(_)) => "not reached",
+        (ServerState::Waiting, None) => "waiting",
+        (ServerState::Idle, Some(_)) => "not asked any more",
+        (ServerState::Idle, None) => "asked when needed",
     }
 }

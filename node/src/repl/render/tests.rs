@@ -78,6 +78,13 @@ fn in_words(one: &Message) -> String {
 }
 
 #[test]
+fn what_was_done_is_said_as_friends_see_it() {
+    let said = |command: &str| reply(command, &Reply::Done, &scene(), &plain());
+    assert!(said("away").contains("your friends see it now"));
+    assert!(said("invisible").contains("your friends see you offline now"), "{}", said("invisible"));
+}
+
+#[test]
 fn a_short_message_is_one_line() {
     assert_eq!(shown(&from_bob("hello"), 80), "14:02 [42] ✓bob: hello\n");
     assert_eq!(in_words(&from_bob("hello")), "14:02 [42] bob (verified): hello\n");
