@@ -18,6 +18,7 @@ mod served;
 mod servers;
 mod session;
 mod talk;
+mod told;
 mod vault;
 
 use std::collections::BTreeMap;

@@ -97,6 +97,7 @@ impl Parts {
             self.introductions.send(link, &peer.account, &self.people, step);
         }
         self.greet_with_mailboxes(link, &peer.account, step);
+        self.tell_vault_keys_to(link, step);
         self.conversations.on_session_up(link, peer.account, peer.device, &around!(self), step)
     }
 

@@ -2,7 +2,9 @@
 
 use hobnob_shared::limits::MAX_ADDRESS_BYTES;
 
-use super::{Lane, Rendezvous, ServerKey, calls::Failed, knock::Asking, session::Session, vault::VaultState};
+use super::{
+    Lane, Rendezvous, ServerKey, calls::Failed, knock::Asking, session::Session, told::Told, vault::VaultState,
+};
 use crate::{
     command::ServerState,
     reach::{FIRST_WAIT_MS, LOST_DIAL_MS, START_GAP_MS, wait},
@@ -32,6 +34,10 @@ pub(super) struct Try {
     pub(super) last_error: Option<String>,
     pub(super) knocks: Asking,
     pub(super) vault: VaultState,
+    /// The vault opened with our key, since the program started or the key changed.
+    pub(super) is_open: bool,
+    /// Another device of ours says that it has another key.
+    pub(super) told_key: Option<Told>,
     /// It does not know us, as far as it said since our name there was taken or the program started.
     pub(super) is_forgotten: bool,
     /// What front ends were told last.

@@ -64,6 +64,10 @@ pub(crate) struct OwnName {
     /// The vault was opened here once: its settings are ours since.
     #[serde(default)]
     pub(crate) is_merged: bool,
+    /// It was opened here once: what opens a key of it that another device of ours tells. See
+    /// [`hobnob_shared::keeper`].
+    #[serde(default)]
+    pub(crate) keeper: Option<Token<32>>,
 }
 
 /// The name that an account has at a rendezvous, for a device of it that is made by a login.
@@ -98,7 +102,7 @@ impl Home {
         let Self { server, signing_key, name, binding, vault_key, vault_seq, records, account: me, height } =
             self.clone();
         let key = *server.x25519();
-        let account = Some(OwnName { name, binding, vault_key, vault_seq, is_merged: false });
+        let account = Some(OwnName { name, binding, vault_key, vault_seq, is_merged: false, keeper: None });
         let row = ServerRow { address: server, signing_key: Some(ByteArray::new(signing_key)), account };
         let mut rows = Records::from([((Rows::ID, RowKey::to_bytes(&key)), Some(RowValue::to_bytes(&row)))]);
         if let Some((account, held)) = AccountRow::begin(&records) {

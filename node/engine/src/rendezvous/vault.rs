@@ -5,18 +5,6 @@
 
 mod contacts;
 
-use hobnob_shared::{
-    codec,
-    hash::hash,
-    identity::past,
-    vault::{Contact, Height, VaultContent, VaultError, VaultKey},
-    wire::{
-        AccountPayload, ErrorCode, ServerFrame,
-        rendezvous::{Vault, VaultPut},
-    },
-};
-use zeroize::Zeroizing;
-
 use self::contacts::{adopt_contact, places, unite};
 use super::{
     Lane, Purpose, Rendezvous, ServerKey,
@@ -32,6 +20,16 @@ use crate::{
     step::{Signal, Step},
     view::Fault,
 };
+use hobnob_shared::{
+    Token, codec,
+    hash::hash,
+    identity::past,
+    vault::{Contact, Height, VaultContent, VaultError, VaultKey},
+    wire::{
+        AccountPayload, ErrorCode, ServerFrame,
+        rendezvous::{Vault, VaultPut},
+    },
+};
 
 /// The vault is written when nothing in it has changed for so long.
 const SETTLE_MS: u64 = 30_000;
@@ -41,6 +39,9 @@ const AT_MOST_MS: u64 = 300_000;
 const AGAIN_MS: u64 = 300_000;
 /// Somebody else wrote meanwhile: again so much later.
 const STALE_MS: u64 = 1_000;
+/// A vault that does not open is told to the person after so long: by then a device of ours that is on, of which the
+/// rendezvous may have told only now, has been dialled, and has told its key.
+const LOCKED_MS: u64 = 20_000;
 
 /// How it goes with one vault.
 #[derive(Debug, Default)]
@@ -52,6 +53,8 @@ pub(super) struct VaultState {
     is_busy: bool,
     /// It cannot be read; said once a session.
     is_given_up: bool,
+    /// When that is said.
+    warn_ms: Option<u64>,
     /// What of ours is in it, as a hash.
     synced: Option<[u8; 32]>,
     /// Number and hash of what was sent, until it is answered.
@@ -64,8 +67,12 @@ impl VaultState {
         self.due_ms = Some((now_ms + SETTLE_MS).min(since + AT_MOST_MS));
     }
 
-    pub(super) fn next_timeout(&self) -> Option<u64> {
+    fn next_sync(&self) -> Option<u64> {
         self.due_ms.filter(|_| !self.is_busy && !self.is_given_up)
+    }
+
+    pub(super) fn next_timeout(&self) -> Option<u64> {
+        self.next_sync().into_iter().chain(self.warn_ms).min()
     }
 
     /// Whether it is being written, or is to be until then.
@@ -86,8 +93,9 @@ impl Parts {
     /// Compares what is due.
     pub(crate) fn sync_vaults(&mut self, step: &mut Step<'_>) {
         let now = step.now.mono_ms;
+        self.rendezvous.warn_locked(step);
         let is_due = |at: Option<u64>| at.is_some_and(|at| at <= now);
-        let due = self.rendezvous.tries.iter().filter(|(_, it)| is_due(it.vault.next_timeout()));
+        let due = self.rendezvous.tries.iter().filter(|(_, it)| is_due(it.vault.next_sync()));
         for server in due.map(|(server, _)| *server).collect::<Vec<_>>() {
             let ours = digest(&self.contacts(), &self.settings.all(), self.conversations.height_of(&step.me.account));
             let is_ready = self.rendezvous.is_ready(&server);
@@ -111,18 +119,38 @@ impl Parts {
             return Ok(());
         };
         let Some(own) = self.rendezvous.servers.get(&server).and_then(|row| row.account.clone()) else { return Ok(()) };
-        let key = VaultKey::from_bytes(&Zeroizing::new(*own.vault_key.as_bytes()));
+        let key = own.key();
         match key.open(&vault.vault, &own.name, vault.seq) {
             Ok(content) => self.merge_vault(server, &own, &key, &vault, content, step),
-            Err(VaultError::Decrypt) if vault.seq < own.vault_seq => {
-                self.rendezvous.warn_password_set_back(&server, &own, vault.seq, step);
-                self.mail_set_back(server, step)
-            }
+            Err(VaultError::Decrypt) => self.on_locked(server, &own, &vault, step),
             Err(error) => {
                 self.rendezvous.on_unreadable(&server, &error, step);
                 Ok(())
             }
         }
+    }
+
+    /// The vault does not open with our key. What another device of ours told may open it; or there is one that we have
+    /// not heard of, whose account the rendezvous knows.
+    fn on_locked(&mut self, server: ServerKey, own: &OwnName, vault: &Vault, step: &mut Step<'_>) -> Result<(), Fault> {
+        self.rendezvous.set_shut(&server);
+        if let Some((key, content)) = self.rendezvous.open_told(&server, own, vault) {
+            let vault_key = Token::new(*key.to_bytes());
+            self.rendezvous.servers.change(&server, step, |row| {
+                if let Some(account) = &mut row.account {
+                    account.vault_key = vault_key;
+                }
+            });
+            self.rendezvous.say_another_password(&server, own, step);
+            return self.merge_vault(server, own, &key, vault, content, step);
+        }
+        if vault.seq < own.vault_seq {
+            self.rendezvous.warn_password_set_back(&server, own, vault.seq, step);
+            return self.mail_set_back(server, step);
+        }
+        self.rendezvous.ask_own_name(server, step);
+        self.rendezvous.give_locked_up(&server, own, step);
+        Ok(())
     }
 
     fn merge_vault(
@@ -168,8 +196,12 @@ impl Parts {
         self.rendezvous.servers.change(&server, step, |row| {
             if let Some(account) = &mut row.account {
                 (account.vault_seq, account.is_merged) = (vault.seq, true);
+                account.keep(&merged.account);
             }
         });
+        if self.rendezvous.set_open(&server, vault.seq) {
+            self.tell_vault_keys(step);
+        }
         if is_same && !was_set_back {
             self.rendezvous.vault_synced(&server, ours);
             return Ok(());
@@ -301,19 +333,42 @@ impl Rendezvous {
     }
 
     fn on_unreadable(&mut self, server: &ServerKey, error: &VaultError, step: &mut Step<'_>) {
-        let host = self.host(server);
-        let name = self.own_name(server).map_or_else(|| "NAME".to_owned(), |(name, _)| name.to_string());
-        let message = match error {
-            VaultError::Decrypt => format!(
-                "the vault at {host} does not open here: the password was changed, on another machine or here just before \
-                 hobnob was cut off, or the rendezvous lies. /login {name} with the new password mends it (friends and \
-                 history here are safe)"
-            ),
-            VaultError::TooLarge(_) | VaultError::Newer(_) | VaultError::Unreadable(_) => {
-                format!("the vault at {host} is not kept up to date: {error}")
-            }
-        };
+        let message = format!("the vault at {} is not kept up to date: {error}", self.host(server));
         self.give_vault_up(server, message, step);
+    }
+
+    /// The person is told in a while, unless another device of ours mends it.
+    fn give_locked_up(&mut self, server: &ServerKey, own: &OwnName, step: &mut Step<'_>) {
+        let Some(it) = self.tries.get_mut(server) else { return };
+        (it.vault.is_busy, it.vault.is_given_up) = (false, true);
+        let wait_ms = if own.keeper.is_some() { LOCKED_MS } else { 0 };
+        it.vault.warn_ms = Some(step.now.mono_ms + wait_ms);
+    }
+
+    /// Whoever did not change it should know.
+    fn say_another_password(&self, server: &ServerKey, own: &OwnName, step: &mut Step<'_>) {
+        let message = format!(
+            "the password of {} was changed on another machine of yours; this one goes on with the new one. Was it not you? \
+             /devices, and /device revoke there",
+            self.full_name(server, &own.name)
+        );
+        step.event(Event::Warning { chat: None, message });
+    }
+
+    fn warn_locked(&mut self, step: &mut Step<'_>) {
+        let now = step.now.mono_ms;
+        let due =
+            self.tries.iter_mut().filter_map(|(server, it)| it.vault.warn_ms.take_if(|at| *at <= now).map(|_| *server));
+        for server in due.collect::<Vec<_>>() {
+            let host = self.host(&server);
+            let name = self.own_name(&server).map_or_else(|| "NAME".to_owned(), |(name, _)| name.to_string());
+            let message = format!(
+                "the vault at {host} does not open here: the password was changed, on another machine or here just before \
+                 hobnob was cut off, or the rendezvous lies. A machine of yours that has the new password mends it when it \
+                 meets this one; /login {name} with the new password mends it at once (friends and history here are safe)"
+            );
+            step.event(Event::Warning { chat: None, message });
+        }
     }
 
     fn warn_password_set_back(&mut self, server: &ServerKey, own: &OwnName, seen: u64, step: &mut Step<'_>) {
