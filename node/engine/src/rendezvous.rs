@@ -11,6 +11,7 @@ mod errand;
 mod gap;
 mod knock;
 mod names;
+mod places;
 pub(crate) mod prekeys;
 mod publish;
 mod refusal;
@@ -71,7 +72,7 @@ impl Rendezvous {
     pub(crate) fn load(wanted: &[Address], step: &mut Step<'_>) -> Result<Self, Fault> {
         let mut servers = Servers::load(step)?;
         for address in wanted {
-            if let Err(refusal) = servers.add(address, step) {
+            if let Err(refusal) = servers.add(address) {
                 step.event(Event::Warning { chat: None, message: refusal.message });
             }
         }

@@ -211,6 +211,7 @@ impl Parts {
     pub(crate) fn on_listening(&mut self, addresses: Vec<String>, step: &mut Step<'_>) -> Result<(), Fault> {
         step.event(Event::Listening(addresses.clone()));
         self.rendezvous.wake_all(step);
+        self.rendezvous.probe_new(step);
         self.presence.on_moved(step);
         if self.own.on_listening(addresses, step) {
             self.tell_everybody(&[self.own.bundle()], step);

@@ -42,6 +42,8 @@ pub(crate) enum Purpose {
     VaultGet,
     /// A newer vault goes there.
     VaultPut,
+    /// Whether it proves its key at a place that somebody named.
+    Probe,
     /// Nobody needs the answer.
     Quiet,
 }
@@ -130,6 +132,11 @@ impl Calls {
     pub(super) fn unsent(&self, server: &ServerKey, lane: Lane) -> Vec<CallId> {
         let is_it = |call: &Call| call.server == *server && call.lane == lane && call.over.is_none();
         self.waiting.iter().filter(|(_, call)| is_it(call)).map(|(id, _)| *id).collect()
+    }
+
+    /// Whether it is not known yet what a place is worth that somebody named.
+    pub(super) fn is_probing(&self) -> bool {
+        self.waiting.values().any(|call| matches!(call.purpose, Purpose::Probe))
     }
 
     /// Those that have waited long enough.

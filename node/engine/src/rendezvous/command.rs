@@ -39,9 +39,10 @@ impl Parts {
 
 impl Rendezvous {
     fn begin(&mut self, address: &Address, step: &mut Step<'_>) -> Answer {
-        self.servers.add(address, step)?;
+        self.servers.add(address)?;
         self.refresh(address.x25519(), step);
         self.tell(address.x25519(), step);
+        self.probe(*address.x25519(), step);
         Ok(Some(Reply::Done))
     }
 

@@ -44,6 +44,7 @@ impl Parts {
             Purpose::Mail(asked) => return self.on_mail_answer(server, asked, answer, step),
             Purpose::VaultGet => return self.on_vault(server, answer, step),
             Purpose::VaultPut => self.rendezvous.on_vault_put(&server, &answer, step),
+            Purpose::Probe => self.rendezvous.on_probed(&server, &answer, step),
             Purpose::Quiet => {}
         }
         Ok(())
