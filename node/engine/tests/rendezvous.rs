@@ -508,3 +508,32 @@ fn a_new_prekey_goes_out_every_day_and_the_old_ones_open_what_was_sealed_to_them
     world.pass(1_000);
     assert_eq!(rows(&world), 2, "what was replaced 27 days ago is erased, what was in use until now is not");
 }
+
+#[test]
+fn a_clock_that_jumps_by_years_erases_no_prekey_that_friends_may_seal_to() {
+    const DAY_MS: u64 = 24 * 3_600_000;
+    const TEN_YEARS_MS: i64 = 3652 * 24 * 3_600_000;
+    let mut world = two();
+    let rows = |world: &World| world.nodes[1].view.count(TableId::Prekeys);
+    world.pass(DAY_MS);
+    assert_eq!(rows(&world), 2);
+    // While it runs, and while it does not; to where it was ahead, and back.
+    for (jump, all) in [(TEN_YEARS_MS, 3), (-TEN_YEARS_MS, 5)] {
+        world.nodes[1].ahead_ms = jump;
+        world.pass(60_000);
+        assert_eq!(rows(&world), all);
+        world.stop(1);
+        world.nodes[1].ahead_ms = 0;
+        world.start(1);
+        world.pass(1_000);
+    }
+    assert_eq!(rows(&world), 6, "each jump made one");
+    // All of them go when so much time has passed as others have to hear of the next one.
+    for (days, left) in [(20, 7), (3, 3)] {
+        [0, 1].into_iter().for_each(|node| world.stop(node));
+        world.pass(days * DAY_MS);
+        world.start(1);
+        world.pass(1_000);
+        assert_eq!(rows(&world), left, "{days} days later");
+    }
+}
