@@ -56,7 +56,7 @@ fn each_has_its_code_and_changes_nothing() {
         run(&alice_home, &address, &format!("/set rendezvous {address}"));
         let after = alice_home.command().args(["-e", "/find bob"]).output().unwrap();
         let told = stdout(&after) + &stderr(&after);
-        assert!(code(&after) != 0 && told.contains("not in use"), "{what} was remembered: {told}");
+        assert!(code(&after) != 0 && told.contains("no rendezvous is in use"), "{what} was remembered: {told}");
     }
     // The right one takes the name, and is pinned.
     assert_eq!(run(&alice_home, &house.address, &register).0, 0);
