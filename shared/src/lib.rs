@@ -8,6 +8,7 @@ pub mod codec;
 pub mod hash;
 pub mod id;
 pub mod identity;
+pub mod keeper;
 pub mod limits;
 pub mod noise;
 pub mod opaque;

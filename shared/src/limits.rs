@@ -198,6 +198,12 @@ pub const MAX_VAULT_BYTES: usize = 192 * 1024;
 /// A sealed vault is a multiple of this, in bytes, so that its size tells the number of friends only roughly.
 pub const VAULT_STEP_BYTES: usize = 4 * 1024;
 
+/// Most vault keys in one frame: a device uses eight rendezvous at a time.
+pub const MAX_TOLD_KEYS: usize = 8;
+
+/// A vault's key that is told to another device, in bytes: nonce (24), key (32), number of the vault (8), tag (16).
+pub const SEALED_VAULT_KEY_BYTES: usize = 80;
+
 /// Largest sealed presence, in bytes: a state, a text and a few addresses.
 pub const MAX_PRESENCE_BYTES: usize = 1024;
 

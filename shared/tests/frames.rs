@@ -3,20 +3,23 @@
 
 mod cast;
 
-use cast::{alice, nick, server::signed_ticket};
+use cast::{
+    alice, nick,
+    server::{signed_ticket, told_keys},
+};
 use hobnob_shared::{
     codec::{self, DecodeError},
     id::{ConversationId, LogId, ShortHash},
     limits::{
         MAX_BATCH_ENTRIES, MAX_DEVICES, MAX_DIGESTS, MAX_FEATURE_BYTES, MAX_FEATURES, MAX_FRAME_BYTES,
-        MAX_FRONTIER_ITEMS, MAX_RECORDS, MAX_REVOKED, MAX_WANT_RANGES,
+        MAX_FRONTIER_ITEMS, MAX_RECORDS, MAX_REVOKED, MAX_TOLD_KEYS, MAX_WANT_RANGES,
     },
     rendezvous::NameAt,
     text::{Note, Username},
     wire::{
         AccountPayload, ChatDigest, Close, Digest, Digests, Entries, ErrorCode, Failure, Frame, Frontier, FrontierItem,
         Hello, Introduce, Knock, Mailboxes, Presence, PresenceAt, PresenceState, Read, ReadItem, SignedEntry, Typing,
-        Want, WantRange,
+        VaultKeys, Want, WantRange,
     },
 };
 use proptest::prelude::*;
@@ -71,6 +74,7 @@ fn all() -> Vec<Frame> {
             name: Some(NameAt { name: Username::parse("alice").unwrap(), server: [9; 32] }),
         }),
         Frame::PresenceAt(PresenceAt { ticket: signed_ticket() }),
+        Frame::VaultKeys(told_keys()),
     ]
 }
 
@@ -149,7 +153,7 @@ fn lists_at_the_limit_pass_and_one_more_item_does_not() {
     let conversation = ConversationId::new([3; 32]);
     let log = LogId::new([4; 24]);
     let tiny = SignedEntry { header: vec![], signature: [0; 64], body: None };
-    let limits: [(usize, &dyn Fn(usize) -> Frame); 9] = [
+    let limits: [(usize, &dyn Fn(usize) -> Frame); 10] = [
         (MAX_FRONTIER_ITEMS, &|n| {
             let item = FrontierItem { log, seq: 1, head: ShortHash::new([1; 16]) };
             Frame::Frontier(Frontier { conversation, full: true, items: vec![item; n] })
@@ -172,6 +176,7 @@ fn lists_at_the_limit_pass_and_one_more_item_does_not() {
             let certificates = vec![account().certificates[0].clone(); n];
             Frame::Account(AccountPayload { certificates, ..Default::default() })
         }),
+        (MAX_TOLD_KEYS, &|n| Frame::VaultKeys(VaultKeys { keys: vec![told_keys().keys[0].clone(); n] })),
         (MAX_FEATURES, &|n| Frame::Hello(Hello { features: vec!["f".into(); n], ..Default::default() })),
     ];
     for (index, (limit, build)) in limits.into_iter().enumerate() {

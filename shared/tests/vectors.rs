@@ -17,7 +17,7 @@ use cast::{
     sealed::{CHEAP, password, sealed_things},
     server::{
         binding, mail_content, name, prekey, presence_content, rosa, server_frames, signed_binding, signed_ticket,
-        vault_content, vault_key,
+        told_keys, vault_content, vault_key,
     },
 };
 use hobnob_shared::{
@@ -29,6 +29,7 @@ use hobnob_shared::{
         keystore::{self, Key, Password, Secrets},
         safety_number, safety_words, sas_commit,
     },
+    keeper::KeeperKey,
     limits::{MAX_ENTRY_BYTES, MAX_FRAME_BYTES, MAX_PRESENCE_BYTES},
     noise::{Established, Handshake, Mode, Step},
     opaque::{ClientLogin, Parties, ServerSetup, message::RegistrationUpload},
@@ -187,6 +188,7 @@ fn frames() -> Vec<(&'static str, Frame)> {
             Frame::Mailboxes(Mailboxes { bundle: account().bundles[0].clone(), name: Some(name_at()) }),
         ),
         ("presence-at", Frame::PresenceAt(PresenceAt { ticket: signed_ticket() })),
+        ("vault-keys", Frame::VaultKeys(told_keys())),
     ]
 }
 
@@ -409,6 +411,14 @@ fn stored_sealed_things_open() {
     let (_, ticket, presence): (Token<32>, PresenceTicket, Sealed<MAX_PRESENCE_BYTES>) =
         codec::decode_exact(&stored("presence.cbor"), 1000).unwrap();
     assert!(ticket.open(&presence) == Some(presence_content()));
+}
+
+#[test]
+fn a_stored_vault_key_is_what_was_told() {
+    let Ok((_, Frame::VaultKeys(told))) = Frame::decode(&stored("frame-vault-keys.cbor")) else { panic!() };
+    let (told, keeper) = (&told.keys[0], KeeperKey::derive(&alice().account));
+    let (key, seq) = keeper.open(&told.key, &told.name, &told.server).unwrap();
+    assert_eq!((key.to_bytes(), seq), (vault_key().to_bytes(), 7));
 }
 
 #[test]

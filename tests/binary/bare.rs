@@ -69,6 +69,17 @@ fn a_friend_who_is_never_there_at_once_is_told_by_mail() {
     bob.receive("from the new one");
 }
 
+/// A machine made from recovery words, where a name gets another password.
+fn recover(words: &Value) -> Home {
+    let restored = Home::empty();
+    restored.file("pw", "another battery horse stapler");
+    let file = restored.file("words", words.as_str().unwrap());
+    let mut init = restored.command();
+    init.args(["init", "--name", "Alice", "--no-input", "--recover"]).arg(file);
+    assert!(init.output().unwrap().status.success());
+    restored
+}
+
 #[test]
 fn the_recovery_words_alone_give_the_name_back_with_another_password() {
     let Neighbours { house, alice_home: _alice_home, bob_home: _bob_home, mut alice, mut bob } = Neighbours::new();
@@ -76,12 +87,7 @@ fn the_recovery_words_alone_give_the_name_back_with_another_password() {
     let words = alice.ask("/recovery")["recovery_words"].clone();
     assert_eq!(alice.end().0, 0);
 
-    let restored = Home::empty();
-    restored.file("pw", "another battery horse stapler");
-    let file = restored.file("words", words.as_str().unwrap());
-    let mut init = restored.command();
-    init.args(["init", "--name", "Alice", "--no-input", "--recover"]).arg(file);
-    assert!(init.output().unwrap().status.success());
+    let restored = recover(&words);
     let mut alice = start(&restored, &house);
     assert_eq!(alice.ready["account"], account);
     assert_eq!(alice.ask(&line("register", "alice", &restored))["name"], "alice");
@@ -107,6 +113,32 @@ fn the_recovery_words_alone_give_the_name_back_with_another_password() {
     phone.refused(&format!("/login alice --password-file {}", old.display()), "login");
     phone.ask(&line("login", "alice", &bare));
     phone.wait("friend.added", |line| line["chat"] == "@bob");
+}
+
+#[test]
+fn a_machine_made_from_the_recovery_words_gets_all_from_an_old_one_which_keeps_the_new_vault_from_then_on() {
+    let Neighbours { house, alice_home: _alice_home, bob_home: _bob_home, mut alice, mut bob } = Neighbours::new();
+    alice.ask("@bob of the old one");
+    bob.receive("of the old one");
+    hear(&mut alice, &mut bob);
+    assert_eq!(bob.end().0, 0);
+    let restored = recover(&alice.ask("/recovery")["recovery_words"]);
+    let mut new = start(&restored, &house);
+    new.ask(&line("register", "alice", &restored));
+    // Nobody types anything from here on.
+    new.wait("friend.added", |line| line["name"] == "@bob");
+    let all = new.ask_until("/history @bob", |reply| !reply["messages"].as_array().unwrap().is_empty());
+    assert_eq!(all["messages"][0]["text"], "of the old one");
+    alice.wait("warning", |line| line["message"].as_str().unwrap().contains("was changed on another machine of yours"));
+    new.end();
+
+    alice.ask("/rename @bob robert");
+    alice.end();
+    let bare = Home::new("Phone");
+    bare.file("pw", "another battery horse stapler");
+    let mut phone = start(&bare, &house);
+    phone.ask(&line("login", "alice", &bare));
+    phone.wait("friend.added", |line| line["name"] == "@robert");
 }
 
 #[test]

@@ -53,6 +53,10 @@ fn each_has_its_code_and_changes_nothing() {
         }
         let (exit, told) = run(&alice_home, &address, &format!("/set rendezvous {address} off"));
         assert_eq!(exit, 0, "{what}: {told}");
+        run(&alice_home, &address, &format!("/set rendezvous {address}"));
+        let after = alice_home.command().args(["-e", "/find bob"]).output().unwrap();
+        let told = stdout(&after) + &stderr(&after);
+        assert!(code(&after) != 0 && told.contains("no rendezvous is in use"), "{what} was remembered: {told}");
     }
     // The right one takes the name, and is pinned.
     assert_eq!(run(&alice_home, &house.address, &register).0, 0);
@@ -61,5 +65,10 @@ fn each_has_its_code_and_changes_nothing() {
     assert!(exit == 4 && told.contains("known with another key"), "{exit}: {told}");
     let (exit, told) = run(&alice_home, &house.address, "/set rendezvous /ip4/127.0.0.1/tcp/1");
     assert!(exit == 2 && told.contains("/set rendezvous ADDRESS"), "{exit}: {told}");
-    assert!(run(&alice_home, &house.address, "/find alice").0 == 0);
+    // A wrong port takes the place of nothing.
+    let wrong = address(&house.address, Some(&closed), None, None);
+    let (exit, told) = run(&alice_home, &house.address, &format!("/set rendezvous {wrong}"));
+    assert_eq!(exit, 0, "{told}");
+    let after = alice_home.command().args(["-e", "/find alice"]).output().unwrap();
+    assert_eq!(code(&after), 0, "{after:?}");
 }

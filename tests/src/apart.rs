@@ -8,7 +8,7 @@ use hobnob_shared::text::{Handle, Note};
 use crate::{
     devices::{Ends, add_device, agree, chat, have_the_same, is_everywhere, name},
     talk::{Sent, act, are_friends, befriend, friends, shown_once},
-    world::{NodeIndex, ServerIndex, World, username},
+    world::{Faults, NodeIndex, ServerIndex, World, username},
 };
 
 /// The devices of each person; the first of them made the account, and has the person's number.
@@ -212,6 +212,19 @@ pub fn live(world: &mut World, people: &People, rounds: u64, sent: &mut Sent) {
         }
         let pause = world.below(15_000);
         world.run_for(pause);
+    }
+}
+
+/// Times in which people reach nobody but the rendezvous, and others in which they meet, in turn; everything fails at times.
+pub fn meet_now_and_then(world: &mut World, people: &People, times: u64, sent: &mut Sent) {
+    for time in 0..times {
+        if time % 2 == 0 {
+            people.separate(world);
+        } else {
+            world.heal();
+        }
+        world.faults = Faults { crash: 80, crash_server: 80, break_link: 80, delay_ms: 80, ..Faults::default() };
+        live(world, people, 8, sent);
     }
 }
 

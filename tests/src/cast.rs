@@ -28,12 +28,17 @@ pub fn keys(index: usize, seed: u64) -> (AccountKey, DeviceKeys) {
 
 /// A first record for a device.
 pub fn identity_of(account: &AccountKey, device_keys: DeviceKeys, nick: Nickname) -> Identity {
+    identity_at(account, device_keys, nick, BORN_MS)
+}
+
+/// The same for one that was made at this time.
+pub fn identity_at(account: &AccountKey, device_keys: DeviceKeys, nick: Nickname, added_ms: u64) -> Identity {
     let certificate = account.sign_certificate(&Certificate {
         account: account.id(),
         device: device_keys.id(),
         x25519: device_keys.x25519_public(),
         name: Nickname::parse("laptop").expect("a name"),
-        added_ms: BORN_MS,
+        added_ms,
     });
     let record = account.sign_record(&AccountRecord {
         seq: 1,

@@ -15,6 +15,7 @@ pub mod program;
 pub mod raw;
 pub mod rosa;
 pub mod sealed;
+pub mod seeds;
 pub mod star;
 pub mod talk;
 pub mod world;

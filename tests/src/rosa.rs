@@ -25,7 +25,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng as _, SeedableRng as _};
 
 pub use self::lies::{Liar, Lies};
-pub(crate) use self::people::{VAULT_KEY, vault_key};
+pub(crate) use self::people::VAULT_KEY;
 use self::{lies::Lie, session::Sessions};
 
 /// A rendezvous.

@@ -4,6 +4,7 @@
 //! replies, events) and can crash between any two of these steps, and between any two actions.
 
 mod net;
+mod passwords;
 mod servers;
 
 pub use servers::username;
@@ -85,7 +86,11 @@ pub struct Node {
     pub listens: bool,
     /// Its process stands still: it handles nothing, and its links stay open.
     pub frozen: bool,
+    /// Nobody reaches it by dialling.
+    pub hidden: bool,
     identity: Box<dyn Fn() -> Identity>,
+    /// It was made from the recovery words of this person.
+    restored_from: Option<NodeIndex>,
     started_ms: u64,
     lives: u64,
     inbox: VecDeque<Input>,
@@ -122,7 +127,10 @@ pub struct World {
     next_link: u64,
     next_ticket: u64,
     cut: BTreeSet<(Place, Place)>,
-    bindings: BTreeMap<(ServerIndex, NodeIndex), SignedBinding>,
+    /// The names that they granted, with the number of the vault that came with the password.
+    bindings: BTreeMap<(ServerIndex, NodeIndex), (SignedBinding, u64)>,
+    /// What opens the vaults whose passwords were changed.
+    vault_keys: BTreeMap<(ServerIndex, NodeIndex), [u8; 32]>,
 }
 
 /// 2026-01-01, in ms since the epoch: when every world begins.
@@ -163,6 +171,7 @@ impl World {
             next_ticket: 0,
             cut: BTreeSet::new(),
             bindings: BTreeMap::new(),
+            vault_keys: BTreeMap::new(),
         };
         for index in 0..count {
             world.nodes.push(Node {
@@ -173,7 +182,9 @@ impl World {
                 skew_ms: 0,
                 listens: true,
                 frozen: false,
+                hidden: false,
                 identity: cast::identity(index, seed),
+                restored_from: None,
                 started_ms: 0,
                 lives: 0,
                 inbox: VecDeque::new(),
@@ -221,7 +232,7 @@ impl World {
         let n = &mut self.nodes[node];
         let start = Start {
             identity,
-            account_key: None,
+            account_key: n.restored_from.map(|person| cast::keys(person, self.seed).0),
             transport: transport(node),
             fresh_incarnation: fresh,
             rendezvous: Vec::new(),

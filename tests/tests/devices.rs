@@ -13,6 +13,7 @@ use hobnob_shared::{
 };
 use hobnob_tests::{
     devices::{Ends, add_device, agree, chat, devices, is_everywhere, join, key, link, name, send, who},
+    seeds::seeds,
     talk::befriend,
     world::{Faults, NodeIndex, World},
 };
@@ -26,13 +27,6 @@ const CAROL: NodeIndex = 2;
 const PHONE: NodeIndex = 3;
 const TABLET: NodeIndex = 4;
 const DESK: NodeIndex = 5;
-
-fn seeds(count: u64) -> std::ops::Range<u64> {
-    match std::env::var("WORLD_SEED").ok().and_then(|seed| seed.parse().ok()) {
-        Some(seed) => seed..seed + 1,
-        None => 0..count,
-    }
-}
 
 fn ids(messages: &[Message]) -> Vec<EntryId> {
     messages.iter().map(|message| message.entry).collect()

@@ -10,6 +10,7 @@ use hobnob_tests::{
     apart::{People, befriend_by_name, live, presence},
     devices::name,
     rosa::Lies,
+    seeds::seeds,
     talk::{Sent, friends, shown_once},
     world::{NodeIndex, World, username},
 };
@@ -20,13 +21,6 @@ const MALLORY: NodeIndex = 3;
 
 /// Longest that a world may take to settle, in virtual ms.
 const SETTLE_MS: u64 = 2 * 3_600_000;
-
-fn seeds(count: u64) -> std::ops::Range<u64> {
-    match std::env::var("WORLD_SEED").ok().and_then(|seed| seed.parse().ok()) {
-        Some(seed) => seed..seed + 1,
-        None => 0..count,
-    }
-}
 
 fn household(seed: u64) -> &'static [usize] {
     [&[1, 1][..], &[2, 1], &[2, 2], &[1, 1, 1]][seed as usize % 4]

@@ -6,6 +6,7 @@ use hobnob_shared::text::Handle;
 use hobnob_tests::{
     apart::outbox,
     devices::{chat, have_the_same, name, send, who},
+    seeds::seeds,
     talk::{befriend, friends},
     world::{NodeIndex, ServerIndex, World},
 };
@@ -18,13 +19,6 @@ const ROSA: ServerIndex = 0;
 
 /// Longer than a vault waits for more changes, with the time to write it.
 const VAULT_MS: u64 = 32_000;
-
-fn seeds(count: u64) -> std::ops::Range<u64> {
-    match std::env::var("WORLD_SEED").ok().and_then(|seed| seed.parse().ok()) {
-        Some(seed) => seed..seed + 1,
-        None => 0..count,
-    }
-}
 
 /// Alice and Bob, friends with names at a rendezvous. Phone and tablet are nobody's yet.
 fn alice_and_bob(seed: u64) -> World {

@@ -4,8 +4,9 @@
 use hobnob_engine::command::{Command, DeliveryState};
 use hobnob_rendezvous::registry::view::MemoryView;
 use hobnob_tests::{
-    apart::{People, befriend_by_name, live, outbox, visit_daily},
+    apart::{People, befriend_by_name, live, meet_now_and_then, outbox, visit_daily},
     devices::{chat, name},
+    seeds::seeds,
     talk::{Sent, say, settle},
     world::{Faults, NodeIndex, ServerIndex, World},
 };
@@ -17,13 +18,6 @@ const DAY_MS: u64 = 86_400_000;
 
 /// Longest that a world may take to settle, in virtual ms: an hour for what was refused as full, and some.
 const SETTLE_MS: u64 = 2 * 3_600_000;
-
-fn seeds(count: u64) -> std::ops::Range<u64> {
-    match std::env::var("WORLD_SEED").ok().and_then(|seed| seed.parse().ok()) {
-        Some(seed) => seed..seed + 1,
-        None => 0..count,
-    }
-}
 
 /// How many devices each of two or three people has.
 fn household(seed: u64) -> &'static [usize] {
@@ -86,15 +80,7 @@ fn friends_who_meet_now_and_then_hear_everything_once() {
     for seed in seeds(14) {
         let (mut world, people) = People::gather(seed, household(seed));
         let mut sent = Sent::default();
-        for round in 0..6 {
-            if round % 2 == 0 {
-                people.separate(&mut world)
-            } else {
-                world.heal()
-            }
-            world.faults = Faults { crash: 80, crash_server: 80, break_link: 80, delay_ms: 80, ..Faults::default() };
-            live(&mut world, &people, 8, &mut sent);
-        }
+        meet_now_and_then(&mut world, &people, 6, &mut sent);
         people.separate(&mut world);
         people.settle(&mut world, SETTLE_MS);
         people.check(&mut world, &sent);
@@ -108,15 +94,7 @@ fn within_a_week_every_device_knows_how_far_each_message_got() {
     for seed in seeds(14) {
         let (mut world, people) = People::gather(seed, household(seed));
         let mut sent = Sent::default();
-        for round in 0..4 {
-            if round % 2 == 0 {
-                people.separate(&mut world)
-            } else {
-                world.heal()
-            }
-            world.faults = Faults { crash: 80, crash_server: 80, break_link: 80, delay_ms: 80, ..Faults::default() };
-            live(&mut world, &people, 8, &mut sent);
-        }
+        meet_now_and_then(&mut world, &people, 4, &mut sent);
         // From now on they hear of each other by mail only, and say nothing.
         people.separate(&mut world);
         people.isolate(&mut world);

@@ -6,6 +6,7 @@ use hobnob_shared::text::Note;
 use hobnob_tests::{
     apart::{People, presence},
     devices::name,
+    seeds::seeds,
     talk::befriend,
     world::{Faults, NodeIndex, World},
 };
@@ -16,13 +17,6 @@ const CAROL: NodeIndex = 2;
 
 /// Somebody of whom nothing is heard is offline to friends after this long, in ms.
 const DEAD_MS: u64 = 45_000;
-
-fn seeds(count: u64) -> std::ops::Range<u64> {
-    match std::env::var("WORLD_SEED").ok().and_then(|seed| seed.parse().ok()) {
-        Some(seed) => seed..seed + 1,
-        None => 0..count,
-    }
-}
 
 /// Friends with names at a rendezvous, who reach each other no more.
 fn apart(seed: u64, devices: &[usize]) -> (World, People) {

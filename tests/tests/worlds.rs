@@ -3,20 +3,13 @@
 use std::collections::BTreeSet;
 
 use hobnob_tests::{
+    seeds::seeds,
     talk::{Sent, act, befriend, check, history, ids, say, settle},
     world::{Faults, World},
 };
 
 const ALICE: usize = 0;
 const BOB: usize = 1;
-
-/// The seeds of a test, or the one that is asked for.
-fn seeds(count: u64) -> std::ops::Range<u64> {
-    match std::env::var("WORLD_SEED").ok().and_then(|seed| seed.parse().ok()) {
-        Some(seed) => seed..seed + 1,
-        None => 0..count,
-    }
-}
 
 /// Two friends talk for a while under `faults`, then everything heals.
 fn talk_under(seed: u64, faults: Faults, rounds: u64) -> (World, Sent) {

@@ -153,6 +153,7 @@ impl Parts {
                 }
             }
             Frame::Knock(knock) => self.on_knock(link, knock, step)?,
+            Frame::VaultKeys(told) => self.on_vault_keys(link, &told, step),
             Frame::Mailboxes(mailboxes) => self.on_mailboxes(link, &mailboxes, step)?,
             Frame::SasCommit { commit } => self.on_sas_commit(link, commit, step),
             Frame::SasNonce { nonce } => {

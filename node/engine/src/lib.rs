@@ -229,6 +229,7 @@ impl Engine {
     pub fn is_wound_up(&self, until_ms: u64) -> bool {
         let rendezvous = &self.parts.rendezvous;
         !rendezvous.has_pending_vault(until_ms)
+            && !rendezvous.is_probing()
             && !rendezvous.is_telling()
             && !self.parts.mail.is_making_any(rendezvous)
             && !self.parts.is_leaving_mail(until_ms)

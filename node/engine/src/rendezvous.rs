@@ -12,6 +12,7 @@ mod gap;
 mod generation;
 mod knock;
 mod names;
+mod places;
 pub(crate) mod prekeys;
 mod publish;
 mod refusal;
@@ -19,6 +20,7 @@ mod served;
 mod servers;
 mod session;
 mod talk;
+mod told;
 mod vault;
 
 use std::collections::BTreeMap;
@@ -73,7 +75,7 @@ impl Rendezvous {
     pub(crate) fn load(wanted: &[Address], is_revoked: bool, step: &mut Step<'_>) -> Result<Self, Fault> {
         let mut servers = Servers::load(step)?;
         for address in wanted {
-            if let Err(refusal) = servers.add(address, step) {
+            if let Err(refusal) = servers.add(address) {
                 step.event(Event::Warning { chat: None, message: refusal.message });
             }
         }

@@ -97,6 +97,7 @@ impl Parts {
             self.introductions.send(link, &peer.account, &self.people, step);
         }
         self.greet_with_mailboxes(link, &peer.account, step);
+        self.tell_vault_keys_to(link, step);
         self.conversations.on_session_up(link, peer.account, peer.device, &around!(self), step)
     }
 
@@ -211,6 +212,7 @@ impl Parts {
     pub(crate) fn on_listening(&mut self, addresses: Vec<String>, step: &mut Step<'_>) -> Result<(), Fault> {
         step.event(Event::Listening(addresses.clone()));
         self.rendezvous.wake_all(step);
+        self.rendezvous.probe_new(step);
         self.presence.on_moved(step);
         if self.own.on_listening(addresses, step) {
             self.tell_everybody(&[self.own.bundle()], step);

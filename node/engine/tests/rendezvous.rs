@@ -123,8 +123,10 @@ fn a_rendezvous_that_says_nothing_is_dead_within_45_seconds() {
 fn a_live_session_is_kept_by_pings_and_renewed_every_hour() {
     let mut world = World::with_rosa(&["Alice"]);
     register(&mut world, 0, "alice");
+    // Whoever tried her address out is gone.
+    world.pass(20_000);
     let first = *world.rosa().links.keys().next().unwrap();
-    world.pass(3_590_000);
+    world.pass(3_570_000);
     assert_eq!(*world.rosa().links.keys().next().unwrap(), first);
     world.events(0);
     world.pass(20_000);
@@ -259,7 +261,7 @@ fn another_key_for_the_same_peer_is_refused_and_another_place_is_the_same_rendez
     let moved = Address::new("/dns4/new.example/tcp/4001", address.transport(), address.x25519()).unwrap();
     world.ask(0, Command::SetRendezvous { address: Box::new(moved.clone()), used: true }).unwrap();
     let view = server(&mut world, 0);
-    assert_eq!((view.address, view.name), (moved.clone(), Some(name("alice"))));
+    assert_eq!((view.address, view.name), (address, Some(name("alice"))), "until it has worked there");
     let refusal = world.ask(0, Command::SetRendezvous { address: Box::new(moved), used: false }).unwrap_err();
     assert_eq!(refusal.code, Code::Conflict, "{refusal}");
 }
@@ -508,4 +510,33 @@ fn a_new_prekey_goes_out_every_day_and_the_old_ones_open_what_was_sealed_to_them
     world.start(1);
     world.pass(1_000);
     assert_eq!(rows(&world), 2, "what was replaced 27 days ago is erased, what was in use until now is not");
+}
+
+#[test]
+fn a_clock_that_jumps_by_years_erases_no_prekey_that_friends_may_seal_to() {
+    const DAY_MS: u64 = 24 * 3_600_000;
+    const TEN_YEARS_MS: i64 = 3652 * 24 * 3_600_000;
+    let mut world = two();
+    let rows = |world: &World| world.nodes[1].view.count(TableId::Prekeys);
+    world.pass(DAY_MS);
+    assert_eq!(rows(&world), 2);
+    // While it runs, and while it does not; to where it was ahead, and back.
+    for (jump, all) in [(TEN_YEARS_MS, 3), (-TEN_YEARS_MS, 5)] {
+        world.nodes[1].ahead_ms = jump;
+        world.pass(60_000);
+        assert_eq!(rows(&world), all);
+        world.stop(1);
+        world.nodes[1].ahead_ms = 0;
+        world.start(1);
+        world.pass(1_000);
+    }
+    assert_eq!(rows(&world), 6, "each jump made one");
+    // All of them go when so much time has passed as others have to hear of the next one.
+    for (days, left) in [(20, 7), (3, 3)] {
+        [0, 1].into_iter().for_each(|node| world.stop(node));
+        world.pass(days * DAY_MS);
+        world.start(1);
+        world.pass(1_000);
+        assert_eq!(rows(&world), left, "{days} days later");
+    }
 }

@@ -2,7 +2,8 @@
 //!
 //! The rendezvous takes the new password and the vault that is sealed under it in one step, so a bare machine gets in with
 //! the old one or with the new one, and what it gets in to fits. This device remembers the new key afterwards: cut off
-//! before that, it goes on, and says that the vault does not open until it logs in again with the new password.
+//! before that, it goes on, and says that the vault does not open until it logs in again with the new password. Devices
+//! that are told the new key by this one go on as before.
 
 use std::fmt;
 

@@ -62,7 +62,7 @@ pub async fn login(node: &Node, wish: Login, tell: Tell<'_>) -> Result<LoginEnd,
         DeviceStanding::New
     };
     let missing_friends = await_friends(node, &opened, events, tell).await?;
-    Ok(LoginEnd { standing, missing_friends })
+    Ok(LoginEnd { standing, missing_friends, vault_friends: opened.content.contacts.len() })
 }
 
 /// Waits until the friends of the account are here: the vault brings all of them at once. How many are missing then.

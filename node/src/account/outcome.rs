@@ -9,6 +9,9 @@ pub struct LoginEnd {
     pub standing: DeviceStanding,
     /// So many friends of the account are known to be there, and have not come yet.
     pub missing_friends: usize,
+    /// So many contacts the vault held. One that is new, as after the password was set from recovery words, holds none
+    /// until a machine that knows the account's friends has written them there.
+    pub vault_friends: usize,
 }
 
 /// What this profile is to the account that it logged in to.
@@ -37,12 +40,37 @@ impl LoginEnd {
                  showed before are worth nothing now"
             ),
         };
-        match self.missing_friends {
-            0 => done,
-            missing => format!(
+        match (self.missing_friends, self.vault_friends) {
+            (0, 0) if self.standing != DeviceStanding::Again => format!(
+                "{done}. The vault there holds no friends: if you had some, they come back when another of your machines is \
+                 on, or when they write"
+            ),
+            (0, _) => done,
+            (missing, _) => format!(
                 "{done}. The rendezvous does not answer just now: {missing} of your contacts come when it does (/net says \
                  how it goes)"
             ),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    fn told(standing: DeviceStanding, missing_friends: usize, vault_friends: usize) -> String {
+        let (name, device) = (Username::parse("alice").unwrap(), Nickname::parse("phone").unwrap());
+        LoginEnd { standing, missing_friends, vault_friends }.told(&name, &device)
+    }
+
+    #[test]
+    fn a_vault_without_friends_is_not_told_as_if_all_were_here() {
+        assert!(told(DeviceStanding::New, 0, 0).contains("holds no friends"));
+        assert!(told(DeviceStanding::ListedAnew, 0, 0).contains("holds no friends"));
+        assert!(!told(DeviceStanding::Again, 0, 0).contains("holds no friends"), "whoever is a friend is here");
+        assert!(!told(DeviceStanding::New, 0, 3).contains("holds no friends"));
+        assert!(told(DeviceStanding::New, 3, 3).contains("3 of your contacts"));
     }
 }

@@ -25,6 +25,7 @@ pub(crate) fn logged_in(name: &Username, server: &ServerView, me: &WhoAmI, end: 
         "device_name": me.device_name.as_str(),
         "new_device": end.standing == DeviceStanding::New,
         "missing_friends": end.missing_friends,
+        "vault_friends": end.vault_friends,
     })));
     answer
 }

@@ -102,7 +102,7 @@ pub(super) fn replies() -> Vec<(&'static str, Reply)> {
 /// Answers that the front end makes itself, about a name at a rendezvous.
 fn answers() -> Vec<(&'static str, Fields)> {
     let (name, server) = (Username::parse("alice").unwrap(), server());
-    let end = LoginEnd { standing: DeviceStanding::New, missing_friends: 0 };
+    let end = LoginEnd { standing: DeviceStanding::New, missing_friends: 0, vault_friends: 4 };
     let left = Left { name: name.clone(), server: server.clone(), fate: Fate::Stays };
     vec![
         ("register", account::registered(&name, &server, "pistol lava … velvet")),

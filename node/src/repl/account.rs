@@ -102,8 +102,8 @@ impl Front {
         };
         self.telling(async |tell| account::change_password(&node, unlocked, new, tell).await).await?;
         self.say(&format!(
-            "/login {name} takes the new password from now on. Your other devices stay logged in; each of them says when it \
-             wants the new one, to keep the vault up to date. What this profile asks for at its start is unchanged"
+            "/login {name} takes the new password from now on. Your other devices stay logged in, and hear from this one what \
+             opens the vault now (/device revoke takes a lost one away). What this profile asks for at its start is unchanged"
         ));
         Ok(())
     }

@@ -10,6 +10,7 @@ pub mod payload;
 pub mod peer;
 pub mod rendezvous;
 pub mod ticket;
+pub mod told_key;
 
 pub use body::{Body, EntryRef, kind};
 pub use entry::{Dep, EntryError, Header, SealedBody, SignedEntry, entry_id};
@@ -22,3 +23,4 @@ pub use payload::{
 pub use peer::Frame;
 pub use rendezvous::ServerFrame;
 pub use ticket::{SignedTicket, TicketLetter};
+pub use told_key::{ToldKey, VaultKeys};

@@ -13,6 +13,7 @@ use super::{
         AccountPayload, Close, Digest, Digests, Entries, Failure, Frontier, Hello, Introduce, Knock, Mailboxes,
         Presence, PresenceAt, Read, Typing, Want,
     },
+    told_key::VaultKeys,
 };
 use crate::codec::{self, DecodeError};
 
@@ -76,6 +77,8 @@ pub enum Frame {
     Mailboxes(Mailboxes),
     /// 48
     PresenceAt(PresenceAt),
+    /// 50: only between devices of one account.
+    VaultKeys(VaultKeys),
     /// A number that this version does not know. Its payload is gone.
     Unknown(u16),
 }
@@ -105,6 +108,7 @@ impl Frame {
             Self::SasReveal { .. } => 44,
             Self::Mailboxes(_) => 46,
             Self::PresenceAt(_) => 48,
+            Self::VaultKeys(_) => 50,
             Self::Unknown(number) => *number,
         }
     }
@@ -139,6 +143,7 @@ impl Frame {
                 codec::encode(&(number, id, Nonce16 { nonce: *nonce }))
             }
             Self::Mailboxes(payload) => codec::encode(&(number, id, payload)),
+            Self::VaultKeys(payload) => codec::encode(&(number, id, payload)),
             Self::Unknown(_) => codec::encode(&(number, id, ())),
         }
     }
@@ -191,6 +196,7 @@ impl Frames for Frame {
             44 => Self::SasReveal { nonce: part::<_, Nonce16>(seq)?.nonce },
             46 => Self::Mailboxes(part(seq)?),
             48 => Self::PresenceAt(part(seq)?),
+            50 => Self::VaultKeys(part(seq)?),
             unknown => {
                 let _: IgnoredAny = part(seq)?;
                 Self::Unknown(unknown)

@@ -4,6 +4,7 @@ use hobnob_shared::{
     Sealed, Token,
     id::{ConversationId, MailboxId, ShortHash, TopicId},
     identity::{Binding, SignedBinding},
+    keeper::KeeperKey,
     noise::mail::PrekeyPair,
     opaque::message::{
         CredentialFinalization, CredentialRequest, CredentialResponse, RegistrationRequest, RegistrationResponse,
@@ -15,7 +16,7 @@ use hobnob_shared::{
     vault::{Contact, Height, Reach, Rest, VaultContent, VaultKey},
     wire::{
         AccountPayload, Close, ErrorCode, Failure, FrontierItem, Hello, PresenceState, ServerFrame, SignedTicket,
-        TicketLetter,
+        TicketLetter, ToldKey, VaultKeys,
         mail::{KnockLetter, MailContent, Receipt, SignedReceipt},
         rendezvous::{
             BoxPut, GENERATION, KnockAck, KnockItem, KnockPut, Knocks, LoggedIn, LoginFinish, LoginGo, LoginStart,
@@ -77,6 +78,14 @@ pub fn register_finish(proof: Proof, vault_bytes: usize) -> ServerFrame {
 
 pub fn vault_key() -> VaultKey {
     VaultKey::from_bytes(&zeroize::Zeroizing::new([5; 32]))
+}
+
+/// Its key, told to another device of Alice's.
+pub fn told_keys() -> VaultKeys {
+    let keeper = KeeperKey::derive(&alice().account);
+    let (name, server) = (name("alice"), [9; 32]);
+    let key = keeper.seal(&vault_key(), 7, (&name, &server), &mut rng(60)).unwrap();
+    VaultKeys { keys: vec![ToldKey { server, name, key }] }
 }
 
 pub fn vault_content() -> VaultContent {

@@ -10,7 +10,7 @@ use hobnob_shared::{
     text::Username,
     vault::{VaultContent, VaultKey},
     wire::{
-        AccountPayload,
+        AccountPayload, ErrorCode, Failure,
         rendezvous::{LoggedIn, LoginFinish, LoginStart, Name, Proof, RegisterFinish, RegisterStart, ServerFrame},
     },
 };
@@ -25,29 +25,27 @@ const COST: Params = Params { memory_kib: 64, passes: 1, lanes: 1 };
 /// No session of the network has this number.
 const DIRECT: SessionId = SessionId(u64::MAX);
 
-/// What all vaults of a world are sealed with.
+/// What all vaults of a world are sealed with whose passwords nobody changed.
 pub(crate) const VAULT_KEY: [u8; 32] = [5; 32];
 
-pub(crate) fn vault_key() -> VaultKey {
-    VaultKey::from_bytes(&Zeroizing::new(VAULT_KEY))
-}
-
 impl Rosa {
-    /// Registers an account under a name, with a vault that holds nothing but its key.
+    /// Registers an account under a name, or gives the name that it has another password, with a vault that holds nothing
+    /// but its key. The name as she signed it, and the vault's number.
     pub(crate) fn register(
         &mut self,
         name: &Username,
         account: AccountKey,
         payload: AccountPayload,
+        key: &VaultKey,
         true_ms: u64,
-    ) -> SignedBinding {
+    ) -> (SignedBinding, u64) {
         let password = password();
         let server = keys(self.seed).device;
         let now_ms = self.wall(true_ms);
         let source = Source::of("192.0.2.1".parse().expect("an address"));
         self.tell(Input::Opened { session: DIRECT, caller: Caller::Guest, source, binding: [0; 32] }, now_ms);
         let (state, request) = ClientRegistration::start(&password, &mut self.rng).expect("a registration");
-        let start = RegisterStart { name: name.clone(), request, owner: None };
+        let start = RegisterStart { name: name.clone(), request, owner: Some(account.prove_over(&[0; 32])) };
         let ServerFrame::RegisterGo(go) = self.ask(ServerFrame::RegisterStart(start), now_ms) else {
             panic!("no registration")
         };
@@ -63,19 +61,24 @@ impl Rosa {
             time_ms: go.time_ms,
         });
         let content = VaultContent::new(account);
-        let finish = RegisterFinish {
+        let mut finish = RegisterFinish {
             name: name.clone(),
             upload,
             account: payload,
             proof: Proof::Pow { challenge: status.challenge, nonce: self.rng.next_u64() },
-            vault: vault_key().seal(&content, name, 1, &mut self.rng).expect("a small vault"),
+            vault: key.seal(&content, name, 1, &mut self.rng).expect("a small vault"),
             vault_seq: 1,
             claim,
         };
-        let answer = self.ask(ServerFrame::RegisterFinish(Box::new(finish)), now_ms);
+        let mut answer = self.ask(ServerFrame::RegisterFinish(Box::new(finish.clone())), now_ms);
+        if let ServerFrame::Error(Failure { code: ErrorCode::Stale { seq }, .. }) = answer {
+            finish.vault_seq = seq + 1;
+            finish.vault = key.seal(&content, name, seq + 1, &mut self.rng).expect("a small vault");
+            answer = self.ask(ServerFrame::RegisterFinish(Box::new(finish.clone())), now_ms);
+        }
         self.tell(Input::Closed(DIRECT), now_ms);
         match answer {
-            ServerFrame::Registered(registered) => registered.binding,
+            ServerFrame::Registered(registered) => (registered.binding, finish.vault_seq),
             other => panic!("registering was answered {other:?}"),
         }
     }
@@ -87,7 +90,23 @@ impl Rosa {
         true_ms: u64,
         certify: impl FnOnce(LoggedIn) -> (AccountPayload, T),
     ) -> T {
-        let (password, now_ms, text) = (password(), self.wall(true_ms), self.address.key_text());
+        let now_ms = self.wall(true_ms);
+        let (account, made) = certify(self.open(name, now_ms));
+        assert_eq!(self.ask(ServerFrame::AccountPut(account), now_ms), ServerFrame::Done);
+        self.tell(Input::Closed(DIRECT), now_ms);
+        made
+    }
+
+    /// What a login under a name shows.
+    pub(crate) fn show(&mut self, name: &Username, true_ms: u64) -> LoggedIn {
+        let now_ms = self.wall(true_ms);
+        let logged = self.open(name, now_ms);
+        self.tell(Input::Closed(DIRECT), now_ms);
+        logged
+    }
+
+    fn open(&mut self, name: &Username, now_ms: u64) -> LoggedIn {
+        let (password, text) = (password(), self.address.key_text());
         let source = Source::of("192.0.2.1".parse().expect("an address"));
         self.tell(Input::Opened { session: DIRECT, caller: Caller::Guest, source, binding: [0; 32] }, now_ms);
         let (state, request) = ClientLogin::start(&password, &mut self.rng).expect("a login");
@@ -98,10 +117,7 @@ impl Rosa {
         let (finalization, _) = finished.expect("the right password");
         let finish = ServerFrame::LoginFinish(LoginFinish { finalization });
         let ServerFrame::LoggedIn(logged) = self.ask(finish, now_ms) else { panic!("not logged in") };
-        let (account, made) = certify(*logged);
-        assert_eq!(self.ask(ServerFrame::AccountPut(account), now_ms), ServerFrame::Done);
-        self.tell(Input::Closed(DIRECT), now_ms);
-        made
+        *logged
     }
 
     /// From now on she says that this name is that account's, and signs it, as often as she did before and once more.

@@ -53,6 +53,10 @@ impl World {
         self.cut.contains(&(one.min(other), one.max(other)))
     }
 
+    fn is_hidden(&self, place: Place) -> bool {
+        matches!(place, Place::Node(node) if self.nodes[node].hidden)
+    }
+
     pub(super) fn later(&mut self, at_ms: u64, flight: Flight) {
         self.order += 1;
         self.flights.insert((at_ms, self.order), flight);
@@ -93,9 +97,8 @@ impl World {
     fn connect(&mut self, node: NodeIndex, dial: DialId, addresses: &[String], mode: Mode) {
         let here = Place::Node(node);
         let is_there = |place: &Place| {
-            *place != here && addresses.contains(&self.address_of(*place)) && self.is_up(*place) && {
-                !self.is_cut(here, *place)
-            }
+            let is_reached = self.is_up(*place) && !self.is_cut(here, *place) && !self.is_hidden(*place);
+            *place != here && addresses.contains(&self.address_of(*place)) && is_reached
         };
         let Some(there) = self.places().find(is_there) else {
             return self.input(here, Input::DialFailed(dial, DialError::Refused));

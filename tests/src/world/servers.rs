@@ -5,13 +5,14 @@ use hobnob_engine::{
     command::{Command, Reply},
 };
 use hobnob_rendezvous::registry::view::MemoryView;
-use hobnob_shared::{Token, identity::Identity, text::Username, wire::rendezvous::LoggedIn};
+use hobnob_shared::{Token, identity::Identity, text::Username, vault::VaultKey, wire::rendezvous::LoggedIn};
+use zeroize::Zeroizing;
 
 use super::{EPOCH_MS, NodeIndex, Place, ServerIndex, World, net::Flight};
 use crate::{
     cast,
     disk::Disk,
-    rosa::{Rosa, VAULT_KEY, vault_key},
+    rosa::{Rosa, VAULT_KEY},
 };
 
 impl World {
@@ -57,21 +58,28 @@ impl World {
         };
         let (account, _) = cast::keys(node, self.seed);
         let true_ms = EPOCH_MS + self.now_ms;
-        let binding = self.servers[server].register(&name, account, *payload, true_ms);
-        self.bindings.insert((server, node), binding);
+        let key = self.vault_key(server, node);
+        let registered = self.servers[server].register(&name, account, *payload, &key, true_ms);
+        self.bindings.insert((server, node), registered);
         self.log_in(node, server, node);
     }
 
     /// A node's front end has logged in as the account of `person`, which is its own.
     pub fn log_in(&mut self, node: NodeIndex, server: ServerIndex, person: NodeIndex) {
+        let key = *self.vault_key(server, person).to_bytes();
+        self.log_in_with(node, server, person, key);
+    }
+
+    /// The same with whatever is to open the vault.
+    pub fn log_in_with(&mut self, node: NodeIndex, server: ServerIndex, person: NodeIndex, vault_key: [u8; 32]) {
         self.use_server(node, server);
-        let binding = Box::new(self.bindings[&(server, person)].clone());
+        let (binding, vault_seq) = self.bindings[&(server, person)].clone();
         let command = Command::Registered {
             server: Box::new(self.servers[server].address.clone()),
             name: username(person),
-            binding,
-            vault_key: Token::new(VAULT_KEY),
-            vault_seq: 1,
+            binding: Box::new(binding),
+            vault_key: Token::new(vault_key),
+            vault_seq,
         };
         let answer = self.answer(node, command);
         assert!(answer.is_ok(), "seed {}: {answer:?}", self.seed);
@@ -92,15 +100,16 @@ impl World {
         self.crash(node);
         let (name, true_ms, seed) = (username(person), EPOCH_MS + self.now_ms, self.seed);
         let (address, signing_key) = (self.servers[server].address.clone(), self.servers[server].signing_key());
+        let key = self.vault_key(server, person);
         let certify = |logged: LoggedIn| {
             let LoggedIn { id: account, binding, vault, account: mut public } = logged;
-            let content = vault_key().open(&vault.vault, &name, vault.seq).expect("her vault");
+            let content = key.open(&vault.vault, &name, vault.seq).expect("her vault");
             let keys = cast::keys(node, seed).1;
             let (certificate, record) = cast::certify(&content.account, keys.clone(), &public, true_ms);
             public.certificates.push(certificate.clone());
             let records = public.records.clone();
             public.records.push(record.clone());
-            let vault_key = Token::new(VAULT_KEY);
+            let vault_key = Token::new(*key.to_bytes());
             let (height, vault_seq) = (content.height, vault.seq);
             let home =
                 Home { server: address, signing_key, name, binding, vault_key, vault_seq, records, account, height };
@@ -113,7 +122,13 @@ impl World {
         self.restore(node, disk);
     }
 
-    fn use_server(&mut self, node: NodeIndex, server: ServerIndex) {
+    /// What opens the vault of a person now.
+    pub(super) fn vault_key(&self, server: ServerIndex, person: NodeIndex) -> VaultKey {
+        VaultKey::from_bytes(&Zeroizing::new(self.vault_keys.get(&(server, person)).copied().unwrap_or(VAULT_KEY)))
+    }
+
+    /// A node that is up uses a rendezvous from now on.
+    pub fn use_server(&mut self, node: NodeIndex, server: ServerIndex) {
         let address = Box::new(self.servers[server].address.clone());
         let answer = self.answer(node, Command::SetRendezvous { address, used: true });
         assert!(answer.is_ok(), "seed {}: {answer:?}", self.seed);

@@ -272,6 +272,9 @@ impl Parts {
         let key = (to.chat, to.device);
         let is_due = self.mail.wants.is_due(&key, step.now.mono_ms);
         let want = is_due.then(|| chat.lacking(step)).flatten();
+        if is_due && want.is_none() {
+            self.mail.wants.end(&key);
+        }
         let is_asked = self.mail.wants.has(&key) || want.is_some();
         if all.is_empty() && !is_owed && !is_asked {
             return Ok(None);

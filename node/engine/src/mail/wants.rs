@@ -74,6 +74,11 @@ impl Wants {
         self.given.remove(key);
     }
 
+    /// What was lacking has come.
+    pub(super) fn end(&mut self, key: &Key) {
+        self.asks.remove(key);
+    }
+
     /// The device was asked.
     pub(super) fn on_asked(&mut self, key: &Key, now_ms: u64) {
         if let Some(at) = self.asks.get_mut(key) {

@@ -42,6 +42,8 @@ pub(crate) enum Purpose {
     VaultGet,
     /// A newer vault goes there.
     VaultPut,
+    /// Whether it proves its key at a place that somebody named.
+    Probe,
     /// Nobody needs the answer.
     Quiet,
 }
@@ -157,6 +159,11 @@ impl Calls {
     /// Whether something that lies there is still being asked for.
     pub(super) fn is_fetching(&self, server: &ServerKey) -> bool {
         self.waiting.values().any(|call| call.server == *server && call.purpose.fetches())
+    }
+
+    /// Whether it is not known yet what a place is worth that somebody named.
+    pub(super) fn is_probing(&self) -> bool {
+        self.waiting.values().any(|call| matches!(call.purpose, Purpose::Probe))
     }
 
     /// Those that have waited long enough.

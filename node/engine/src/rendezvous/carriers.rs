@@ -18,6 +18,14 @@ impl Rendezvous {
         self.servers.get(server).map(|row| &row.address).or_else(|| self.others.get(server))
     }
 
+    /// All places where it may be, in the order in which they are tried.
+    pub(super) fn places(&self, server: &ServerKey) -> Vec<Address> {
+        match self.servers.get(server) {
+            Some(row) => row.places(),
+            None => self.others.get(server).cloned().into_iter().collect(),
+        }
+    }
+
     /// A friend's mail is kept there. Where we know the rendezvous ourselves, our address of it counts.
     pub(crate) fn meet(&mut self, address: &Address) -> ServerKey {
         let key = *address.x25519();

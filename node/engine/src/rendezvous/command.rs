@@ -24,7 +24,7 @@ impl Parts {
             }
             Command::MyAccount => Ok(Some(Reply::MyAccount(Box::new(self.own.introduction())))),
             Command::Registered { server, name, binding, vault_key, vault_seq } => {
-                let account = OwnName { name, binding: *binding, vault_key, vault_seq, is_merged: false };
+                let account = OwnName { name, binding: *binding, vault_key, vault_seq, is_merged: false, keeper: None };
                 self.rendezvous.register(&server, account, step)
             }
             Command::LoggedOut { server } => self.rendezvous.log_out(&server, step),
@@ -39,9 +39,10 @@ impl Parts {
 
 impl Rendezvous {
     fn begin(&mut self, address: &Address, step: &mut Step<'_>) -> Answer {
-        self.servers.add(address, step)?;
+        self.servers.add(address)?;
         self.refresh(address.x25519(), step);
         self.tell(address.x25519(), step);
+        self.probe(*address.x25519(), step);
         Ok(Some(Reply::Done))
     }
 
@@ -90,7 +91,9 @@ impl Rendezvous {
                 format!("{} has not signed that this name is yours; nothing was changed", self.servers.called(&key));
             return Err(Stop::refuse(Code::Untrusted, message));
         }
-        self.servers.change(&key, step, |row| row.account = Some(account));
+        let keeper = row.account.as_ref().and_then(|before| before.keeper.clone());
+        self.servers.change(&key, step, |row| row.account = Some(OwnName { keeper, ..account }));
+        self.set_shut(&key);
         // What it said of the name before is out of date.
         self.on_known(&key, step);
         self.refresh(&key, step);

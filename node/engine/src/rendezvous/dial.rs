@@ -1,8 +1,10 @@
 //! Reaching a rendezvous: as our account always, with growing waits; as a guest when something is asked.
 
-use hobnob_shared::limits::MAX_ADDRESS_BYTES;
+use hobnob_shared::{limits::MAX_ADDRESS_BYTES, rendezvous::Address};
 
-use super::{Lane, Rendezvous, ServerKey, calls::Failed, knock::Asking, session::Session, vault::VaultState};
+use super::{
+    Lane, Rendezvous, ServerKey, calls::Failed, knock::Asking, session::Session, told::Told, vault::VaultState,
+};
 use crate::{
     command::ServerState,
     reach::{FIRST_WAIT_MS, LOST_DIAL_MS, START_GAP_MS, wait},
@@ -18,6 +20,9 @@ const OURS: u64 = 1 << 63;
 pub(super) struct Dialling {
     server: ServerKey,
     lane: Lane,
+    /// Where, and where else if nobody proves the key there.
+    at: Address,
+    left: Vec<Address>,
     since_ms: u64,
 }
 
@@ -32,6 +37,10 @@ pub(super) struct Try {
     pub(super) last_error: Option<String>,
     pub(super) knocks: Asking,
     pub(super) vault: VaultState,
+    /// The vault opened with our key, since the program started or the key changed.
+    pub(super) is_open: bool,
+    /// Another device of ours says that it has another key.
+    pub(super) told_key: Option<Told>,
     /// It does not know us, as far as it said since our name there was taken or the program started.
     pub(super) is_forgotten: bool,
     /// What front ends were told last.
@@ -122,19 +131,44 @@ impl Rendezvous {
 
     /// Opens a link for this lane, where none is there or on its way.
     pub(super) fn dial(&mut self, server: &ServerKey, lane: Lane, step: &mut Step<'_>) {
-        let Some(address) = self.address(server).filter(|_| !self.is_busy(server, lane)).cloned() else { return };
+        let mut places = self.places(server);
+        if places.is_empty() || self.is_busy(server, lane) {
+            return;
+        }
+        let at = places.remove(0);
         if let (Lane::Account, Some(it)) = (lane, self.tries.get_mut(server)) {
             (it.due_ms, it.last_ms) = (None, Some(step.now.mono_ms));
         }
+        self.dial_at(server, lane, (at, places), step);
+    }
+
+    fn dial_at(&mut self, server: &ServerKey, lane: Lane, (at, left): (Address, Vec<Address>), step: &mut Step<'_>) {
         self.next_dial += 1;
         let dial = DialId(OURS | self.next_dial);
-        self.dials.insert(dial, Dialling { server: *server, lane, since_ms: step.now.mono_ms });
         step.act(Action::Dial {
             dial,
-            transport: Some(TransportId(address.transport().to_vec())),
-            addresses: vec![address.place().to_owned()],
+            transport: Some(TransportId(at.transport().to_vec())),
+            addresses: vec![at.place().to_owned()],
             mode: if lane == Lane::Account { Mode::Account } else { Mode::Guest },
         });
+        self.dials.insert(dial, Dialling { server: *server, lane, at, left, since_ms: step.now.mono_ms });
+    }
+
+    /// Nobody proved the key at a place: the next one is tried. `false`: there is none.
+    pub(super) fn dial_next(
+        &mut self,
+        server: &ServerKey,
+        lane: Lane,
+        (at, mut left): (Address, Vec<Address>),
+        step: &mut Step<'_>,
+    ) -> bool {
+        self.servers.failed(server, &at);
+        if left.is_empty() || self.address(server).is_none() {
+            return false;
+        }
+        let next = left.remove(0);
+        self.dial_at(server, lane, (next, left), step);
+        true
     }
 
     /// Somebody answered.
@@ -146,12 +180,13 @@ impl Rendezvous {
         step: &mut Step<'_>,
     ) {
         let wanted = self.dials.remove(&dial).filter(|it| self.address(&it.server).is_some());
-        let Some(Dialling { server, lane, .. }) = wanted else {
+        let Some(Dialling { server, lane, at, left, .. }) = wanted else {
             step.act(Action::Close(link));
             return;
         };
         match Session::begin(server, lane, link, transports, step) {
-            Ok(session) => {
+            Ok(mut session) => {
+                session.place = Some((at, left));
                 self.sessions.insert(link, session);
             }
             Err(error) => {
@@ -164,7 +199,10 @@ impl Rendezvous {
 
     /// Nobody answered.
     pub(crate) fn on_dial_failed(&mut self, dial: DialId, error: &DialError, step: &mut Step<'_>) {
-        let Some(Dialling { server, lane, .. }) = self.dials.remove(&dial) else { return };
+        let Some(Dialling { server, lane, at, left, .. }) = self.dials.remove(&dial) else { return };
+        if self.dial_next(&server, lane, (at, left), step) {
+            return;
+        }
         let why = match error {
             DialError::AnotherNode => {
                 Failed::Untrusted("another node answers at its address; ask its operator for the right one".to_owned())

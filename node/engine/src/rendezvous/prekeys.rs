@@ -2,7 +2,8 @@
 //!
 //! One a day while the node runs; our bundle names the newest. A node that was away for longer goes on with the old one
 //! until it is back, so what was sealed meanwhile can be opened. The secret half is erased when it has been replaced for
-//! so long that no rendezvous still holds anything sealed to it.
+//! so long that no rendezvous still holds anything sealed to it. How long that is, is counted day by day: a clock that is set
+//! years ahead would erase at once what friends seal to.
 
 use std::ops::ControlFlow;
 
@@ -20,10 +21,15 @@ use crate::{
     step::Step,
     tables::TableId,
     view::{Fault, Order},
+    work::Now,
 };
 
 /// Others may use a prekey for so long, if they know of no newer one: as long as the bundle that names it.
 const LIFE_MS: u64 = 30 * 24 * 3_600_000;
+
+/// The longest time between two counts that the clock is believed. Nobody who was away for longer finds mail sealed before
+/// that: it waits for 14 days; and a clock that was set is mostly years off.
+const MAX_AWAY_MS: u64 = 30 * 24 * 3_600_000;
 
 /// Number → the secret half.
 #[derive(Debug)]
@@ -41,6 +47,12 @@ struct PrekeyRow {
     created_ms: u64,
     expiry_ms: u64,
     replaced_ms: Option<u64>,
+    /// How long it has been replaced, as far as that was counted.
+    #[serde(default)]
+    age_ms: u64,
+    /// What the clock showed when it was counted last.
+    #[serde(default)]
+    counted_ms: Option<u64>,
     secret: Token<{ PrekeyPair::SECRET_BYTES }>,
 }
 
@@ -50,11 +62,20 @@ pub(crate) struct Prekeys {
     current: Option<(PrekeyRow, Prekey)>,
     /// When the next one is wanted, in `mono_ms`.
     due_ms: Option<u64>,
+    /// When ages were counted last, in `mono_ms`.
+    counted_ms: Option<u64>,
 }
 
 impl PrekeyRow {
     fn pair(&self, id: u32) -> PrekeyPair {
         PrekeyPair::from_secret(id, self.expiry_ms, &Zeroizing::new(*self.secret.as_bytes()))
+    }
+
+    /// Counts on what passed since the last count: what the clock says, where that can be, and what this process has run.
+    fn count(self, since_ms: u64, ran_ms: u64, now_ms: u64) -> Self {
+        let away = now_ms.checked_sub(self.counted_ms.unwrap_or(since_ms)).filter(|away| *away <= MAX_AWAY_MS);
+        let age_ms = self.age_ms.saturating_add(away.unwrap_or_default().max(ran_ms));
+        Self { age_ms, counted_ms: Some(now_ms), ..self }
     }
 }
 
@@ -66,7 +87,7 @@ impl Prekeys {
             current = Some((row, public));
             ControlFlow::Break(())
         })?;
-        Ok(Self { current, due_ms: None })
+        Ok(Self { current, due_ms: None, counted_ms: None })
     }
 
     /// Makes a new one when the newest is a day old, and erases what is of no more use. `true`: there is a new one.
@@ -76,11 +97,15 @@ impl Prekeys {
         let age = self.current.as_ref().map_or(u64::MAX, |(row, _)| now.abs_diff(row.created_ms));
         if age < PREKEY_ROTATE_MS {
             self.due_ms = Some(step.now.mono_ms + PREKEY_ROTATE_MS - age);
+            if self.counted_ms.is_none() {
+                self.count(step)?;
+            }
             return Ok(false);
         }
+        self.count(step)?;
         let last = self.current.take();
         if let Some((mut row, public)) = last.clone() {
-            row.replaced_ms = Some(now);
+            (row.replaced_ms, row.counted_ms) = (Some(now), Some(now));
             step.put::<Rows>(&public.id, &row);
         }
         // The time, so that a number is not used twice when the database was lost.
@@ -91,13 +116,31 @@ impl Prekeys {
             created_ms: now,
             expiry_ms: now.saturating_add(LIFE_MS),
             replaced_ms: None,
+            age_ms: 0,
+            counted_ms: None,
             secret: Token::new(*pair.secret()),
         };
         step.put::<Rows>(&id, &row);
         self.current = Some((row, pair.public()));
         self.due_ms = Some(step.now.mono_ms + PREKEY_ROTATE_MS);
-        erase(step)?;
         Ok(true)
+    }
+
+    /// Counts how long each has been replaced, and erases what is of no more use.
+    fn count(&mut self, step: &mut Step<'_>) -> Result<(), Fault> {
+        let Now { mono_ms, wall_ms } = step.now;
+        let ran_ms = self.counted_ms.replace(mono_ms).map_or(0, |at| mono_ms.saturating_sub(at));
+        let mut counted = Vec::new();
+        step.scan::<Rows>(&[], Order::Ascending, |id, row| {
+            if let Some(since) = row.replaced_ms {
+                counted.push((id, row.count(since, ran_ms, wall_ms)));
+            }
+            ControlFlow::Continue(())
+        })?;
+        for (id, row) in counted {
+            if row.age_ms >= PREKEY_KEEP_MS { step.delete::<Rows>(&id) } else { step.put::<Rows>(&id, &row) }
+        }
+        Ok(())
     }
 
     /// The one that our bundle names.
@@ -108,18 +151,6 @@ impl Prekeys {
     pub(super) fn next_timeout(&self) -> Option<u64> {
         self.due_ms
     }
-}
-
-fn erase(step: &mut Step<'_>) -> Result<(), Fault> {
-    let (now, mut old) = (step.now.wall_ms, Vec::new());
-    step.scan::<Rows>(&[], Order::Ascending, |id, row| {
-        if row.replaced_ms.is_some_and(|at| at.saturating_add(PREKEY_KEEP_MS) <= now) {
-            old.push(id);
-        }
-        ControlFlow::Continue(())
-    })?;
-    old.iter().for_each(|id| step.delete::<Rows>(id));
-    Ok(())
 }
 
 /// Opens what was sealed to a prekey of ours; `None` when it cannot be opened, or makes no sense.

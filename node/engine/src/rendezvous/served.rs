@@ -44,6 +44,7 @@ impl Parts {
             Purpose::Mail(asked) => return self.on_mail_answer(server, asked, answer, step),
             Purpose::VaultGet => return self.on_vault(server, answer, step),
             Purpose::VaultPut => self.rendezvous.on_vault_put(&server, &answer, step),
+            Purpose::Probe => self.rendezvous.on_probed(&server, &answer, step),
             Purpose::Quiet => {}
         }
         Ok(())
@@ -272,6 +273,8 @@ impl Parts {
                 );
                 step.event(Event::Warning { chat: None, message });
             }
+            // Another device of ours has told it more than this one knows.
+            Err(Failed::Refused(ErrorCode::Stale { .. })) => self.rendezvous.ask_own_name(*server, step),
             Err(Failed::Refused(code)) => tracing::debug!(?code, "a rendezvous does not take our account"),
         }
     }
@@ -319,7 +322,7 @@ impl Rendezvous {
         }
     }
 
-    fn ask_own_name(&mut self, server: ServerKey, step: &mut Step<'_>) {
+    pub(super) fn ask_own_name(&mut self, server: ServerKey, step: &mut Step<'_>) {
         if let Some((name, _)) = self.own_name(&server) {
             let request = ServerFrame::NameGet(hobnob_shared::wire::rendezvous::NameGet { name, since: None });
             self.ask(server, Lane::Account, request, Purpose::OwnName, step);

@@ -13,6 +13,7 @@ use hobnob_shared::{
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteArray;
 
+use super::places::Named;
 use crate::{
     account::{AccountRow, Accounts},
     command::{Code, Refusal},
@@ -46,7 +47,17 @@ impl Table for Rows {
 /// A rendezvous that we use.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct ServerRow {
+    /// Where it was when it proved its key last, or where it is said to be.
     pub(crate) address: Address,
+    /// Where it was before that.
+    #[serde(default)]
+    pub(super) former: Vec<Address>,
+    /// Where it is said to be, too.
+    #[serde(skip)]
+    pub(super) named: Vec<Named>,
+    /// It never proved its key.
+    #[serde(skip)]
+    pub(super) is_new: bool,
     /// The key with which it signs names: pinned when first seen.
     pub(crate) signing_key: Option<ByteArray<32>>,
     /// Our name there.
@@ -67,6 +78,10 @@ pub(crate) struct OwnName {
     /// The vault was opened here once: its settings are ours since.
     #[serde(default)]
     pub(crate) is_merged: bool,
+    /// It was opened here once: what opens a key of it that another device of ours tells. See
+    /// [`hobnob_shared::keeper`].
+    #[serde(default)]
+    pub(crate) keeper: Option<Token<32>>,
 }
 
 /// The name that an account has at a rendezvous, for a device of it that is made by a login.
@@ -101,9 +116,8 @@ impl Home {
         let Self { server, signing_key, name, binding, vault_key, vault_seq, records, account: me, height } =
             self.clone();
         let key = *server.x25519();
-        let account = Some(OwnName { name, binding, vault_key, vault_seq, is_merged: false });
-        let signing_key = Some(ByteArray::new(signing_key));
-        let row = ServerRow { address: server, signing_key, account, generation: None };
+        let account = Some(OwnName { name, binding, vault_key, vault_seq, is_merged: false, keeper: None });
+        let row = ServerRow { signing_key: Some(ByteArray::new(signing_key)), account, ..ServerRow::named(server) };
         let mut rows = Records::from([((Rows::ID, RowKey::to_bytes(&key)), Some(RowValue::to_bytes(&row)))]);
         if let Some((account, held)) = AccountRow::begin(&records) {
             rows.insert((Accounts::ID, RowKey::to_bytes(&account)), Some(RowValue::to_bytes(&held)));
@@ -130,11 +144,15 @@ impl Servers {
         Ok(servers)
     }
 
-    /// Uses this rendezvous from now on. The same key at another place is the same one, moved.
-    pub(crate) fn add(&mut self, address: &Address, step: &mut Step<'_>) -> Result<(), Refusal> {
+    /// Uses this rendezvous from now on. The same key at another place is the same one, and may have moved: see
+    /// [`super::places`].
+    pub(crate) fn add(&mut self, address: &Address) -> Result<(), Refusal> {
         let key = *address.x25519();
-        let impostor = self.0.values().find(|row| row.address.transport() == address.transport());
-        if impostor.is_some_and(|row| *row.address.x25519() != key) {
+        let is_impostor =
+            |row: &ServerRow| row.address.transport() == address.transport() && *row.address.x25519() != key;
+        // Of what never worked, the last word counts.
+        self.0.retain(|_, row| row.is_kept() || !is_impostor(row));
+        if self.0.values().any(is_impostor) {
             let message = format!(
                 "the rendezvous at {} is known with another key; ask its operator which is right, and take the old one \
                  away first (/set rendezvous, and its address there, and off)",
@@ -143,13 +161,13 @@ impl Servers {
             return Err(Refusal::new(Code::Untrusted, message));
         }
         if !self.0.contains_key(&key) && self.0.len() >= MAX_SERVERS {
+            self.0.retain(|_, row| row.is_kept());
+        }
+        if !self.0.contains_key(&key) && self.0.len() >= MAX_SERVERS {
             let message = format!("{MAX_SERVERS} rendezvous are used already; take one away first");
             return Err(Refusal::new(Code::Limited, message));
         }
-        let fresh = || ServerRow { address: address.clone(), signing_key: None, account: None, generation: None };
-        let row = self.0.entry(key).or_insert_with(fresh);
-        row.address = address.clone();
-        step.put::<Rows>(&key, row);
+        self.0.entry(key).or_insert_with(|| ServerRow::named(address.clone())).name(address);
         Ok(())
     }
 
@@ -175,8 +193,26 @@ impl Servers {
     ) -> Option<R> {
         let row = self.0.get_mut(key)?;
         let result = change(row);
-        step.put::<Rows>(key, row);
+        if row.is_kept() {
+            step.put::<Rows>(key, row);
+        }
         Some(result)
+    }
+
+    /// It proved its key there.
+    pub(super) fn worked(&mut self, key: &ServerKey, address: &Address, step: &mut Step<'_>) {
+        if let Some(row) = self.0.get_mut(key)
+            && row.worked(address)
+        {
+            step.put::<Rows>(key, row);
+        }
+    }
+
+    /// It did not.
+    pub(super) fn failed(&mut self, key: &ServerKey, address: &Address) {
+        if let Some(row) = self.0.get_mut(key) {
+            row.failed(address);
+        }
     }
 
     /// The one that is meant: where only one is used, it need not be named.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use hobnob_shared::{
     limits::{HANDSHAKE_TIMEOUT_MS, SESSION_DEAD_MS, SESSION_RENEW_BYTES, SESSION_RENEW_MS},
     noise::{self, Established, Handshake, NoiseError},
+    rendezvous::Address,
     wire::{Close, ErrorCode, ServerFrame},
 };
 use rand_core::Rng as _;
@@ -39,6 +40,8 @@ pub(crate) enum Lane {
 pub(super) struct Session {
     pub(super) server: ServerKey,
     pub(super) lane: Lane,
+    /// Until it has proved its key: where it was dialled, and where else it may be.
+    pub(super) place: Option<(Address, Vec<Address>)>,
     stage: Stage,
     /// The rendezvous has proved its key.
     pub(super) is_proved: bool,
@@ -100,6 +103,7 @@ impl Session {
         Ok(Self {
             server,
             lane,
+            place: None,
             stage: Stage::Handshake(Box::new(handshake)),
             is_proved: false,
             is_up: false,

@@ -83,6 +83,10 @@ impl Rendezvous {
     fn on_open(&mut self, link: LinkId, step: &mut Step<'_>) {
         let Some(session) = self.sessions.get_mut(&link) else { return };
         let (server, lane) = (session.server, session.lane);
+        if let Some((at, _)) = session.place.take() {
+            self.servers.worked(&server, &at, step);
+        }
+        let Some(session) = self.sessions.get_mut(&link) else { return };
         let instance = match lane {
             Lane::Account => *self.instance.get_or_insert_with(|| step.rng.next_u64()),
             Lane::Front | Lane::Errand(_) => 0,
@@ -205,8 +209,13 @@ impl Rendezvous {
         }
     }
 
-    fn lost(&mut self, session: Session, why: Option<Failed>, step: &mut Step<'_>) {
+    fn lost(&mut self, mut session: Session, why: Option<Failed>, step: &mut Step<'_>) {
         let (server, lane) = (session.server, session.lane);
+        if let Some(place) = session.place.take()
+            && self.dial_next(&server, lane, place, step)
+        {
+            return;
+        }
         let is_up = session.is_up;
         if lane == Lane::Account && session.is_steady(step.now.mono_ms) {
             self.on_steady(&server);

@@ -4,18 +4,7 @@
 //! again. What another device put in is never lost by that: contacts are united.
 
 mod contacts;
-
-use hobnob_shared::{
-    codec,
-    hash::hash,
-    identity::past,
-    vault::{Contact, Height, VaultContent, VaultError, VaultKey},
-    wire::{
-        AccountPayload, ErrorCode, ServerFrame,
-        rendezvous::{Vault, VaultPut},
-    },
-};
-use zeroize::Zeroizing;
+mod locked;
 
 use self::contacts::{adopt_contact, places, unite};
 use super::{
@@ -31,6 +20,16 @@ use crate::{
     settings,
     step::{Signal, Step},
     view::Fault,
+};
+use hobnob_shared::{
+    codec,
+    hash::hash,
+    identity::past,
+    vault::{Contact, Height, VaultContent, VaultError, VaultKey},
+    wire::{
+        AccountPayload, ErrorCode, ServerFrame,
+        rendezvous::{Vault, VaultPut},
+    },
 };
 
 /// The vault is written when nothing in it has changed for so long.
@@ -52,6 +51,8 @@ pub(super) struct VaultState {
     is_busy: bool,
     /// It cannot be read; said once a session.
     is_given_up: bool,
+    /// When that is said.
+    warn_ms: Option<u64>,
     /// What of ours is in it, as a hash.
     synced: Option<[u8; 32]>,
     /// Number and hash of what was sent, until it is answered.
@@ -64,8 +65,12 @@ impl VaultState {
         self.due_ms = Some((now_ms + SETTLE_MS).min(since + AT_MOST_MS));
     }
 
-    pub(super) fn next_timeout(&self) -> Option<u64> {
+    fn next_sync(&self) -> Option<u64> {
         self.due_ms.filter(|_| !self.is_busy && !self.is_given_up)
+    }
+
+    pub(super) fn next_timeout(&self) -> Option<u64> {
+        self.next_sync().into_iter().chain(self.warn_ms).min()
     }
 
     /// Whether it is being written, or is to be until then.
@@ -86,8 +91,9 @@ impl Parts {
     /// Compares what is due.
     pub(crate) fn sync_vaults(&mut self, step: &mut Step<'_>) {
         let now = step.now.mono_ms;
+        self.rendezvous.warn_locked(step);
         let is_due = |at: Option<u64>| at.is_some_and(|at| at <= now);
-        let due = self.rendezvous.tries.iter().filter(|(_, it)| is_due(it.vault.next_timeout()));
+        let due = self.rendezvous.tries.iter().filter(|(_, it)| is_due(it.vault.next_sync()));
         for server in due.map(|(server, _)| *server).collect::<Vec<_>>() {
             let ours = digest(&self.contacts(), &self.settings.all(), self.conversations.height_of(&step.me.account));
             let is_ready = self.rendezvous.is_ready(&server);
@@ -111,13 +117,10 @@ impl Parts {
             return Ok(());
         };
         let Some(own) = self.rendezvous.servers.get(&server).and_then(|row| row.account.clone()) else { return Ok(()) };
-        let key = VaultKey::from_bytes(&Zeroizing::new(*own.vault_key.as_bytes()));
+        let key = own.key();
         match key.open(&vault.vault, &own.name, vault.seq) {
             Ok(content) => self.merge_vault(server, &own, &key, &vault, content, step),
-            Err(VaultError::Decrypt) if vault.seq < own.vault_seq => {
-                self.rendezvous.warn_password_set_back(&server, &own, vault.seq, step);
-                self.mail_set_back(server, step)
-            }
+            Err(VaultError::Decrypt) => self.on_locked(server, &own, &vault, step),
             Err(error) => {
                 self.rendezvous.on_unreadable(&server, &error, step);
                 Ok(())
@@ -168,8 +171,12 @@ impl Parts {
         self.rendezvous.servers.change(&server, step, |row| {
             if let Some(account) = &mut row.account {
                 (account.vault_seq, account.is_merged) = (vault.seq, true);
+                account.keep(&merged.account);
             }
         });
+        if self.rendezvous.set_open(&server, vault.seq) {
+            self.tell_vault_keys(step);
+        }
         if is_same && !was_set_back {
             self.rendezvous.vault_synced(&server, ours);
             return Ok(());
@@ -306,18 +313,7 @@ impl Rendezvous {
     }
 
     fn on_unreadable(&mut self, server: &ServerKey, error: &VaultError, step: &mut Step<'_>) {
-        let host = self.host(server);
-        let name = self.own_name(server).map_or_else(|| "NAME".to_owned(), |(name, _)| name.to_string());
-        let message = match error {
-            VaultError::Decrypt => format!(
-                "the vault at {host} does not open here: the password was changed, on another machine or here just before \
-                 hobnob was cut off, or the rendezvous lies. /login {name} with the new password mends it (friends and \
-                 history here are safe)"
-            ),
-            VaultError::TooLarge(_) | VaultError::Newer(_) | VaultError::Unreadable(_) => {
-                format!("the vault at {host} is not kept up to date: {error}")
-            }
-        };
+        let message = format!("the vault at {} is not kept up to date: {error}", self.host(server));
         self.give_vault_up(server, message, step);
     }
 

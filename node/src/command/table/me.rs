@@ -48,8 +48,9 @@ pub(super) const ROWS: &[Spec] = &[
         help: "change the password of this profile, or the one of your name at the rendezvous",
         more: "/passwd alone is about this disk: the password protects the keys on it, and an empty one means that whoever has \
                the disk has the keys. /passwd rendezvous is about /login: it asks for the old password and twice for the \
-               new one (Enter alone makes one). Your other devices stay logged in. Who forgot the old one sets a new one \
-               with /register NAME, on a device that holds the account's key. Did somebody else know the old one? Then look \
+               new one (Enter alone makes one). Your other devices stay logged in, and hear from this one what opens the \
+               vault now, so /device revoke a lost one first. Who forgot the old one sets a new one with /register NAME, on \
+               a device that holds the account's key. Did somebody else know the old one? Then look \
                at /devices too: a new password takes no device away, /device revoke does.",
         examples: &[
             ("/passwd", "what hobnob asks for at the start on this machine"),

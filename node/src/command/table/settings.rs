@@ -17,8 +17,9 @@ pub(super) const ROWS: &[Spec] = &[
         name: "set",
         usage: "/set [KEY [VALUE or default]]",
         help: "show or change settings",
-        more: "/set rendezvous ADDRESS uses one more rendezvous; ADDRESS is the whole line that its operator gives out. /set \
-               rendezvous HOST off uses one less (HOST:PORT or #KEY where two are on one host: /set rendezvous shows them).",
+        more: "/set rendezvous ADDRESS uses one more rendezvous; ADDRESS is the whole line that its operator gives out, \
+               and is remembered once the rendezvous has answered there. /set rendezvous HOST off uses one less (HOST:PORT or \
+               #KEY where two are on one host: /set rendezvous shows them).",
         examples: &[
             ("/set", "all of them"),
             ("/set read-marks off", "nobody is told what you have read"),
