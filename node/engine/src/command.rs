@@ -11,7 +11,7 @@ use hobnob_shared::{
 pub use crate::reply::{
     Chat, Delivery, DeliveryState, Found, Friend, From, Joined, Message, MessageDetails, MessageKind, NearbyPerson,
     OwnDevice, Peer, Queued, Quote, Reply, Request, RequestKind, ServerState, ServerView, Setting, Standing, Unreached,
-    WhoAmI,
+    WaitReason, WhoAmI,
 };
 
 /// Which message is meant.

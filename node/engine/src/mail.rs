@@ -12,6 +12,7 @@ mod held;
 mod post;
 mod receipts;
 mod tickets;
+mod vaulted;
 mod wants;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,6 +24,7 @@ use hobnob_shared::{
     wire::{AccountPayload, Frame, Mailboxes, ServerFrame, SignedTicket, mail::MailContent},
 };
 
+pub(crate) use self::post::Why;
 use self::{
     boxes::Boxes,
     fetch::Fetches,
@@ -98,6 +100,11 @@ impl Mail {
         !self.tickets.devices(account).is_empty()
     }
 
+    /// Whether what a vault should tell of mailboxes has changed since this was asked last.
+    pub(crate) fn has_moved(&mut self) -> bool {
+        self.tickets.take_moved()
+    }
+
     /// Whether a mailbox for this friend is being made.
     pub(crate) fn is_making(&self, account: &AccountId) -> bool {
         self.boxes.is_making(account)
@@ -106,6 +113,18 @@ impl Mail {
     /// Whether a mailbox is being made at a rendezvous that is there.
     pub(crate) fn is_making_any(&self, rendezvous: &Rendezvous) -> bool {
         self.boxes.is_making_any(rendezvous)
+    }
+
+    /// How it stands with mail to this device: what is under way or goes in a moment, or why nothing does; `None` where no
+    /// mailbox of it is known and none was tried.
+    pub(crate) fn standing(&self, device: &DeviceId) -> Option<Why> {
+        let next = || self.tickets.choose(device).map(|(address, _)| post::being_left(address.host()));
+        self.post.standing(device).or_else(next)
+    }
+
+    /// Whether a mailbox of this device is known.
+    pub(crate) fn has_mailbox(&self, device: &DeviceId) -> bool {
+        self.tickets.choose(device).is_some()
     }
 
     /// When [`Parts::post_due`] is wanted.
@@ -343,6 +362,16 @@ impl Parts {
         step: &mut Step<'_>,
     ) -> Result<(), Fault> {
         let learned = self.mail.tickets.learn(account, device, bundle, is_live, step);
+        self.on_learned(account, device, learned, step)
+    }
+
+    fn on_learned(
+        &mut self,
+        account: &AccountId,
+        device: &DeviceId,
+        learned: Learned,
+        step: &mut Step<'_>,
+    ) -> Result<(), Fault> {
         match learned {
             Learned::Moved => self.forget_carried(account, *device, step)?,
             // It may have missed what other devices of its account were told.

@@ -13,6 +13,7 @@ mod knock;
 mod names;
 pub(crate) mod prekeys;
 mod publish;
+mod refresh;
 mod refusal;
 mod served;
 mod servers;
@@ -31,12 +32,14 @@ use self::{
     errand::Errands,
     gap::Gaps,
     prekeys::Prekeys,
+    refresh::Refreshes,
     servers::Servers,
     session::Session,
 };
 pub(crate) use self::{
     calls::{Answered, Failed, Outcome, Purpose},
     dial::is_ours,
+    refresh::LookUp,
     servers::ServerKey,
     session::Lane,
 };
@@ -60,6 +63,7 @@ pub(crate) struct Rendezvous {
     calls: Calls,
     errands: Errands,
     gaps: Gaps,
+    refreshes: Refreshes,
     prekeys: Prekeys,
     /// Tells our runs apart, once we have said who we are.
     instance: Option<u64>,
@@ -85,6 +89,7 @@ impl Rendezvous {
             calls: Calls::default(),
             errands: Errands::default(),
             gaps: Gaps::default(),
+            refreshes: Refreshes::default(),
             prekeys: Prekeys::load(step)?,
             instance: None,
         };

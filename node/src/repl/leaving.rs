@@ -98,7 +98,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
     use super::*;
-    use crate::api::{Delivery, Message, MessageKind, command::From};
+    use crate::api::{Delivery, Message, MessageKind, WaitReason, command::From};
 
     fn queued(chat: &str, state: DeliveryState) -> Queued {
         let message = Message {
@@ -122,7 +122,7 @@ mod tests {
             reply_to: None,
             reactions: Vec::new(),
         };
-        Queued { message, why: String::new() }
+        Queued { message, reason: WaitReason::Unreachable, why: String::new() }
     }
 
     #[test]
