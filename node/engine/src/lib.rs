@@ -220,6 +220,7 @@ impl Engine {
     /// [`Self::is_wound_up`].
     pub fn wind_up(&mut self, now: Now) {
         self.parts.rendezvous.hurry_vaults(now.mono_ms);
+        self.parts.hurry_cards(now.mono_ms);
     }
 
     /// Whether nothing is left that could be done at a rendezvous until then, in `mono_ms`.
@@ -228,6 +229,7 @@ impl Engine {
         !rendezvous.has_pending_vault(until_ms)
             && !rendezvous.is_telling()
             && !self.parts.mail.is_making_any(rendezvous)
+            && !self.parts.is_telling_cards()
     }
 
     /// The last batch, when the process ends in good order: whoever sees us through a rendezvous is told now, and need

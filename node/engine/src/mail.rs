@@ -57,6 +57,8 @@ pub(crate) struct Mail {
     wants: Wants,
     /// Who is a friend, or where we have a name, changed.
     is_stale: bool,
+    /// The process ends soon: nothing waits for a session any more.
+    is_ending: bool,
 }
 
 /// What a rendezvous was asked.
@@ -82,6 +84,7 @@ impl Mail {
             owed: Owed::load(step)?,
             wants: Wants::default(),
             is_stale: true,
+            is_ending: false,
         };
         for chat in conversations.chats.keys() {
             mail.post.plan(*chat, step.now.mono_ms + START_PATIENCE_MS);
@@ -127,6 +130,10 @@ impl Mail {
         self.tickets.choose(device).is_some()
     }
 
+    fn patience_ms(&self) -> u64 {
+        if self.is_ending { 0 } else { PATIENCE_MS }
+    }
+
     /// When [`Parts::post_due`] is wanted.
     pub(crate) fn next_timeout(&self) -> Option<u64> {
         self.post.next_timeout()
@@ -164,7 +171,7 @@ impl Parts {
 
     /// A session with a device of theirs ended: what it lacks may have to go by mail.
     pub(crate) fn mail_instead(&mut self, account: &AccountId, step: &Step<'_>) {
-        self.plan_post(account, step.now.mono_ms + PATIENCE_MS, step);
+        self.plan_post(account, step.now.mono_ms + self.mail.patience_ms(), step);
     }
 
     /// Looks then at whatever devices of this account may lack: ours, something of any conversation.
@@ -217,7 +224,9 @@ impl Parts {
     ) -> Result<(), Fault> {
         if let Err(failed) = answer {
             tracing::debug!(?failed, "a mailbox was not made or deleted");
-            self.mail.boxes.on_put_failed(&server);
+            if let Some(account) = self.mail.boxes.on_put_failed(&server) {
+                self.mail_instead(&account, step);
+            }
             return self.tell_accepted(step);
         }
         if let Some(account) = self.mail.boxes.on_put(&server, step) {
@@ -235,7 +244,7 @@ impl Parts {
         for device in self.mail.tickets.devices(account) {
             self.mail.owed.add(number, device, step);
         }
-        self.mail.post.plan(number, step.now.mono_ms + PATIENCE_MS);
+        self.mail.post.plan(number, step.now.mono_ms + self.mail.patience_ms());
         Ok(())
     }
 

@@ -260,7 +260,8 @@ impl Parts {
             self.mail.post.plan(to.chat, now + CROWDED_MS);
             return Ok(());
         }
-        if self.looks_up_first(to, !letter.marks.is_empty(), step) {
+        let has_entries = !letter.marks.is_empty();
+        if (!has_entries && self.has_no_box_yet(to)) || self.looks_up_first(to, has_entries, step) {
             return Ok(());
         }
         match self.sealed(to, &letter.content, step) {

@@ -176,6 +176,13 @@ impl Tickets {
         self.rows.get(device).is_some_and(|row| row.hearsay)
     }
 
+    /// Those with a mailbox that were not told of this machine.
+    pub(super) fn untold_hearsay(&self) -> impl Iterator<Item = (&AccountId, &DeviceId)> {
+        let is_untold = |row: &TicketRow| row.hearsay && row.told_ms.is_none() && !row.tickets.is_empty();
+        let untold = self.rows.iter().filter(move |(_, row)| is_untold(row));
+        untold.map(|(device, row)| (&row.account, device))
+    }
+
     /// The mailbox that mail for this device goes to: the one that holds some already, else the first; but none whose
     /// carrier is not reached, while there is another.
     pub(super) fn choose(&self, device: &DeviceId) -> Option<(Address, &Ticket)> {

@@ -2,7 +2,7 @@
 //! them makes of it. Theirs is the last word: whatever a device says itself replaces what a vault says of it.
 
 use hobnob_shared::{
-    id::AccountId,
+    id::{AccountId, DeviceId},
     identity::Prekey,
     limits::{MAX_DEVICES, PREKEY_KEEP_MS},
     vault::{DeviceMail, FriendMail},
@@ -84,6 +84,40 @@ impl Parts {
             }
             LookUp::PutOff | LookUp::Over => false,
         }
+    }
+
+    /// Before a letter that holds nothing but who this machine is: its mailbox for them is to be in it. `true`: they get it
+    /// when that is there.
+    pub(super) fn has_no_box_yet(&self, to: Away) -> bool {
+        let boxes = &self.mail.boxes;
+        let is_coming = self.rendezvous.has_name() && !boxes.has(&to.account);
+        self.mail.tickets.untold_hearsay().any(|(_, device)| *device == to.device)
+            && (is_coming || boxes.is_making(&to.account))
+    }
+
+    /// The process ends soon: friends of whom only a vault told are told of this machine now.
+    pub(crate) fn hurry_cards(&mut self, now_ms: u64) {
+        self.mail.is_ending = true;
+        let chats: Vec<u32> =
+            self.untold().filter_map(|(account, _)| Some(self.conversations.chat_of(account)?.number)).collect();
+        chats.into_iter().for_each(|chat| self.mail.post.plan(chat, now_ms));
+    }
+
+    /// Whether some are being told, or are to be as soon as that can be done.
+    pub(crate) fn is_telling_cards(&self) -> bool {
+        let boxes = &self.mail.boxes;
+        let can_be = |account: &AccountId| !boxes.is_making(account) || boxes.is_making_any(&self.rendezvous);
+        let has_failed = |device: &DeviceId| self.mail.post.waits.contains_key(device);
+        self.untold().any(|(account, device)| can_be(account) && !has_failed(device))
+    }
+
+    /// Devices of friends that no session reaches and that were not told of this machine, of which only a vault told.
+    fn untold(&self) -> impl Iterator<Item = (&AccountId, &DeviceId)> {
+        let is_away = |account: &AccountId, device: &Device| !self.sessions.has_device(account, &device.x25519);
+        self.mail.tickets.untold_hearsay().filter(move |(account, id)| {
+            let device = self.people.account(account).and_then(|known| known.device(id));
+            self.people.syncs(account) && device.is_some_and(|device| is_away(account, device))
+        })
     }
 
     /// Whether what is sealed to the newest prekey of a device can be opened whenever it is fetched: a prekey lives 30
