@@ -148,7 +148,8 @@ fn as_many_devices_tickets_and_prekeys_as_an_account_may_have_come_back_and_more
         change(&mut content.contacts[0].mail.as_mut().unwrap().devices);
         content
     };
-    let lists: [(usize, &dyn Fn(&mut Vec<DeviceMail>, usize)); 3] = [
+    type Fill<'a> = &'a dyn Fn(&mut Vec<DeviceMail>, usize);
+    let lists: [(usize, Fill<'_>); 3] = [
         (MAX_DEVICES, &|devices, n| devices.resize(n, devices[0].clone())),
         (MAX_TICKETS, &|devices, n| devices[0].tickets = vec![devices[0].tickets[0].clone(); n]),
         (MAX_PREKEYS, &|devices, n| devices[0].prekeys = vec![devices[0].prekeys[0].clone(); n]),

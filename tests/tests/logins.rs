@@ -5,10 +5,13 @@ use hobnob_engine::{
     command::{Code, Command, Delivery, DeliveryState, MessageRef, Reply, Setting, WaitReason, Which},
     event::Event,
 };
-use hobnob_shared::text::Handle;
+use hobnob_shared::{
+    limits::{MAX_NICKNAME_BYTES, MAX_NOTE_BYTES, MAX_PAST_RECORDS, MAX_TEXT_BYTES, PREKEY_KEEP_MS, PREKEY_ROTATE_MS},
+    text::{Handle, Nickname, Note},
+};
 use hobnob_tests::{
     apart::outbox,
-    devices::{add_device, chat, have_the_same, name, send, who},
+    devices::{add_device, chat, have_the_same, key, name, send, who},
     talk::{befriend, friends},
     world::{NodeIndex, ServerIndex, World},
 };
@@ -346,8 +349,8 @@ fn a_friend_who_missed_many_machines_takes_in_the_latest_ones() {
 
 /// How far the newest message of ours in a chat got.
 fn delivery(world: &mut World, node: NodeIndex, with: NodeIndex) -> Delivery {
-    let ours = chat(world, node, &name(with)).into_iter().filter_map(|message| message.delivery);
-    ours.last().unwrap_or_else(|| panic!("seed {}: nothing was sent", world.seed))
+    let mut ours = chat(world, node, &name(with)).into_iter().filter_map(|message| message.delivery);
+    ours.next_back().unwrap_or_else(|| panic!("seed {}: nothing was sent", world.seed))
 }
 
 fn is_stored(world: &mut World, node: NodeIndex, with: NodeIndex) -> bool {
@@ -459,5 +462,65 @@ fn a_bare_machine_says_that_it_knows_no_mailbox_of_a_friend_who_never_told_of_on
         world.start(BOB);
         let known = |world: &mut World| delivery(world, PHONE, BOB).state == DeliveryState::Delivered;
         assert!(world.run_until(600_000, known), "seed {seed}");
+    }
+}
+
+#[test]
+fn a_bare_machine_seals_to_a_prekey_of_today_and_not_to_that_of_an_old_vault() {
+    for seed in seeds(2) {
+        let mut world = alice_and_bob(seed);
+        world.run_for(VAULT_MS);
+        world.crash(ALICE);
+        // Bob replaces the prekey that the vault knows, and erases its secret half.
+        for away_ms in [PREKEY_ROTATE_MS, PREKEY_KEEP_MS + PREKEY_ROTATE_MS] {
+            world.crash(BOB);
+            world.run_for(away_ms);
+            world.start(BOB);
+            world.run_for(60_000);
+        }
+        world.crash(BOB);
+        log_in(&mut world, PHONE);
+        send(&mut world, PHONE, &name(BOB), "of the phone");
+        assert!(world.run_until(60_000, |world| is_stored(world, PHONE, BOB)), "seed {seed}: not left");
+        world.crash(PHONE);
+        world.start(BOB);
+        let came = |world: &mut World| words(world, BOB, &name(ALICE)) == ["of the phone"];
+        assert!(world.run_until(60_000, came), "seed {seed}: {:?}", words(&mut world, BOB, &name(ALICE)));
+    }
+}
+
+#[test]
+fn the_longest_message_of_a_bare_machine_comes_after_all_that_shows_whose_it_is() {
+    for seed in seeds(2) {
+        let mut world = World::new(seed, 8);
+        world.add_server();
+        befriend(&mut world, ALICE, BOB);
+        world.register(ALICE, ROSA);
+        world.register(BOB, ROSA);
+        world.run_for(VAULT_MS);
+        for node in 2..7 {
+            log_in(&mut world, node);
+            world.run_for(VAULT_MS);
+            world.crash(node);
+        }
+        // With so many records of this size there is no room for the message beside them.
+        for n in 0..MAX_PAST_RECORDS {
+            let nick = Nickname::parse("A".repeat(MAX_NICKNAME_BYTES)).unwrap();
+            let bio = Note::parse(format!("{n:0>MAX_NOTE_BYTES$}")).unwrap();
+            let key = key(&world, ALICE);
+            done(&mut world, ALICE, Command::SetProfile { nick: Some(nick), bio: Some(bio), key });
+        }
+        world.run_for(VAULT_MS);
+        world.crash(ALICE);
+        world.crash(BOB);
+        log_in(&mut world, 7);
+        let long = "x".repeat(MAX_TEXT_BYTES);
+        send(&mut world, 7, &name(BOB), &long);
+        assert!(world.run_until(60_000, |world| is_stored(world, 7, BOB)), "seed {seed}: not left");
+        world.crash(7);
+        world.start(BOB);
+        let with = friends(&mut world, BOB)[0].handle.clone();
+        let came = |world: &mut World| words(world, BOB, &with) == [long.as_str()];
+        assert!(world.run_until(60_000, came), "seed {seed}: it was refused");
     }
 }

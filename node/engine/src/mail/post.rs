@@ -310,9 +310,7 @@ impl Parts {
         for mut content in [MailContent { account, presence, ..bare.clone() }, bare] {
             let budget = MAX_MAIL_PLAIN_BYTES.saturating_sub(codec::encode(&content).len() + MARGIN_BYTES);
             let (entries, marks) = chat.uncarried(&to.device, is_anew, budget, step)?;
-            // A device that does not know this one would refuse what is without the card: that goes alone, and first.
-            let has_card = !content.account.bundles.is_empty();
-            if all.is_empty() || !entries.is_empty() || (has_card && is_untold) {
+            if all.is_empty() || !entries.is_empty() {
                 let used: usize = entries.iter().map(|entry| entry.size() + ENTRY_OVERHEAD).sum();
                 let room = (budget.saturating_sub(used), MAX_MAIL_ENTRIES - entries.len());
                 content.entries = entries;
