@@ -7,6 +7,8 @@
 //! The key comes from the password ([`crate::opaque::ExportKey`]). What a later version put in is kept when this one
 //! seals again.
 
+mod mail;
+
 use std::{collections::BTreeMap, fmt};
 
 use rand_core::CryptoRng;
@@ -14,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_bytes::{ByteArray, ByteBuf};
 use zeroize::Zeroizing;
 
+pub use self::mail::{DeviceMail, FriendMail};
 use crate::{
     bounded::{self, Short},
     codec::{self, DecodeError},
@@ -88,6 +91,9 @@ pub struct Contact {
     /// How high the conversation with them is.
     #[serde(rename = "l", default, skip_serializing_if = "Height::is_nothing")]
     pub height: Height,
+    /// What mail to them needs, once they told where it may be left.
+    #[serde(rename = "m", default, skip_serializing_if = "Option::is_none")]
+    pub mail: Option<FriendMail>,
     /// What a later version put in.
     #[serde(flatten)]
     pub rest: Rest,

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use cast::{
     alice, bob, rng,
-    server::{name, vault_content, vault_key},
+    server::{name, vault_content, vault_key, vault_with_mail},
 };
 use chacha20poly1305::{
     KeyInit, XChaCha20Poly1305, XNonce,
@@ -16,13 +16,14 @@ use chacha20poly1305::{
 use hobnob_shared::{
     Sealed,
     codec::{self, DecodeError, Value},
+    id::AccountId,
     limits::{
-        HEIGHT_STEP, MAX_ADDRESSES, MAX_CONTACTS, MAX_DEVICES, MAX_FIRST_LAMPORT, MAX_SETTINGS, MAX_VAULT_BYTES,
-        VAULT_STEP_BYTES,
+        HEIGHT_STEP, MAX_ADDRESSES, MAX_CONTACTS, MAX_DEVICES, MAX_FIRST_LAMPORT, MAX_PREKEYS, MAX_SETTINGS,
+        MAX_TICKETS, MAX_VAULT_BYTES, VAULT_STEP_BYTES,
     },
     rendezvous::NameAt,
     text::{Handle, Username},
-    vault::{Contact, Height, Reach, VaultContent, VaultError, VaultKey},
+    vault::{Contact, DeviceMail, Height, Reach, VaultContent, VaultError, VaultKey},
     wire::rendezvous::SealedVault,
 };
 use zeroize::Zeroizing;
@@ -109,21 +110,91 @@ fn where_a_friend_can_be_asked_comes_back() {
     assert_eq!(open(&seal(&content).unwrap()).unwrap().contacts, content.contacts);
 }
 
+fn friend(n: u32) -> Contact {
+    let mut account = [0; 32];
+    account[..4].copy_from_slice(&n.to_be_bytes());
+    Contact {
+        account: AccountId::new(account),
+        handle: Handle::parse(format!("friend-number-{n}")).unwrap(),
+        devices: vec![Reach { x25519: [9; 32], addresses: vec!["/ip4/203.0.113.77/tcp/40001".into()] }],
+        name: Some(NameAt { name: Username::parse(format!("friend_{n}")).unwrap(), server: [9; 32] }),
+        ..vault_with_mail().contacts[0].clone()
+    }
+}
+
 #[test]
 fn a_thousand_friends_fit() {
-    let contact = |n: u32| {
-        let mut account = [0; 32];
-        account[..4].copy_from_slice(&n.to_be_bytes());
-        Contact {
-            account: hobnob_shared::id::AccountId::new(account),
-            handle: Handle::parse(format!("friend-number-{n}")).unwrap(),
-            devices: vec![Reach { x25519: [9; 32], addresses: vec!["/ip4/203.0.113.77/tcp/40001".into()] }],
-            name: Some(NameAt { name: Username::parse(format!("friend_{n}")).unwrap(), server: [9; 32] }),
-            ..vault_content().contacts[0].clone()
-        }
-    };
+    let contact = |n| Contact { mail: None, ..friend(n) };
     let content = VaultContent { contacts: (0..1000).map(contact).collect(), ..vault_content() };
     assert_eq!(open(&seal(&content).unwrap()).unwrap().contacts.len(), 1000);
+}
+
+#[test]
+fn what_mail_to_a_friend_needs_comes_back_and_is_left_out_where_nothing_is_known() {
+    let opened = open(&seal(&vault_with_mail()).unwrap()).unwrap();
+    assert_same(&opened, &vault_with_mail());
+    assert!(opened.contacts[0].mail.is_some());
+    by_hand(&seal(&vault_content()).unwrap(), |map| {
+        let Some(Value::Array(contacts)) = map.get("f") else { panic!("friends are a list") };
+        let Some(Value::Map(contact)) = contacts.first() else { panic!("a friend is a map") };
+        assert!(contact.iter().all(|(key, _)| *key != Value::from("m")));
+    });
+}
+
+#[test]
+fn as_many_devices_tickets_and_prekeys_as_an_account_may_have_come_back_and_more_do_not() {
+    let with = |change: &dyn Fn(&mut Vec<DeviceMail>)| {
+        let mut content = vault_with_mail();
+        change(&mut content.contacts[0].mail.as_mut().unwrap().devices);
+        content
+    };
+    type Fill<'a> = &'a dyn Fn(&mut Vec<DeviceMail>, usize);
+    let lists: [(usize, Fill<'_>); 3] = [
+        (MAX_DEVICES, &|devices, n| devices.resize(n, devices[0].clone())),
+        (MAX_TICKETS, &|devices, n| devices[0].tickets = vec![devices[0].tickets[0].clone(); n]),
+        (MAX_PREKEYS, &|devices, n| devices[0].prekeys = vec![devices[0].prekeys[0].clone(); n]),
+    ];
+    for (index, (limit, fill)) in lists.into_iter().enumerate() {
+        let full = with(&|devices| fill(devices, limit));
+        assert_same(&open(&seal(&full).unwrap()).unwrap(), &full);
+        let refused = open(&seal(&with(&|devices| fill(devices, limit + 1))).unwrap()).unwrap_err();
+        assert_eq!(refused, VaultError::Unreadable(DecodeError::Malformed), "list {index}");
+    }
+}
+
+/// Friends of whom those with the highest numbers were heard of last.
+fn with_room_made(count: u32) -> Vec<Contact> {
+    let mut content = VaultContent { contacts: (0..count).map(friend).collect(), ..vault_content() };
+    let rank = |contact: &Contact| {
+        let number: [u8; 4] = contact.account.as_bytes()[..4].try_into().unwrap();
+        u64::from(u32::from_be_bytes(number))
+    };
+    content.make_room(rank);
+    let sealed = seal(&content).unwrap();
+    assert!(open(&sealed).unwrap().contacts == content.contacts);
+    assert_eq!(content.contacts.len(), count as usize, "no friend is left out");
+    content.contacts
+}
+
+#[test]
+fn where_there_is_no_room_those_who_were_heard_of_last_keep_what_mail_needs() {
+    let has_prekeys = |it: &Contact| it.mail.as_ref().is_some_and(|mail| !mail.devices[0].prekeys.is_empty());
+    let has_tickets = |it: &Contact| it.mail.as_ref().is_some_and(|mail| !mail.devices[0].tickets.is_empty());
+    let kept = |count: u32, is_kept: &dyn Fn(&Contact) -> bool| {
+        let contacts = with_room_made(count);
+        let kept = contacts.iter().filter(|it| is_kept(it)).count();
+        assert!(contacts.iter().rev().take(kept).all(is_kept), "the last ones keep it");
+        kept
+    };
+    assert_eq!((kept(80, &has_prekeys), kept(80, &has_tickets)), (80, 80));
+    // First the prekeys go.
+    let few = kept(150, &has_prekeys);
+    assert!((20..150).contains(&few), "{few}");
+    assert_eq!(kept(150, &has_tickets), 150);
+    // Then the rest, and never a friend.
+    let few = kept(700, &has_tickets);
+    assert!((100..700).contains(&few), "{few}");
+    assert_eq!((kept(700, &has_prekeys), kept(1_000, &has_prekeys)), (0, 0));
 }
 
 #[test]
@@ -226,7 +297,10 @@ fn a_height_without_room_above_it_is_taken_for_the_highest_with_room() {
 
 #[test]
 fn nothing_of_it_prints_a_secret_or_a_friend() {
-    let printed = format!("{:?} {:?} {:?}", vault_key(), vault_content(), vault_content().contacts[0]);
+    let contact = &vault_with_mail().contacts[0];
+    let devices = &contact.mail.as_ref().unwrap().devices;
+    let printed = format!("{:?} {:?} {contact:?} {devices:?}", vault_key(), vault_content());
     assert!(printed.starts_with("VaultKey(..) VaultContent(1 contacts, 1 settings)"), "{printed}");
+    assert!(printed.ends_with("[DeviceMail(1 tickets, 1 prekeys)]") && !printed.contains("r.example"), "{printed}");
     assert!(!printed.contains("bobby") && !printed.contains(&bob().account.id().to_string()));
 }

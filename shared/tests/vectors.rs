@@ -17,7 +17,7 @@ use cast::{
     sealed::{CHEAP, password, sealed_things},
     server::{
         binding, mail_content, name, prekey, presence_content, rosa, server_frames, signed_binding, signed_ticket,
-        told_keys, vault_content, vault_key,
+        told_keys, vault_content, vault_key, vault_with_mail,
     },
 };
 use hobnob_shared::{
@@ -406,8 +406,10 @@ fn stored_sealed_things_open() {
     let to = bob().device.id();
     assert_eq!(prekey().open(&stored("mail.cbor"), &to).unwrap().content, mail_content());
     assert_eq!(prekey().open(&stored("knock.cbor"), &to).unwrap().content, mail_content());
-    let vault = Sealed::new(stored("vault.bin")).unwrap();
-    assert_eq!(vault_key().open(&vault, &name("alice"), 7).unwrap().contacts, vault_content().contacts);
+    for (file, content) in [("vault.bin", vault_content()), ("vault-mail.bin", vault_with_mail())] {
+        let vault = Sealed::new(stored(file)).unwrap();
+        assert_eq!(vault_key().open(&vault, &name("alice"), 7).unwrap().contacts, content.contacts);
+    }
     let (_, ticket, presence): (Token<32>, PresenceTicket, Sealed<MAX_PRESENCE_BYTES>) =
         codec::decode_exact(&stored("presence.cbor"), 1000).unwrap();
     assert!(ticket.open(&presence) == Some(presence_content()));

@@ -1,6 +1,6 @@
 //! Bare machines that log in one after the other, each known to nobody but the rendezvous when the next one comes.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     driver::{Home, Running},
@@ -41,31 +41,23 @@ fn a_friend_who_missed_several_logins_takes_in_the_latest_machine_and_the_ones_b
 #[test]
 fn a_friend_who_is_never_there_at_once_is_told_by_mail() {
     let Neighbours { house, alice_home: _alice_home, bob_home, alice, bob } = Neighbours::new();
-    let account = alice.ready["account"].clone();
+    let bobs = bob.ready["account"].clone();
     assert_eq!((bob.end().0, alice.end().0), (0, 0));
 
     let homes = ["Phone", "Tablet"].map(home);
     let phone = log_in(&homes[0], &house);
-    // Each tells Bob that it is there.
-    house.wait("friend requests", House::knocks, |count| *count == 1);
-    assert_eq!(phone.end().0, 0);
+    // Each tells Bob that it is there: the vault says where his mail goes.
+    house.wait("envelopes", |house| house.envelopes_for(&bobs), |count| *count > 0);
+    assert_eq!((phone.end().0, house.knocks()), (0, 0));
     let mut tablet = log_in(&homes[1], &house);
     tablet.wait("friend.added", |_| true);
-    let waiting = tablet.ask("@bob from the new one")["entry"].clone();
-    // It knows where to ask for Bob, and not yet where his mail goes.
-    tablet.wait("friend.changed", |line| line["devices"] == 1);
-    house.wait("friend requests", House::knocks, |count| *count == 2);
-    assert_eq!(tablet.end().0, 7, "something waits");
+    let entry = leave(&mut tablet, "@bob", "from the new one");
+    let waits = tablet.ask("/outbox")["queued"][0].clone();
+    assert_eq!((&waits["entry"], &waits["reason"]), (&entry, &json!("kept")), "{waits}");
+    assert_eq!(tablet.end().0, 0, "nothing waits here");
 
     let mut bob = start(&bob_home, &house);
     told(&mut bob, 2);
-    // He tells the new one where his mail goes.
-    house.wait("envelopes", |house| house.envelopes_for(&account), |count| *count > 0);
-    assert_eq!(bob.end().0, 0);
-    let mut tablet = start(&homes[1], &house);
-    tablet.wait_state(&waiting, &["stored"]);
-    assert_eq!(tablet.end().0, 0);
-    let mut bob = start(&bob_home, &house);
     bob.receive("from the new one");
 }
 
@@ -78,6 +70,28 @@ fn recover(words: &Value) -> Home {
     init.args(["init", "--name", "Alice", "--no-input", "--recover"]).arg(file);
     assert!(init.output().unwrap().status.success());
     restored
+}
+
+#[test]
+fn what_a_new_machine_writes_to_a_friend_who_has_moved_waits_and_says_why() {
+    let Neighbours { house, alice_home: _alice_home, bob_home, alice, mut bob } = Neighbours::new();
+    assert_eq!(alice.end().0, 0);
+    // With his name his mailboxes go, and Alice's vault does not hear of it.
+    bob.ask("/unregister --yes");
+    assert_eq!(bob.end().0, 0);
+
+    let phone_home = home("Phone");
+    let mut phone = log_in(&phone_home, &house);
+    phone.wait("friend.added", |_| true);
+    let entry = phone.ask("@bob from the phone")["entry"].clone();
+    let reply = phone.ask_until("/outbox", |reply| reply["queued"][0]["reason"] == "mailbox_gone");
+    let waits = &reply["queued"][0];
+    assert_eq!((&waits["entry"], &waits["state"]), (&entry, &json!("queued")), "{waits}");
+    assert!(waits["why"].as_str().unwrap().contains("@bob must be online once with this machine"), "{waits}");
+    let mut bob = start(&bob_home, &house);
+    phone.ask("/outbox retry");
+    bob.receive("from the phone");
+    phone.wait_state(&entry, &["delivered"]);
 }
 
 #[test]
@@ -156,27 +170,27 @@ fn a_new_machine_whose_old_one_is_lost_gets_the_history_from_a_friend_whom_it_ne
 
     let phone_home = home("Phone");
     let mut phone = log_in(&phone_home, &house);
-    phone.ask("@bob of the phone");
-    house.wait("friend requests", House::knocks, |count| *count == 1);
-    assert_eq!(phone.end().0, 7, "Bob has not told it yet where his mail goes");
+    phone.wait("friend.added", |_| true);
+    leave(&mut phone, "@bob", "of the phone");
+    assert_eq!(phone.end().0, 0);
     let mut bob = start(&bob_home, &house);
     told(&mut bob, 1);
+    bob.receive("of the phone");
     leave(&mut bob, "@alice", "next word");
     assert_eq!(bob.end().0, 0);
 
-    // Its own message goes, and then that it lacks what is before Bob's.
+    // It says what it has, and then that it lacks what is before Bob's.
     let phone = start(&phone_home, &house);
     house.wait("envelopes", |house| house.envelopes_for(&bobs), |count| *count == 2);
     assert_eq!(phone.end().0, 0);
-    let mut bob = start(&bob_home, &house);
-    bob.receive("of the phone");
-    house.wait("envelopes", |house| house.envelopes_for(&account), |count| *count > 1);
+    let bob = start(&bob_home, &house);
+    house.wait("envelopes", |house| house.envelopes_for(&account), |count| *count > 0);
     assert_eq!(bob.end().0, 0);
     let mut phone = start(&phone_home, &house);
     let all = phone.ask_until("/history @bob", |reply| reply["messages"].as_array().is_some_and(|all| all.len() == 8));
     let texts: Vec<_> = all["messages"].as_array().unwrap().iter().map(|one| one["text"].as_str().unwrap()).collect();
     assert_eq!(texts[..2], ["of the old one 0", "answer 0"]);
-    assert_eq!(texts[6..], ["next word", "of the phone"], "what it wrote before it knew of Bob's stands last");
+    assert_eq!(texts[6..], ["of the phone", "next word"]);
 }
 
 #[test]

@@ -1,11 +1,17 @@
 //! Worlds in which a bare machine becomes a device of an account by its name and password, and has nothing of the past yet.
 //! A failing one prints its seed; `WORLD_SEED=n` runs that one alone.
 
-use hobnob_engine::command::{Code, Command, DeliveryState, MessageRef, Reply, Setting, Which};
-use hobnob_shared::text::Handle;
+use hobnob_engine::{
+    command::{Code, Command, Delivery, DeliveryState, MessageRef, Reply, Setting, WaitReason, Which},
+    event::Event,
+};
+use hobnob_shared::{
+    limits::{MAX_NICKNAME_BYTES, MAX_NOTE_BYTES, MAX_PAST_RECORDS, MAX_TEXT_BYTES, PREKEY_KEEP_MS, PREKEY_ROTATE_MS},
+    text::{Handle, Nickname, Note},
+};
 use hobnob_tests::{
     apart::outbox,
-    devices::{chat, have_the_same, name, send, who},
+    devices::{add_device, chat, have_the_same, key, name, send, who},
     seeds::seeds,
     talk::{befriend, friends},
     world::{NodeIndex, ServerIndex, World},
@@ -332,5 +338,183 @@ fn a_friend_who_missed_many_machines_takes_in_the_latest_ones() {
         send(&mut world, 7, &name(BOB), "of the newest");
         let came = |world: &mut World| words(world, BOB, &name(ALICE)) == ["of the newest"];
         assert!(world.run_until(3_600_000, came), "seed {seed}: {:?}", words(&mut world, BOB, &name(ALICE)));
+    }
+}
+
+/// How far the newest message of ours in a chat got.
+fn delivery(world: &mut World, node: NodeIndex, with: NodeIndex) -> Delivery {
+    let mut ours = chat(world, node, &name(with)).into_iter().filter_map(|message| message.delivery);
+    ours.next_back().unwrap_or_else(|| panic!("seed {}: nothing was sent", world.seed))
+}
+
+fn is_stored(world: &mut World, node: NodeIndex, with: NodeIndex) -> bool {
+    delivery(world, node, with).state == DeliveryState::Stored
+}
+
+/// Each of them is there for so long, again and again, and never both.
+fn take_turns(world: &mut World, nodes: [NodeIndex; 2], ms: u64, done: impl Fn(&mut World, NodeIndex) -> bool) -> bool {
+    (0..10).any(|round| {
+        let node = nodes[round % 2];
+        world.start(node);
+        let is_done = world.run_until(ms, |world| done(world, node));
+        world.run_for(10_000);
+        world.crash(node);
+        is_done
+    })
+}
+
+#[test]
+fn a_bare_machine_leaves_mail_for_a_friend_whom_it_never_meets() {
+    for seed in seeds(8) {
+        let mut world = alice_and_bob(seed);
+        let devices: u32 = if seed % 2 == 0 { 1 } else { 2 };
+        if devices == 2 {
+            add_device(&mut world, BOB, TABLET);
+            world.log_in(TABLET, ROSA, BOB);
+            world.run_for(10_000);
+        }
+        world.run_for(VAULT_MS);
+        [ALICE, BOB, TABLET].into_iter().for_each(|node| world.crash(node));
+        log_in(&mut world, PHONE);
+        send(&mut world, PHONE, &name(BOB), "of the phone");
+        assert!(world.run_until(60_000, |world| is_stored(world, PHONE, BOB)), "seed {seed}: not left");
+        let reason = outbox(&mut world, PHONE)[0].reason;
+        // One of his machines may have its copy a moment before the other.
+        assert!(matches!(reason, WaitReason::Kept | WaitReason::Leaving), "seed {seed}: {reason:?}");
+        world.run_for(5_000);
+        assert_eq!(outbox(&mut world, PHONE)[0].reason, WaitReason::Kept, "seed {seed}");
+        world.crash(PHONE);
+
+        world.start(BOB);
+        let came = |world: &mut World| words(world, BOB, &name(ALICE)) == ["of the phone"];
+        assert!(world.run_until(60_000, came), "seed {seed}: {:?}", words(&mut world, BOB, &name(ALICE)));
+        let told = |event: &&Event| matches!(event, Event::FriendNewDevice { .. });
+        assert_eq!(world.nodes[BOB].events.iter().filter(told).count(), 1, "seed {seed}: he is told of the phone");
+        send(&mut world, BOB, &name(ALICE), "an answer");
+        assert!(world.run_until(60_000, |world| is_stored(world, BOB, ALICE)), "seed {seed}: no answer");
+        world.run_for(10_000);
+        world.crash(BOB);
+
+        // The second of two devices has not been there.
+        world.start(PHONE);
+        let known = Delivery { state: DeliveryState::Delivered, delivered: 1, devices };
+        let is_known = |world: &mut World| delivery(world, PHONE, BOB) == known;
+        assert!(world.run_until(60_000, is_known), "seed {seed}: {:?}", delivery(&mut world, PHONE, BOB));
+        world.crash(PHONE);
+        let has_both = |world: &mut World, node| {
+            let mut words = if node == PHONE { words(world, PHONE, &name(BOB)) } else { Vec::new() };
+            words.sort();
+            words == ["an answer", "of the phone"]
+        };
+        assert!(take_turns(&mut world, [PHONE, BOB], 60_000, has_both), "seed {seed}: the answer never came");
+    }
+}
+
+#[test]
+fn mailboxes_made_anew_since_the_vault_was_written_delay_what_a_bare_machine_says_and_lose_nothing() {
+    for seed in seeds(8) {
+        let mut world = alice_and_bob(seed);
+        world.run_for(VAULT_MS);
+        world.crash(ALICE);
+        for command in [Command::Block { chat: name(ALICE) }, Command::Unblock { chat: name(ALICE) }] {
+            done(&mut world, BOB, command);
+            world.run_for(10_000);
+        }
+        world.crash(BOB);
+        world.part(PHONE, BOB);
+        log_in(&mut world, PHONE);
+        send(&mut world, PHONE, &name(BOB), "of the phone");
+        world.run_for(60_000);
+        assert_eq!(delivery(&mut world, PHONE, BOB).state, DeliveryState::Queued, "seed {seed}");
+        let waits = outbox(&mut world, PHONE).remove(0);
+        assert_eq!(waits.reason, WaitReason::MailboxGone, "seed {seed}: {}", waits.why);
+        assert!(waits.why.contains("@bob must be online once"), "seed {seed}: {}", waits.why);
+        world.start(BOB);
+        let came = |world: &mut World| words(world, BOB, &name(ALICE)) == ["of the phone"];
+        assert!(world.run_until(600_000, came), "seed {seed}: {:?}", outbox(&mut world, PHONE));
+        let known = |world: &mut World| delivery(world, PHONE, BOB).state == DeliveryState::Delivered;
+        assert!(world.run_until(600_000, known), "seed {seed}");
+    }
+}
+
+#[test]
+fn a_bare_machine_says_that_it_knows_no_mailbox_of_a_friend_who_never_told_of_one() {
+    for seed in seeds(4) {
+        let mut world = World::new(seed, 3);
+        world.add_server();
+        befriend(&mut world, ALICE, BOB);
+        world.register(ALICE, ROSA);
+        world.run_for(VAULT_MS);
+        world.crash(ALICE);
+        world.crash(BOB);
+        log_in(&mut world, PHONE);
+        send(&mut world, PHONE, &name(BOB), "of the phone");
+        world.run_for(60_000);
+        let waits = outbox(&mut world, PHONE).remove(0);
+        assert_eq!(waits.reason, WaitReason::NoMailbox, "seed {seed}: {}", waits.why);
+        assert!(waits.why.ends_with("must be online once with this machine"), "seed {seed}: {}", waits.why);
+        world.start(BOB);
+        let known = |world: &mut World| delivery(world, PHONE, BOB).state == DeliveryState::Delivered;
+        assert!(world.run_until(600_000, known), "seed {seed}");
+    }
+}
+
+#[test]
+fn a_bare_machine_seals_to_a_prekey_of_today_and_not_to_that_of_an_old_vault() {
+    for seed in seeds(2) {
+        let mut world = alice_and_bob(seed);
+        world.run_for(VAULT_MS);
+        world.crash(ALICE);
+        // Bob replaces the prekey that the vault knows, and erases its secret half.
+        for away_ms in [PREKEY_ROTATE_MS, PREKEY_KEEP_MS + PREKEY_ROTATE_MS] {
+            world.crash(BOB);
+            world.run_for(away_ms);
+            world.start(BOB);
+            world.run_for(60_000);
+        }
+        world.crash(BOB);
+        log_in(&mut world, PHONE);
+        send(&mut world, PHONE, &name(BOB), "of the phone");
+        assert!(world.run_until(60_000, |world| is_stored(world, PHONE, BOB)), "seed {seed}: not left");
+        world.crash(PHONE);
+        world.start(BOB);
+        let came = |world: &mut World| words(world, BOB, &name(ALICE)) == ["of the phone"];
+        assert!(world.run_until(60_000, came), "seed {seed}: {:?}", words(&mut world, BOB, &name(ALICE)));
+    }
+}
+
+#[test]
+fn the_longest_message_of_a_bare_machine_comes_after_all_that_shows_whose_it_is() {
+    for seed in seeds(2) {
+        let mut world = World::new(seed, 8);
+        world.add_server();
+        befriend(&mut world, ALICE, BOB);
+        world.register(ALICE, ROSA);
+        world.register(BOB, ROSA);
+        world.run_for(VAULT_MS);
+        for node in 2..7 {
+            log_in(&mut world, node);
+            world.run_for(VAULT_MS);
+            world.crash(node);
+        }
+        // With so many records of this size there is no room for the message beside them.
+        for n in 0..MAX_PAST_RECORDS {
+            let nick = Nickname::parse("A".repeat(MAX_NICKNAME_BYTES)).unwrap();
+            let bio = Note::parse(format!("{n:0>MAX_NOTE_BYTES$}")).unwrap();
+            let key = key(&world, ALICE);
+            done(&mut world, ALICE, Command::SetProfile { nick: Some(nick), bio: Some(bio), key });
+        }
+        world.run_for(VAULT_MS);
+        world.crash(ALICE);
+        world.crash(BOB);
+        log_in(&mut world, 7);
+        let long = "x".repeat(MAX_TEXT_BYTES);
+        send(&mut world, 7, &name(BOB), &long);
+        assert!(world.run_until(60_000, |world| is_stored(world, 7, BOB)), "seed {seed}: not left");
+        world.crash(7);
+        world.start(BOB);
+        let with = friends(&mut world, BOB)[0].handle.clone();
+        let came = |world: &mut World| words(world, BOB, &with) == [long.as_str()];
+        assert!(world.run_until(60_000, came), "seed {seed}: it was refused");
     }
 }

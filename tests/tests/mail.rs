@@ -1,7 +1,7 @@
 //! Worlds with a rendezvous: the server's real registry, and people who are seldom there at once. A failing one prints its
 //! seed; `WORLD_SEED=n` runs that one alone.
 
-use hobnob_engine::command::{Command, DeliveryState};
+use hobnob_engine::command::{Command, DeliveryState, WaitReason};
 use hobnob_rendezvous::registry::view::MemoryView;
 use hobnob_tests::{
     apart::{People, befriend_by_name, live, meet_now_and_then, outbox, visit_daily},
@@ -297,8 +297,9 @@ fn what_waits_says_why_and_never_more_than_is_true() {
         world.run_for(30_000);
         let state = |world: &mut World| chat(world, ALICE, &name(BOB))[0].delivery.unwrap().state;
         assert_eq!(state(&mut world), DeliveryState::Queued, "seed {seed}");
-        let why = outbox(&mut world, ALICE)[0].why.clone();
-        assert!(why.contains("rosa0.example"), "seed {seed}: {why}");
+        let waits = outbox(&mut world, ALICE).remove(0);
+        assert!(waits.why.contains("rosa0.example"), "seed {seed}: {}", waits.why);
+        assert_eq!(waits.reason, WaitReason::NoRendezvous, "seed {seed}: {}", waits.why);
         world.start_server(0);
         assert!(world.run_until(1_200_000, |world| state(world) == DeliveryState::Stored), "seed {seed}");
         let told = world.answer(ALICE, Command::Outbox).is_ok();

@@ -11,7 +11,7 @@ use hobnob_shared::{
 pub use crate::reply::{
     Chat, Delivery, DeliveryState, DeviceCopy, Found, Friend, From, Joined, Message, MessageDetails, MessageKind,
     NearbyPerson, OwnDevice, Peer, Queued, Quote, Reply, Request, RequestKind, ServerState, ServerView, Setting,
-    Standing, Unreached, WhoAmI,
+    Standing, Unreached, WaitReason, WhoAmI,
 };
 
 /// Which message is meant.

@@ -396,12 +396,7 @@ impl Parts {
 
     fn outbox(&self, step: &Step<'_>) -> Answer {
         let unreached = self.reach.unreached(&around!(self), &self.sessions, step);
-        let reply = self.conversations.outbox(&unreached, &around!(self), step)?;
-        let Some(Reply::Outbox(mut queued)) = reply else { return Ok(reply) };
-        for waiting in &mut queued {
-            self.say_why_it_waits(waiting);
-        }
-        Ok(Some(Reply::Outbox(queued)))
+        self.conversations.outbox(|chat, place| self.why(chat, place, &unreached), &around!(self), step)
     }
 
     fn outbox_retry(&mut self, step: &mut Step<'_>) -> Reply {

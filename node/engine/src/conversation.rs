@@ -168,6 +168,11 @@ impl Conversations {
         self.chat_of(account).map(Chat::height).unwrap_or_default()
     }
 
+    /// When something was written to or by this friend last, in ms since the epoch.
+    pub(crate) fn active_ms(&self, account: &AccountId) -> Option<u64> {
+        self.chat_of(account).map(|chat| chat.row.active_ms)
+    }
+
     /// Whether a vault should tell more of some height than when this was asked last.
     pub(crate) fn has_risen(&mut self) -> bool {
         let mut has_risen = false;

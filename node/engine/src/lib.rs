@@ -223,6 +223,7 @@ impl Engine {
     pub fn wind_up(&mut self, now: Now) {
         self.parts.rendezvous.hurry_vaults(now.mono_ms);
         self.parts.hurry_mail(now.mono_ms);
+        self.parts.hurry_cards(now.mono_ms);
     }
 
     /// Whether nothing is left that could be done until then, in `mono_ms`, for who is away or at a rendezvous.
@@ -233,6 +234,7 @@ impl Engine {
             && !rendezvous.is_telling()
             && !self.parts.mail.is_making_any(rendezvous)
             && !self.parts.is_leaving_mail(until_ms)
+            && !self.parts.is_telling_cards()
     }
 
     /// Whether all is here that lay at rendezvous where we have a name, as far as they are reached.

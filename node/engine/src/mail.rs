@@ -13,6 +13,7 @@ mod leaving;
 mod post;
 mod receipts;
 mod tickets;
+mod vaulted;
 mod wants;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,6 +25,7 @@ use hobnob_shared::{
     wire::{AccountPayload, Frame, Mailboxes, ServerFrame, SignedTicket, mail::MailContent},
 };
 
+pub(crate) use self::post::Why;
 use self::{
     boxes::Boxes,
     fetch::Fetches,
@@ -56,6 +58,8 @@ pub(crate) struct Mail {
     wants: Wants,
     /// Who is a friend, or where we have a name, changed.
     is_stale: bool,
+    /// The process ends soon: nothing waits for a session any more.
+    is_ending: bool,
 }
 
 /// What a rendezvous was asked.
@@ -81,6 +85,7 @@ impl Mail {
             owed: Owed::load(step)?,
             wants: Wants::default(),
             is_stale: true,
+            is_ending: false,
         };
         for chat in conversations.chats.keys() {
             mail.post.plan(*chat, step.now.mono_ms + START_PATIENCE_MS);
@@ -99,6 +104,11 @@ impl Mail {
         !self.tickets.devices(account).is_empty()
     }
 
+    /// Whether what a vault should tell of mailboxes has changed since this was asked last.
+    pub(crate) fn has_moved(&mut self) -> bool {
+        self.tickets.take_moved()
+    }
+
     /// Whether a mailbox for this friend is being made.
     pub(crate) fn is_making(&self, account: &AccountId) -> bool {
         self.boxes.is_making(account)
@@ -107,6 +117,22 @@ impl Mail {
     /// Whether a mailbox is being made at a rendezvous that is there.
     pub(crate) fn is_making_any(&self, rendezvous: &Rendezvous) -> bool {
         self.boxes.is_making_any(rendezvous)
+    }
+
+    /// How it stands with mail to this device: what is under way or goes in a moment, or why nothing does; `None` where no
+    /// mailbox of it is known and none was tried.
+    pub(crate) fn standing(&self, device: &DeviceId) -> Option<Why> {
+        let next = || self.tickets.choose(device).map(|(address, _)| post::being_left(address.host()));
+        self.post.standing(device).or_else(next)
+    }
+
+    /// Whether a mailbox of this device is known.
+    pub(crate) fn has_mailbox(&self, device: &DeviceId) -> bool {
+        self.tickets.choose(device).is_some()
+    }
+
+    fn patience_ms(&self) -> u64 {
+        if self.is_ending { 0 } else { PATIENCE_MS }
     }
 
     /// When [`Parts::post_due`] is wanted.
@@ -146,7 +172,7 @@ impl Parts {
 
     /// A session with a device of theirs ended: what it lacks may have to go by mail.
     pub(crate) fn mail_instead(&mut self, account: &AccountId, step: &Step<'_>) {
-        self.plan_post(account, step.now.mono_ms + PATIENCE_MS, step);
+        self.plan_post(account, step.now.mono_ms + self.mail.patience_ms(), step);
     }
 
     /// Looks then at whatever devices of this account may lack: ours, something of any conversation.
@@ -199,7 +225,9 @@ impl Parts {
     ) -> Result<(), Fault> {
         if let Err(failed) = answer {
             tracing::debug!(?failed, "a mailbox was not made or deleted");
-            self.mail.boxes.on_put_failed(&server);
+            if let Some(account) = self.mail.boxes.on_put_failed(&server) {
+                self.mail_instead(&account, step);
+            }
             return self.tell_accepted(step);
         }
         if let Some(account) = self.mail.boxes.on_put(&server, step) {
@@ -217,7 +245,7 @@ impl Parts {
         for device in self.mail.tickets.devices(account) {
             self.mail.owed.add(number, device, step);
         }
-        self.mail.post.plan(number, step.now.mono_ms + PATIENCE_MS);
+        self.mail.post.plan(number, step.now.mono_ms + self.mail.patience_ms());
         Ok(())
     }
 
@@ -344,6 +372,16 @@ impl Parts {
         step: &mut Step<'_>,
     ) -> Result<(), Fault> {
         let learned = self.mail.tickets.learn(account, device, bundle, is_live, step);
+        self.on_learned(account, device, learned, step)
+    }
+
+    fn on_learned(
+        &mut self,
+        account: &AccountId,
+        device: &DeviceId,
+        learned: Learned,
+        step: &mut Step<'_>,
+    ) -> Result<(), Fault> {
         match learned {
             Learned::Moved => self.forget_carried(account, *device, step)?,
             // It may have missed what other devices of its account were told.

@@ -2,6 +2,8 @@
 //!
 //! Nothing is stored per message. A device's frontier of our logs is its receipt; the state is computed from it.
 
+mod why;
+
 use std::ops::ControlFlow;
 
 use hobnob_shared::{
@@ -13,13 +15,14 @@ use hobnob_shared::{
 use crate::{
     Around,
     account::Device,
-    command::{Code, Delivery, DeliveryState, Queued, Reply, Unreached, Which},
+    command::{Code, Delivery, DeliveryState, Queued, Reply, WaitReason, Which},
     conversation::{
         Conversations,
         chat::{Chat, Env},
     },
     event::Event,
     log::row::{EntryRow, EntryTable, Place, ReceiptRow, count_in_ranges},
+    mail::Why,
     row::RowKey as _,
     step::{Answer, Step, Stop},
     view::{Fault, Order},
@@ -254,17 +257,17 @@ impl Conversations {
     }
 
     /// Every message that waits, with the reason.
-    pub(crate) fn outbox(&self, unreached: &[Unreached], around: &Around<'_>, step: &Step<'_>) -> Answer {
+    pub(crate) fn outbox(&self, why: impl Fn(&Chat, Place) -> Why, around: &Around<'_>, step: &Step<'_>) -> Answer {
         let mut queued = Vec::new();
         for chat in self.chats.values().filter(|chat| !chat.is_own(around)) {
-            let why = self.why(chat, unreached, around);
             for (place, row) in chat.queued_places(MAX_LISTED - queued.len().min(MAX_LISTED), around, step)? {
                 let message = chat.message(place, &row, around, step)?;
-                let why = match message.delivery {
-                    Some(delivery) if delivery.delivered > 0 => chat.why_partly(place, around, step),
-                    Some(_) | None => why.clone(),
-                };
-                queued.push(Queued { message, why });
+                let Why { reason, mut words } = why(chat, place);
+                let is_partly_there = message.delivery.is_some_and(|delivery| delivery.delivered > 0);
+                if is_partly_there && reason != WaitReason::Sending {
+                    words = chat.why_partly(place, around, step);
+                }
+                queued.push(Queued { message, reason, why: words });
             }
             if queued.len() >= MAX_LISTED {
                 break;
@@ -272,31 +275,6 @@ impl Conversations {
         }
         queued.sort_by_key(|queued| queued.message.number);
         Ok(Some(Reply::Outbox(queued)))
-    }
-
-    fn why(&self, chat: &Chat, unreached: &[Unreached], around: &Around<'_>) -> String {
-        let account = &chat.row.account;
-        let handle = around.people.handle(account);
-        if let Err(refusal) = around.people.may_write(account) {
-            return refusal.message;
-        }
-        let sessions = self.friends_of(chat.number).count();
-        if sessions > 0 && around.people.devices(account).len() > sessions {
-            return format!("another device of {handle} is not reachable");
-        }
-        if sessions > 0 {
-            return format!("on its way to {handle}");
-        }
-        let Some(waiting) = unreached.iter().find(|waiting| waiting.handle == handle) else {
-            return format!("{handle} is not reachable");
-        };
-        if waiting.addresses.is_empty() {
-            return format!("no address of {handle} is known; it goes out when they connect");
-        }
-        match waiting.retry_ms {
-            Some(ms) => format!("{handle} is not reachable; next attempt in {}", in_words(ms)),
-            None => format!("{handle} is being dialled"),
-        }
     }
 
     /// Withdraws a message that no device has stored yet.
@@ -343,10 +321,4 @@ fn ago(ms: u64) -> String {
         minutes @ 120..2_880 => format!("{} h ago", minutes / 60),
         minutes => format!("{} days ago", minutes / 1_440),
     }
-}
-
-/// `40 s`, `3 min`.
-fn in_words(ms: u64) -> String {
-    let secs = ms.div_ceil(1000);
-    if secs < 120 { format!("{secs} s") } else { format!("{} min", secs.div_ceil(60)) }
 }

@@ -15,6 +15,7 @@ mod names;
 mod places;
 pub(crate) mod prekeys;
 mod publish;
+mod refresh;
 mod refusal;
 mod served;
 mod servers;
@@ -34,12 +35,14 @@ use self::{
     errand::Errands,
     gap::Gaps,
     prekeys::Prekeys,
+    refresh::Refreshes,
     servers::Servers,
     session::Session,
 };
 pub(crate) use self::{
     calls::{Answered, Failed, Outcome, Purpose},
     dial::is_ours,
+    refresh::LookUp,
     servers::ServerKey,
     session::Lane,
 };
@@ -63,6 +66,7 @@ pub(crate) struct Rendezvous {
     calls: Calls,
     errands: Errands,
     gaps: Gaps,
+    refreshes: Refreshes,
     prekeys: Prekeys,
     /// Tells our runs apart, once we have said who we are.
     instance: Option<u64>,
@@ -90,6 +94,7 @@ impl Rendezvous {
             calls: Calls::default(),
             errands: Errands::default(),
             gaps: Gaps::default(),
+            refreshes: Refreshes::default(),
             prekeys: Prekeys::load(step)?,
             instance: None,
             is_revoked,

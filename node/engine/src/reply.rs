@@ -272,8 +272,35 @@ pub struct Unreached {
 pub struct Queued {
     /// The message.
     pub message: Message,
-    /// Why it waits, in words.
+    /// Why it waits.
+    pub reason: WaitReason,
+    /// The same in words.
     pub why: String,
+}
+
+/// Why a message waits, or where.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WaitReason {
+    /// Nothing may go to them now: no friend any more, blocked, or in doubt.
+    NotAllowed,
+    /// A session is up, and it is on its way.
+    Sending,
+    /// No session, and no rendezvous that mail could be left at.
+    Unreachable,
+    /// No session, and no mailbox of theirs is known.
+    NoMailbox,
+    /// No session, and the rendezvous that could help is not reached.
+    NoRendezvous,
+    /// Their mailbox is full.
+    MailboxFull,
+    /// The rendezvous does not know their mailbox any more.
+    MailboxGone,
+    /// The rendezvous does not take mail for them now, or it cannot be sealed.
+    NotTaken,
+    /// It is being left in their mailbox.
+    Leaving,
+    /// A rendezvous keeps it for them.
+    Kept,
 }
 
 /// One setting.

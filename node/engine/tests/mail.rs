@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 
 use harness::{World, handle, person};
 use hobnob_engine::{
-    command::{Command, DeliveryState, Message, Presence, Queued, Reply},
+    command::{Command, DeliveryState, Message, Presence, Queued, Reply, WaitReason},
     event::Event,
     tables::TableId,
     work::Mode,
@@ -101,7 +101,9 @@ fn what_is_said_to_somebody_away_is_stored_and_then_delivered_though_both_are_ne
         |event| matches!(event, Event::MessageState { delivery, .. } if delivery.state == DeliveryState::Stored),
     );
     assert_eq!(told.count(), 3, "each is told once");
-    assert!(outbox(&mut world, ALICE)[0].why.contains("kept for @bob at a rendezvous"));
+    let waits = outbox(&mut world, ALICE).remove(0);
+    assert!(waits.why.contains("kept for @bob at a rendezvous"), "{}", waits.why);
+    assert_eq!(waits.reason, WaitReason::Kept);
     assert_eq!(world.rosa().letters.items.len(), 1, "several go in one envelope");
     world.pass(DAY_MS);
     assert_eq!(world.rosa().letters.taken, 1, "nothing is left twice");
@@ -145,8 +147,8 @@ fn a_full_mailbox_is_said_and_tried_again() {
     say(&mut world, ALICE, "bob", "hi");
     world.pass(10_000);
     assert_eq!(states(&mut world, ALICE, "bob"), [DeliveryState::Queued]);
-    let why = outbox(&mut world, ALICE)[0].why.clone();
-    assert!(why.contains("full"), "{why}");
+    let Queued { why, reason, .. } = outbox(&mut world, ALICE).remove(0);
+    assert!(why.contains("full") && reason == WaitReason::MailboxFull, "{why}");
     world.rosa().letters.refuses = None;
     world.pass(3_600_000);
     assert_eq!(states(&mut world, ALICE, "bob"), [DeliveryState::Stored]);
@@ -164,8 +166,8 @@ fn a_mailbox_that_is_gone_is_said_and_told_anew_when_they_are_back() {
     say(&mut world, ALICE, "bob", "two");
     world.pass(5_000);
     assert_eq!(states(&mut world, ALICE, "bob"), [DeliveryState::Queued; 2], "what was stored is not any more");
-    let why = outbox(&mut world, ALICE)[0].why.clone();
-    assert!(why.contains("gone"), "{why}");
+    let Queued { why, reason, .. } = outbox(&mut world, ALICE).remove(0);
+    assert!(why.contains("gone") && reason == WaitReason::MailboxGone, "{why}");
 
     world.start(BOB);
     world.pass(60_000);

@@ -27,6 +27,7 @@ use rand_core::Rng as _;
 
 /// Longer than a vault waits for more changes, with the time to write it.
 const SETTLED_MS: u64 = 32_000;
+const DAY_MS: u64 = 86_400_000;
 
 fn warnings(world: &mut World, node: usize) -> Vec<String> {
     let events = world.events(node).into_iter();
@@ -214,6 +215,61 @@ fn a_height_that_another_device_knows_is_kept_and_begun_above() {
     let (_, grown) = world.vault(0, "alice");
     assert_eq!(grown.contacts[0].height, Height::above(content.contacts[0].height.lamport() + 2));
     assert_eq!(grown.height, Height::above(content.height.lamport() + 1));
+}
+
+/// The number of the vault, and what of mail to Bob is in it: mailboxes, and when the prekey ends.
+fn mail_to_bob(world: &mut World) -> (u64, Option<(usize, u64)>) {
+    let (seq, content) = world.vault(0, "alice");
+    let mail = content.contacts[0].mail.as_ref();
+    let devices = mail.map(|mail| mail.devices.as_slice()).unwrap_or_default();
+    (seq, devices.first().map(|device| (device.tickets.len(), device.prekeys[0].expiry_ms)))
+}
+
+#[test]
+fn mailboxes_of_a_friend_make_the_vault_due_and_prekeys_go_along_once_a_week() {
+    let mut world = alice_and_bob();
+    world.pass(SETTLED_MS);
+    let (seq, mail) = mail_to_bob(&mut world);
+    assert_eq!(mail, None, "Bob has no mailbox yet");
+    world.register(1, "bob");
+    world.pass(2 * SETTLED_MS);
+    let (first, mail) = mail_to_bob(&mut world);
+    let (tickets, expiry_ms) = mail.expect("Bob told where his mail goes");
+    assert_eq!((first, tickets), (seq + 1, 1), "written once");
+    // Bob makes a prekey every day, and tells it.
+    world.pass(15 * DAY_MS);
+    let (last, mail) = mail_to_bob(&mut world);
+    let writes = last - first;
+    assert!((1..=3).contains(&writes), "{writes} times in two weeks");
+    let younger_ms = mail.map(|(_, at)| at).unwrap().saturating_sub(expiry_ms);
+    assert!(younger_ms >= 7 * DAY_MS, "{younger_ms} ms");
+}
+
+#[test]
+fn what_another_device_knows_of_mailboxes_is_united_with_what_is_known_here_and_the_newer_counts() {
+    let mut world = alice_and_bob();
+    world.register(1, "bob");
+    world.pass(2 * SETTLED_MS);
+    let (seq, content) = world.vault(0, "alice");
+    let ours = content.contacts[0].mail.clone().expect("Bob told where his mail goes").devices;
+    for (newer, number) in [(false, seq + 1), (true, seq + 3)] {
+        let (_, mut content) = world.vault(0, "alice");
+        let told = &mut content.contacts[0].mail.as_mut().unwrap().devices[0];
+        told.seq = if newer { u64::MAX } else { 1 };
+        told.tickets[0].mailbox = [7; 16];
+        let (alice, name) = (world.account(0), Username::parse("alice").unwrap());
+        let sealed = rosa::vault_key().seal(&content, &name, number, &mut world.rosa().rng).unwrap();
+        world.rosa().vaults.insert(alice, (number, sealed));
+        let alias = handle(if newer { "robert" } else { "bobby" });
+        let chat = handle(if newer { "bobby" } else { "bob" });
+        world.ask(0, Command::Rename { chat, alias }).unwrap();
+        world.pass(SETTLED_MS);
+        let (written, content) = world.vault(0, "alice");
+        let mailbox = content.contacts[0].mail.as_ref().unwrap().devices[0].tickets[0].mailbox;
+        assert_eq!(written, number + 1);
+        assert_eq!(mailbox == [7; 16], newer, "the newer counts");
+        assert_eq!(mailbox == ours[0].tickets[0].mailbox, !newer);
+    }
 }
 
 /// Alice asks for Bob by his name, he accepts, and both vaults know of it, while Rosa comes and goes and so do they.

@@ -278,6 +278,7 @@ async fn contacts(node: &Node) -> Result<Vec<Contact>, Refusal> {
             devices: Vec::new(),
             name: None,
             height: Height::default(),
+            mail: None,
             rest: Rest::default(),
         })
         .collect())

@@ -22,7 +22,7 @@ use crate::account::{DeviceStanding, Fate, Left, LoginEnd};
 use crate::api::{
     Change, Chat, Code, Delivery, DeliveryState, DeviceCopy, Event, Found, Friend, Joined, Message, MessageDetails,
     MessageKind, NearbyPerson, OwnDevice, Peer, Presence, Queued, Quote, Refusal, Reply, Request, RequestKind,
-    ServerState, ServerView, Setting, Standing, Unreached, WhoAmI, command::From,
+    ServerState, ServerView, Setting, Standing, Unreached, WaitReason, WhoAmI, command::From,
 };
 
 /// When the lines are written: 2026-11-23 15:04:05.678 UTC.
@@ -92,7 +92,12 @@ pub(super) fn replies() -> Vec<(&'static str, Reply)> {
         ("net", net()),
         ("peers", Reply::Peers(vec![peer()])),
         ("ping", Reply::Pong { round_trip_ms: 12 }),
-        ("outbox", Reply::Outbox(vec![Queued { message: sent(), why: "@bob is not connected".into() }])),
+        ("outbox", Reply::Outbox(vec![Queued {
+            message: sent(),
+            reason: WaitReason::NoMailbox,
+            why: "@bob is not reachable, and no mailbox of theirs is known here; @bob must be online once with this machine"
+                .into(),
+        }])),
         ("find", Reply::Found(Box::new(found()))),
         ("set", Reply::Settings(vec![setting()])),
         ("set rendezvous", Reply::Servers(vec![server()])),

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use crate::api::{
     Chat, Code, Delivery, DeliveryState, Friend, Message, MessageKind, NearbyPerson, OwnDevice, Peer, Presence, Queued,
-    Quote, Request, RequestKind, Setting, Standing, Unreached, command::From,
+    Quote, Request, RequestKind, Setting, Standing, Unreached, WaitReason, command::From,
 };
 
 /// The fields of one object, in the order in which they are written.
@@ -264,8 +264,24 @@ pub(crate) fn unreached(friend: &Unreached) -> Value {
 /// A message that waits, and why.
 pub(crate) fn queued(queued: &Queued) -> Value {
     let mut object = message(&queued.message);
+    object.insert("reason".into(), wait_reason(queued.reason).into());
     object.insert("why".into(), queued.why.clone().into());
     object.into()
+}
+
+fn wait_reason(reason: WaitReason) -> &'static str {
+    match reason {
+        WaitReason::NotAllowed => "not_allowed",
+        WaitReason::Sending => "sending",
+        WaitReason::Unreachable => "unreachable",
+        WaitReason::NoMailbox => "no_mailbox",
+        WaitReason::NoRendezvous => "no_rendezvous",
+        WaitReason::MailboxFull => "mailbox_full",
+        WaitReason::MailboxGone => "mailbox_gone",
+        WaitReason::NotTaken => "not_taken",
+        WaitReason::Leaving => "leaving",
+        WaitReason::Kept => "kept",
+    }
 }
 
 /// A setting.

@@ -72,7 +72,7 @@ mod tests {
     use hobnob_shared::id::EntryId;
 
     use super::*;
-    use crate::api::{Delivery, Message, MessageKind, command::From};
+    use crate::api::{Delivery, Message, MessageKind, WaitReason, command::From};
 
     fn queued(chat: &str, state: DeliveryState) -> Queued {
         let message = Message {
@@ -96,7 +96,7 @@ mod tests {
             reply_to: None,
             reactions: Vec::new(),
         };
-        Queued { message, why: String::new() }
+        Queued { message, reason: WaitReason::Unreachable, why: String::new() }
     }
 
     #[test]

@@ -15,7 +15,9 @@ use zeroize::Zeroizing;
 
 use super::{
     alice, bob, rng,
-    server::{mail_content, name, prekey, presence_content, presence_secret, vault_content, vault_key},
+    server::{
+        mail_content, name, prekey, presence_content, presence_secret, vault_content, vault_key, vault_with_mail,
+    },
 };
 
 pub const CHEAP: Params = Params { memory_kib: 8, passes: 1, lanes: 1 };
@@ -30,6 +32,7 @@ pub fn sealed_things() -> BTreeMap<String, Vec<u8>> {
     let mail = mail::seal(&mail_content(), &to, &pair.public(), &alice().device, &mut rng(40)).unwrap();
     let knock = mail::seal_knock(&mail_content(), &to, &pair.public(), &alice().device, &mut rng(41)).unwrap();
     let vault = vault_key().seal(&vault_content(), &name("alice"), 7, &mut rng(42)).unwrap();
+    let vault_mail = vault_key().seal(&vault_with_mail(), &name("alice"), 7, &mut rng(47)).unwrap();
     let presence = presence_secret().seal(&presence_content(), &mut rng(43));
     let presence_parts = (presence_secret().token(), presence_secret().ticket(), presence);
     BTreeMap::from([
@@ -37,6 +40,7 @@ pub fn sealed_things() -> BTreeMap<String, Vec<u8>> {
         ("mail.cbor".to_owned(), mail.into_bytes()),
         ("knock.cbor".to_owned(), knock.into_bytes()),
         ("vault.bin".to_owned(), vault.into_bytes()),
+        ("vault-mail.bin".to_owned(), vault_mail.into_bytes()),
         ("presence.cbor".to_owned(), codec::encode(&presence_parts)),
         ("pow.cbor".to_owned(), codec::encode(&pow())),
         ("opaque.cbor".to_owned(), codec::encode(&opaque())),

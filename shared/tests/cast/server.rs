@@ -13,7 +13,7 @@ use hobnob_shared::{
     presence::{PresenceContent, PresenceSecret},
     rendezvous::{Address, RegistrationCode},
     text::{Handle, Note, Username},
-    vault::{Contact, Height, Reach, Rest, VaultContent, VaultKey},
+    vault::{Contact, DeviceMail, FriendMail, Height, Reach, Rest, VaultContent, VaultKey},
     wire::{
         AccountPayload, Close, ErrorCode, Failure, FrontierItem, Hello, PresenceState, ServerFrame, SignedTicket,
         TicketLetter, ToldKey, VaultKeys,
@@ -104,6 +104,7 @@ pub fn vault_content() -> VaultContent {
             devices: vec![reach(bob.device.x25519_public(), "/dns/bob.example/tcp/4001")],
             name: None,
             height: Height::default(),
+            mail: None,
             rest: Rest::default(),
         }],
         settings: vec![("read-marks".to_owned(), vec![0])],
@@ -111,6 +112,22 @@ pub fn vault_content() -> VaultContent {
         rest: Rest::default(),
         account: alice.account,
     }
+}
+
+/// The same with what mail to Bob needs.
+pub fn vault_with_mail() -> VaultContent {
+    let (bob, mut content) = (bob(), vault_content());
+    let bundle = bob.bundle();
+    content.contacts[0].mail = Some(FriendMail {
+        record: bob.account.sign_record(&bob.record()),
+        devices: vec![DeviceMail {
+            certificate: bob.signed_certificate(),
+            seq: bundle.seq,
+            tickets: bundle.tickets,
+            prekeys: bundle.prekeys,
+        }],
+    });
+    content
 }
 
 /// A prekey of Bob's.

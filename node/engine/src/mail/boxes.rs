@@ -162,11 +162,11 @@ impl Boxes {
         is_new.then_some(row.account)
     }
 
-    /// It was not told, and is told at the next session.
-    pub(super) fn on_put_failed(&mut self, server: &ServerKey) {
-        if let Some(mailbox) = self.putting.remove(server) {
-            self.failed.insert((*server, mailbox));
-        }
+    /// It was not told, and is told at the next session. Who may wait for the mailbox.
+    pub(super) fn on_put_failed(&mut self, server: &ServerKey) -> Option<AccountId> {
+        let place = (*server, self.putting.remove(server)?);
+        self.failed.insert(place);
+        self.rows.get(&place).map(|row| row.account)
     }
 
     /// Whether a mailbox for this friend is not there yet, and was not refused.

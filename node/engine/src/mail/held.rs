@@ -1,18 +1,12 @@
-//! Mail that a carrier did not take: why, when it is tried again, and what the person is told meanwhile.
+//! Mail that a carrier did not take: why, and when it is tried again.
 
 use hobnob_shared::{
     id::DeviceId,
     wire::{ErrorCode, ServerFrame},
 };
 
-use super::post::{Away, Flight};
-use crate::{
-    Parts,
-    command::{DeliveryState, Queued},
-    rendezvous::Failed,
-    step::Step,
-    view::Fault,
-};
+use super::post::{Away, Flight, Why};
+use crate::{Parts, command::WaitReason, rendezvous::Failed, step::Step, view::Fault};
 
 /// A full mailbox is tried again after this long: its owner may have been there.
 const FULL_WAIT_MS: u64 = 3_600_000;
@@ -29,37 +23,43 @@ impl Parts {
             self.mail.owed.undo(to.chat, to.device);
         }
         let host = &flight.host;
-        let (wait_ms, why) = match answer {
+        let (wait_ms, reason, words) = match answer {
             Err(Failed::Refused(ErrorCode::NotFound)) => {
                 self.mail.tickets.drop_mailbox(&to.device, &flight.mailbox, step);
                 self.forget_carried(&to.account, to.device, step)?;
-                (Some(1), format!("their mailbox at {host} is gone; it goes out when they connect"))
+                (Some(1), WaitReason::MailboxGone, format!("their mailbox at {host} is gone"))
             }
             Err(Failed::Refused(ErrorCode::Quota)) => {
-                (Some(FULL_WAIT_MS), format!("their mailbox at {host} is full until they have been there"))
+                let words = format!("their mailbox at {host} is full until they have been there");
+                (Some(FULL_WAIT_MS), WaitReason::MailboxFull, words)
             }
             Err(Failed::Refused(ErrorCode::RateLimited { retry_ms })) => {
-                (Some((*retry_ms).clamp(1, FULL_WAIT_MS)), format!("{host} takes mail for them more slowly"))
+                let words = format!("{host} takes mail for them more slowly");
+                (Some((*retry_ms).clamp(1, FULL_WAIT_MS)), WaitReason::NotTaken, words)
             }
             Err(Failed::Refused(ErrorCode::Expired)) => {
-                (Some(FULL_WAIT_MS), format!("what {host} would keep for them has expired"))
+                let words = format!("what {host} would keep for them has expired");
+                (Some(FULL_WAIT_MS), WaitReason::NotTaken, words)
             }
             Err(Failed::Refused(code)) => {
-                (None, format!("{host} does not take mail for them (code {})", code.number()))
+                let words = format!("{host} does not take mail for them (code {})", code.number());
+                (None, WaitReason::NotTaken, words)
             }
             Err(Failed::Unreached(_) | Failed::Disowned | Failed::Revoked | Failed::Silent) => {
-                (self.elsewhere(to.device, flight), format!("{host}, which keeps their mail, is not reached"))
+                let words = format!("{host}, which keeps their mail, is not reached");
+                (self.elsewhere(to.device, flight), WaitReason::NoRendezvous, words)
             }
-            Err(Failed::Unsupported(_)) => (
-                self.elsewhere(to.device, flight),
-                format!("{host}, which keeps their mail, speaks another version than we do"),
-            ),
-            Err(Failed::Untrusted(_)) => (
-                self.elsewhere(to.device, flight),
-                format!("whoever answers at {host} is not the rendezvous that they named"),
-            ),
-            Ok(_) => (None, format!("{host} answers nonsense")),
+            Err(Failed::Unsupported(_)) => {
+                let words = format!("{host}, which keeps their mail, speaks another version than we do");
+                (self.elsewhere(to.device, flight), WaitReason::NotTaken, words)
+            }
+            Err(Failed::Untrusted(_)) => {
+                let words = format!("whoever answers at {host} is not the rendezvous that they named");
+                (self.elsewhere(to.device, flight), WaitReason::NotTaken, words)
+            }
+            Ok(_) => (None, WaitReason::NotTaken, format!("{host} answers nonsense")),
         };
+        let why = Why { reason, words };
         self.hold(to, wait_ms, why, step);
         Ok(())
     }
@@ -69,29 +69,8 @@ impl Parts {
         self.mail.tickets.on_unreached(&device, flight.mailbox).then_some(1)
     }
 
-    pub(super) fn hold(&mut self, to: Away, wait_ms: Option<u64>, why: String, step: &Step<'_>) {
+    pub(super) fn hold(&mut self, to: Away, wait_ms: Option<u64>, why: Why, step: &Step<'_>) {
         let until_ms = self.mail.post.wait(to.device, wait_ms, why, step.now.mono_ms);
         self.mail.post.plan(to.chat, until_ms);
-    }
-
-    /// What a carrier does, or does not do, for a message in the outbox.
-    pub(crate) fn say_why_it_waits(&self, queued: &mut Queued) {
-        let handle = &queued.message.chat;
-        let Ok(account) = self.people.find(handle) else { return };
-        if !self.people.syncs(&account) || !self.sessions.of(&account).is_empty() {
-            return;
-        }
-        let state = queued.message.delivery.map(|delivery| delivery.state);
-        if state >= Some(DeliveryState::Delivered) {
-            return; // one of their devices has it, and it is said which ones lack it
-        }
-        let mut whys = self.people.devices(&account).iter().filter_map(|device| self.mail.post.waits.get(&device.id));
-        match whys.next() {
-            _ if state == Some(DeliveryState::Stored) => {
-                queued.why = format!("kept for {handle} at a rendezvous until they are there");
-            }
-            Some(wait) => queued.why = format!("{handle} is not reachable, and {}", wait.why),
-            None => {}
-        }
     }
 }

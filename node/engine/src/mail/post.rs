@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use hobnob_shared::{
     Token, codec,
     id::{AccountId, DeviceId, MailboxId},
-    identity::{Prekey, Ticket},
+    identity::Ticket,
     limits::{MAX_MAIL_ENTRIES, MAX_MAIL_PLAIN_BYTES},
     noise::mail,
     rendezvous::Address,
@@ -23,6 +23,7 @@ use super::{
 };
 use crate::{
     Parts, around,
+    command::WaitReason,
     conversation::{Conversations, chat::Env},
     rendezvous::{Failed, Lane, Purpose, ServerKey},
     step::Step,
@@ -34,7 +35,7 @@ const OURS: u64 = 1 << 63;
 /// Most deposits at a time: each needs a connection of its own.
 const MAX_FLIGHTS: usize = 8;
 /// When all are under way, the next one is looked at after this long.
-const CROWDED_MS: u64 = 1_000;
+pub(super) const CROWDED_MS: u64 = 1_000;
 /// The first wait after a failure; twice as long each time.
 const FIRST_WAIT_MS: u64 = 5_000;
 /// The longest.
@@ -85,7 +86,15 @@ struct Letter {
 pub(super) struct Wait {
     failures: u32,
     until_ms: u64,
-    pub(super) why: String,
+    pub(super) why: Why,
+}
+
+/// The same for a person, and for a program.
+#[derive(Clone, Debug)]
+pub(crate) struct Why {
+    pub(crate) reason: WaitReason,
+    /// After "@bob is not reachable, and ", where mail is meant.
+    pub(crate) words: String,
 }
 
 /// A device of a friend, or of ours, that no session reaches.
@@ -94,6 +103,12 @@ pub(super) struct Away {
     pub(super) chat: u32,
     pub(super) account: AccountId,
     pub(super) device: DeviceId,
+}
+
+impl Why {
+    pub(crate) fn new(reason: WaitReason, words: impl Into<String>) -> Self {
+        Self { reason, words: words.into() }
+    }
 }
 
 impl Post {
@@ -112,6 +127,12 @@ impl Post {
         self.due.values().min().copied()
     }
 
+    /// What is under way to this device, or why nothing is.
+    pub(super) fn standing(&self, device: &DeviceId) -> Option<Why> {
+        let flight = self.flights.get(device).map(|flight| being_left(&flight.host));
+        flight.or_else(|| self.waits.get(device).map(|wait| wait.why.clone()))
+    }
+
     fn take_due(&mut self, now_ms: u64) -> Vec<u32> {
         let due: Vec<u32> = self.due.iter().filter(|(_, at)| **at <= now_ms).map(|(chat, _)| *chat).collect();
         due.iter().for_each(|chat| {
@@ -125,7 +146,7 @@ impl Post {
         Lane::Errand(*self.lanes.entry(device).or_insert(next))
     }
 
-    pub(super) fn wait(&mut self, device: DeviceId, wait_ms: Option<u64>, why: String, now_ms: u64) -> u64 {
+    pub(super) fn wait(&mut self, device: DeviceId, wait_ms: Option<u64>, why: Why, now_ms: u64) -> u64 {
         let failures = self.waits.get(&device).map_or(0, |wait| wait.failures);
         let grown = FIRST_WAIT_MS.saturating_mul(1 << failures.min(16)).min(MAX_WAIT_MS);
         let until_ms = now_ms + wait_ms.unwrap_or(grown).max(1);
@@ -239,6 +260,10 @@ impl Parts {
             self.mail.post.plan(to.chat, now + CROWDED_MS);
             return Ok(());
         }
+        let has_entries = !letter.marks.is_empty();
+        if (!has_entries && self.has_no_box_yet(to)) || self.looks_up_first(to, has_entries, step) {
+            return Ok(());
+        }
         match self.sealed(to, &letter.content, step) {
             Ok(envelope) => self.deposit(to, letter, (&address, &ticket), envelope, step),
             Err(why) => {
@@ -300,19 +325,16 @@ impl Parts {
         Ok(None)
     }
 
-    fn sealed(&self, to: Away, content: &MailContent, step: &mut Step<'_>) -> Result<Envelope, String> {
-        let now = step.now.wall_ms;
+    fn sealed(&self, to: Away, content: &MailContent, step: &mut Step<'_>) -> Result<Envelope, Why> {
         let around = around!(self);
         let device = around.account(&to.account).and_then(|known| known.device(&to.device));
-        let public = device.map(crate::account::Device::prekeys).unwrap_or_default();
-        let told = self.mail.tickets.prekeys(&to.device).iter();
-        let usable = |prekey: &&Prekey| prekey.expiry_ms > now;
-        let newest = public.iter().chain(told).filter(usable).max_by_key(|prekey| prekey.id);
+        let newest = device.and_then(|device| self.newest_prekey(device, step.now.wall_ms));
         let prekey = newest.ok_or_else(|| {
-            "the key that mail to them is sealed with has expired; it goes out when they connect".to_owned()
+            let words = "the key that mail to them is sealed with has expired; it goes out when they connect";
+            Why::new(WaitReason::NotTaken, words)
         })?;
-        mail::seal(content, &to.device, prekey, &step.me.keys, step.rng)
-            .map_err(|error| format!("mail to them cannot be sealed: {error}"))
+        mail::seal(content, &to.device, &prekey, &step.me.keys, step.rng)
+            .map_err(|error| Why::new(WaitReason::NotTaken, format!("mail to them cannot be sealed: {error}")))
     }
 
     fn deposit(
@@ -386,4 +408,9 @@ impl Parts {
         }
         self.post(to.chat, step)
     }
+}
+
+/// What is said of a letter that is under way, or goes in a moment.
+pub(super) fn being_left(host: &str) -> Why {
+    Why::new(WaitReason::Leaving, format!("what you wrote is being left in their mailbox at {host}"))
 }

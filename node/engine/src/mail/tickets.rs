@@ -8,8 +8,9 @@ use std::{
 
 use hobnob_shared::{
     id::{AccountId, DeviceId, MailboxId},
-    identity::{Prekey, SignedBundle, Ticket},
+    identity::{Bundle, Prekey, SignedBundle, Ticket},
     rendezvous::Address,
+    vault::DeviceMail,
 };
 use serde::{Deserialize, Serialize};
 
@@ -49,6 +50,9 @@ pub(super) struct TicketRow {
     /// When it was last told our own mailboxes, prekey and presence, in ms since the epoch.
     #[serde(default)]
     told_ms: Option<u64>,
+    /// A vault told it, and not the device itself.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    hearsay: bool,
 }
 
 /// All of them.
@@ -57,6 +61,8 @@ pub(super) struct Tickets {
     rows: BTreeMap<DeviceId, TicketRow>,
     /// Mailboxes whose carrier was not reached when it was tried last: others come first.
     unreached: BTreeSet<MailboxId>,
+    /// Mailboxes came or went since the vault was compared last.
+    moved: bool,
 }
 
 /// What a bundle says that was not known.
@@ -98,20 +104,41 @@ impl Tickets {
         if !is_live && known.is_some_and(|row| bundle.seq <= row.seq) {
             return Learned::Nothing;
         }
-        let is_same = known.is_some_and(|row| row.tickets == bundle.tickets && row.prekeys == bundle.prekeys);
-        let is_first = known.is_none();
-        let used = known.and_then(|row| row.used);
         // A session begins with both sides telling it.
         let told_ms = if is_live { Some(step.now.wall_ms) } else { known.and_then(|row| row.told_ms) };
-        let kept = used.filter(|used| bundle.tickets.iter().any(|ticket| ticket.mailbox == *used.as_bytes()));
-        let row = TicketRow {
-            account: *account,
-            seq: bundle.seq,
-            tickets: bundle.tickets,
-            prekeys: bundle.prekeys,
-            used: kept,
-            told_ms,
-        };
+        let Bundle { seq, tickets, prekeys, .. } = bundle;
+        let row = TicketRow { account: *account, seq, tickets, prekeys, used: None, told_ms, hearsay: false };
+        self.replace(device, row, step)
+    }
+
+    /// Takes what a vault says of a listed device of `account`, if it is newer than what is known.
+    pub(super) fn adopt(
+        &mut self,
+        account: &AccountId,
+        device: &DeviceId,
+        told: &DeviceMail,
+        step: &mut Step<'_>,
+    ) -> Learned {
+        let known = self.rows.get(device);
+        let is_news = !told.tickets.is_empty() && known.is_none_or(|row| row.seq < told.seq);
+        if !is_news {
+            return Learned::Nothing;
+        }
+        let told_ms = known.and_then(|row| row.told_ms);
+        let DeviceMail { seq, tickets, prekeys, .. } = told.clone();
+        let row = TicketRow { account: *account, seq, tickets, prekeys, used: None, told_ms, hearsay: true };
+        self.replace(device, row, step)
+    }
+
+    fn replace(&mut self, device: &DeviceId, mut row: TicketRow, step: &mut Step<'_>) -> Learned {
+        let known = self.rows.get(device);
+        let has_same_boxes = known.is_some_and(|known| known.tickets == row.tickets);
+        let is_same = has_same_boxes && known.is_some_and(|known| known.prekeys == row.prekeys);
+        let is_first = known.is_none();
+        let used = known.and_then(|known| known.used);
+        let kept = used.filter(|used| row.tickets.iter().any(|ticket| ticket.mailbox == *used.as_bytes()));
+        row.used = kept;
+        self.moved |= !has_same_boxes;
         step.put::<Rows>(device, &row);
         self.rows.insert(*device, row);
         match (used == kept, is_same) {
@@ -132,6 +159,28 @@ impl Tickets {
             }
             stays
         });
+    }
+
+    /// Whether mailboxes came or went since this was asked last.
+    pub(super) fn take_moved(&mut self) -> bool {
+        std::mem::take(&mut self.moved)
+    }
+
+    /// What this device, or a vault, said last: number and mailboxes.
+    pub(super) fn told(&self, device: &DeviceId) -> Option<(u64, &[Ticket])> {
+        self.rows.get(device).map(|row| (row.seq, row.tickets.as_slice()))
+    }
+
+    /// Whether only a vault told of this device.
+    pub(super) fn is_hearsay(&self, device: &DeviceId) -> bool {
+        self.rows.get(device).is_some_and(|row| row.hearsay)
+    }
+
+    /// Those with a mailbox that were not told of this machine.
+    pub(super) fn untold_hearsay(&self) -> impl Iterator<Item = (&AccountId, &DeviceId)> {
+        let is_untold = |row: &TicketRow| row.hearsay && row.told_ms.is_none() && !row.tickets.is_empty();
+        let untold = self.rows.iter().filter(move |(_, row)| is_untold(row));
+        untold.map(|(device, row)| (&row.account, device))
     }
 
     /// The mailbox that mail for this device goes to: the one that holds some already, else the first; but none whose
@@ -229,6 +278,7 @@ impl Tickets {
         if let Some(row) = self.rows.get_mut(device) {
             row.tickets.retain(|ticket| ticket.mailbox != *mailbox.as_bytes());
             row.used = row.used.filter(|used| used != mailbox);
+            self.moved = true;
             step.put::<Rows>(device, row);
         }
     }

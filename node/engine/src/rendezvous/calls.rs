@@ -63,6 +63,7 @@ impl Purpose {
             | Self::Errand(_)
             | Self::Mail(Asked::Put | Asked::Ack | Asked::Deposit(_))
             | Self::VaultPut
+            | Self::Probe
             | Self::Quiet => false,
         }
     }

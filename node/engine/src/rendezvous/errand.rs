@@ -47,6 +47,8 @@ pub(super) enum Aim {
     Accept(AccountId),
     /// Their account went on without us.
     Learn(AccountId),
+    /// Mail to them is to be sealed to a fresh prekey.
+    Refresh(AccountId),
 }
 
 /// One errand.
@@ -116,6 +118,11 @@ impl Errands {
         self.running.values().any(|errand| matches!(errand.aim, Aim::Learn(of) if of == *account))
     }
 
+    /// Whether we are asking what is said of this account now.
+    pub(super) fn is_refreshing(&self, account: &AccountId) -> bool {
+        self.running.values().any(|errand| matches!(errand.aim, Aim::Refresh(of) if of == *account))
+    }
+
     /// Whether there is room for another one; it counts then.
     fn admits(&mut self, aim: &Aim, now_ms: u64) -> bool {
         if self.running.len() >= MAX_ERRANDS {
@@ -123,7 +130,7 @@ impl Errands {
         }
         match aim {
             Aim::Find(_) | Aim::Add(..) => true,
-            Aim::Accept(_) | Aim::Learn(_) => {
+            Aim::Accept(_) | Aim::Learn(_) | Aim::Refresh(_) => {
                 self.unasked.retain(|at| now_ms.saturating_sub(*at) < HOUR_MS);
                 let is_free = self.unasked.len() < UNASKED_AN_HOUR;
                 if is_free {

@@ -313,7 +313,7 @@ impl Rendezvous {
     }
 
     /// Our name there, and what the rendezvous is called.
-    pub(super) fn own_name(&self, server: &ServerKey) -> Option<(Username, String)> {
+    pub(crate) fn own_name(&self, server: &ServerKey) -> Option<(Username, String)> {
         let row = self.servers.get(server)?;
         Some((row.account.as_ref()?.name.clone(), self.servers.called(server)))
     }

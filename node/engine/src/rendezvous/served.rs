@@ -142,7 +142,14 @@ impl Parts {
                 self.on_gap_answered(&account, &known.row.introduction(), step);
                 Ok(())
             }
-            Aim::Accept(_) | Aim::Learn(_) => Err(Failed::Untrusted("the name is somebody else's now".to_owned())),
+            Aim::Refresh(of) if of == account => {
+                self.rendezvous.errands.take(id);
+                self.refresh(&account, &known.row.introduction(), step);
+                Ok(())
+            }
+            Aim::Accept(_) | Aim::Learn(_) | Aim::Refresh(_) => {
+                Err(Failed::Untrusted("the name is somebody else's now".to_owned()))
+            }
         })
     }
 
@@ -183,7 +190,7 @@ impl Parts {
         };
         let account = known.binding.account;
         match aim {
-            Aim::Find(_) | Aim::Learn(_) => {}
+            Aim::Find(_) | Aim::Learn(_) | Aim::Refresh(_) => {}
             Aim::Add(ticket, note) => {
                 self.rendezvous.keep_name(&server, &known, step);
                 let at = NameAt { name: known.binding.name.clone(), server };
@@ -318,7 +325,7 @@ impl Rendezvous {
         match errand.aim {
             Aim::Find(ticket) | Aim::Add(ticket, _) => step.reply(ticket, Err(refusal)),
             Aim::Accept(_) => tracing::debug!(%refusal, "not told that we accepted"),
-            Aim::Learn(_) => tracing::debug!(%refusal, "not told what a friend's account became"),
+            Aim::Learn(_) | Aim::Refresh(_) => tracing::debug!(%refusal, "not told what a friend's account became"),
         }
     }
 

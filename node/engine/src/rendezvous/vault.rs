@@ -6,7 +6,7 @@
 mod contacts;
 mod locked;
 
-use self::contacts::{adopt_contact, places, unite};
+use self::contacts::{adopt_contact, lasting, places, unite};
 use super::{
     Lane, Purpose, Rendezvous, ServerKey,
     calls::{Answered, Failed},
@@ -82,7 +82,7 @@ impl VaultState {
 impl Parts {
     /// At the end of a batch: friends or settings may have changed, or a conversation grew by much.
     pub(super) fn note_changes(&mut self, step: &Step<'_>) {
-        let has_risen = self.conversations.has_risen();
+        let has_risen = self.conversations.has_risen() | self.mail.has_moved();
         if has_risen || step.wrote::<Friends>() || step.wrote::<settings::Rows>() {
             self.rendezvous.tries.values_mut().for_each(|it| it.vault.changed(step.now.mono_ms));
         }
@@ -95,7 +95,8 @@ impl Parts {
         let is_due = |at: Option<u64>| at.is_some_and(|at| at <= now);
         let due = self.rendezvous.tries.iter().filter(|(_, it)| is_due(it.vault.next_sync()));
         for server in due.map(|(server, _)| *server).collect::<Vec<_>>() {
-            let ours = digest(&self.contacts(), &self.settings.all(), self.conversations.height_of(&step.me.account));
+            let ours =
+                digest(&self.contacts(step), &self.settings.all(), self.conversations.height_of(&step.me.account));
             let is_ready = self.rendezvous.is_ready(&server);
             let Some(it) = self.rendezvous.tries.get_mut(&server) else { continue };
             (it.vault.due_ms, it.vault.changed_ms) = (None, None);
@@ -144,13 +145,13 @@ impl Parts {
         }
         self.adopt_record(&server, &content, step);
         self.adopt_content(&content, own.is_merged, step)?;
-        let (contacts, settings) = (self.contacts(), self.settings.all());
+        let (contacts, settings) = (self.contacts(step), self.settings.all());
         let height = self.conversations.height_of(&step.me.account);
         let ours = digest(&contacts, &settings, height);
         let mut records = self.own.row().recent();
         let record = records.pop();
         records.extend(content.past.iter().chain(&content.record).cloned());
-        let merged = VaultContent {
+        let mut merged = VaultContent {
             past: record.as_ref().map(|newest| past(newest, &records)).unwrap_or_default(),
             record,
             certificates: self.own.devices().iter().map(|device| device.certificate.clone()).collect(),
@@ -161,11 +162,12 @@ impl Parts {
             account: content.account,
             rest: content.rest,
         };
+        merged.make_room(|contact| self.heard_ms(&contact.account));
         let is_same = merged.record == content.record
             && merged.past == content.past
             && merged.certificates == content.certificates
             && merged.devices == content.devices
-            && merged.contacts == content.contacts
+            && lasting(&merged.contacts) == lasting(&content.contacts)
             && merged.settings == content.settings
             && merged.height == content.height;
         self.rendezvous.servers.change(&server, step, |row| {
@@ -205,6 +207,9 @@ impl Parts {
                 adopted.push(contact.account);
             }
             self.conversations.learn_height(contact.account, contact.height, &around!(self), step);
+            if let Some(mail) = &contact.mail {
+                self.adopt_mail(&contact.account, mail, step)?;
+            }
         }
         if !is_merged {
             self.settings.adopt(&content.settings, step);
@@ -356,5 +361,8 @@ impl Rendezvous {
 /// What of ours belongs into a vault, in 32 bytes.
 fn digest(contacts: &[Contact], settings: &[(String, Vec<u8>)], height: Height) -> [u8; 32] {
     let settings: Vec<_> = settings.iter().map(|(key, value)| (key, serde_bytes::Bytes::new(value))).collect();
-    hash("hobnob/vault-digest/1", &[&codec::encode(&contacts), &codec::encode(&settings), &codec::encode(&height)])
+    hash(
+        "hobnob/vault-digest/1",
+        &[&codec::encode(&lasting(contacts)), &codec::encode(&settings), &codec::encode(&height)],
+    )
 }

@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 use super::*;
 use crate::api::{
     Change, Chat, Delivery, DeliveryState, Event, Message, MessageDetails, MessageKind, NearbyPerson, Peer, Presence,
-    Queued, Quote, Reply, Request, RequestKind, Setting, Standing, Unreached, WhoAmI, command::From,
+    Queued, Quote, Reply, Request, RequestKind, Setting, Standing, Unreached, WaitReason, WhoAmI, command::From,
 };
 
 /// 2026-03-04 14:02:00 UTC, a Wednesday.
@@ -278,7 +278,7 @@ fn hostile_names_and_notes_are_harmless_everywhere() {
             unreached: vec![unreached],
             servers: Vec::new(),
         },
-        Reply::Outbox(vec![Queued { message: quoting.clone(), why: HOSTILE.into() }]),
+        Reply::Outbox(vec![Queued { message: quoting.clone(), reason: WaitReason::Kept, why: HOSTILE.into() }]),
         Reply::Settings(vec![Setting { key: "alias.x".into(), value: HOSTILE.into(), help: "" }]),
         Reply::WhoAmI(Box::new(me)),
         Reply::Invite { link: HOSTILE.into(), local_only: true },
