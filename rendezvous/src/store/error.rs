@@ -117,8 +117,8 @@ impl From<Trouble> for CommitError {
     fn from(trouble: Trouble) -> Self {
         match trouble {
             Trouble::Full => Self::Full,
-            Trouble::InUse => Self::Damaged("another process has opened it".into()),
-            Trouble::Closed => Self::Damaged("it was closed".into()),
+            Trouble::InUse => Self::Io(io::Error::other("another process has opened it")),
+            Trouble::Closed => Self::Io(io::Error::other("it was closed")),
             Trouble::Damaged(what) => Self::Damaged(what),
             Trouble::Io(error) => Self::Io(error),
         }
@@ -132,6 +132,24 @@ impl From<Trouble> for Fault {
             trouble @ (Trouble::Full | Trouble::InUse | Trouble::Closed | Trouble::Io(_)) => {
                 Self::Unread(CommitError::from(trouble).to_string())
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_damaged_is_called_so() {
+        assert!(matches!(Fault::from(Trouble::Damaged("a page".into())), Fault::Damaged(_)));
+        assert!(matches!(CommitError::from(Trouble::Damaged("a page".into())), CommitError::Damaged(_)));
+        let others = || [Trouble::Full, Trouble::InUse, Trouble::Closed, Trouble::Io(io::ErrorKind::Other.into())];
+        for trouble in others() {
+            assert!(matches!(Fault::from(trouble), Fault::Unread(_)));
+        }
+        for trouble in others() {
+            assert!(!matches!(CommitError::from(trouble), CommitError::Damaged(_)));
         }
     }
 }
