@@ -132,8 +132,9 @@ impl Own {
         }
         let bundle = step.me.keys.sign_bundle(&Bundle {
             device: step.me.device,
-            // The time, so that a node whose database was lost does not begin below what friends hold.
-            seq: (seq + 1).max(step.now.wall_ms),
+            // The time, so that a node whose database was lost does not begin below what friends hold. The number
+            // between is the public one's.
+            seq: (seq + 2).max(step.now.wall_ms),
             created_ms: step.now.wall_ms,
             expiry_ms: step.now.wall_ms.saturating_add(BUNDLE_LIFE_MS),
             transport: step.me.transport.0.clone(),
@@ -291,11 +292,14 @@ impl Own {
         self.sign_bundle(step)
     }
 
-    /// What a rendezvous keeps: the newest records, of which it shows everybody the last, all certificates, this device's
-    /// bundle.
+    /// What a rendezvous keeps: the newest records, of which it shows everybody the last, all certificates, and the keys
+    /// that mail for this device is sealed to. Whoever knows a name gets it: not where we are.
     pub(crate) fn public(&self, step: &Step<'_>) -> AccountPayload {
         let certificates = self.row.devices.iter().map(|device| device.certificate.clone()).collect();
-        AccountPayload { certificates, records: self.row.recent(), ..self.card(step) }
+        let bundle = self.row.device(&step.me.device).and_then(Device::bundle);
+        let bundle = bundle.and_then(|signed| signed.verify(&step.me.device).ok());
+        let bundles = bundle.map(|bundle| step.me.keys.sign_bundle(&bundle.public())).into_iter().collect();
+        AccountPayload { certificates, records: self.row.recent(), bundles }
     }
 
     /// The same with this device's certificate only: what fits a friend request.

@@ -33,7 +33,7 @@ pub struct Bundle {
     pub created_ms: u64,
     /// Until when it is worth anything, in ms since the epoch.
     pub expiry_ms: u64,
-    /// The transport's own key (a libp2p peer id).
+    /// The transport's own key (a libp2p peer id). Empty in what everybody may see.
     pub transport: Vec<u8>,
     /// Multiaddresses as text, best first.
     pub addresses: Vec<String>,
@@ -94,6 +94,24 @@ struct BundleArray(
 );
 
 impl Bundle {
+    /// What everybody may see: the keys for sealed mail, and not where the device is. Its number is one less, so that who
+    /// gets both goes on with the one that tells more; the one before this must therefore be two less.
+    #[must_use]
+    pub fn public(&self) -> Self {
+        Self {
+            seq: self.seq.saturating_sub(1),
+            transport: Vec::new(),
+            addresses: Vec::new(),
+            tickets: Vec::new(),
+            ..self.clone()
+        }
+    }
+
+    /// Whether it leaves out where the device is, as [`Self::public`] does.
+    pub fn is_public(&self) -> bool {
+        self.transport.is_empty() && self.addresses.is_empty()
+    }
+
     pub(super) fn encode(&self) -> Vec<u8> {
         codec::encode(&BundleArray(
             VERSION,

@@ -55,12 +55,16 @@ impl Device {
         if self.bundle.is_some() && bundle.seq <= self.bundle_seq {
             return false;
         }
+        self.bundle = Some(signed.clone());
+        self.bundle_seq = bundle.seq;
+        if bundle.is_public() {
+            // It does not say where the device is; what it told us before still counts.
+            return true;
+        }
         if self.transport != bundle.transport {
             // They name the old transport, which nobody answers for any more.
             self.learned.clear();
         }
-        self.bundle = Some(signed.clone());
-        self.bundle_seq = bundle.seq;
         self.transport = bundle.transport;
         self.addresses = bundle.addresses;
         self.addresses.truncate(MAX_ADDRESSES);
