@@ -98,8 +98,8 @@ pub(super) const HELP_ROWS: &[Spec] = &[
         aliases: &["exit", "q"],
         usage: "/quit",
         help: "leave (Ctrl-D); what is not delivered waits on disk",
-        more: "Where a rendezvous is reached, it is left there first, for up to two seconds, so that your friends have it \
-               before you are back.",
+        more: "Where a friend's mail goes to a rendezvous, it is left there first, for up to three seconds, so that your friends \
+               have it before you are back; so it is whatever else ends hobnob, but for a second signal and kill -9.",
         parse: |_| Ok(Action::Local(Local::Quit)),
         ..ROW
     },
