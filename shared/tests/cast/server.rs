@@ -116,9 +116,9 @@ pub fn vault_content() -> VaultContent {
 
 /// The same with what mail to Bob needs.
 pub fn vault_with_mail() -> VaultContent {
-    let (bob, mut content) = (bob(), vault_content());
+    let bob = bob();
     let bundle = bob.bundle();
-    content.contacts[0].mail = Some(FriendMail {
+    let mail = FriendMail {
         record: bob.account.sign_record(&bob.record()),
         devices: vec![DeviceMail {
             certificate: bob.signed_certificate(),
@@ -126,8 +126,10 @@ pub fn vault_with_mail() -> VaultContent {
             tickets: bundle.tickets,
             prekeys: bundle.prekeys,
         }],
-    });
-    content
+    };
+    let content = vault_content();
+    let contacts = content.contacts.iter().map(|contact| Contact { mail: Some(mail.clone()), ..contact.clone() });
+    VaultContent { contacts: contacts.collect(), ..content }
 }
 
 /// A prekey of Bob's.
