@@ -33,7 +33,8 @@ use super::{
     bucket::Bucket,
     hub::Message,
     limits::Shared,
-    outbox::{End, Outbox},
+    memory::{Hold, Memory},
+    outbox::{End, Outbox, Taken},
     places::Places,
     pulse::Pulse,
     reading::{Reading, put},
@@ -58,6 +59,7 @@ pub(crate) struct Context {
     pub(crate) transport: Vec<u8>,
     pub(crate) hub: mpsc::Sender<Message>,
     pub(crate) limits: Shared,
+    pub(crate) memory: Arc<Memory>,
     pub(crate) places: Places,
     pub(crate) next: AtomicU64,
     pub(crate) instance: u64,
@@ -210,7 +212,7 @@ async fn begin<S: AsyncRead + AsyncWrite + Unpin>(
     context: Arc<Context>,
 ) -> Result<Box<Live<S>>, Ended> {
     let id = SessionId(context.next.fetch_add(1, Ordering::Relaxed));
-    let outbox = Arc::new(Outbox::default());
+    let outbox = Outbox::new(context.memory.clone(), source, id);
     let hello =
         Hello { features: Vec::new(), time_ms: context.clock.now_ms(), instance: context.instance, known_record: None };
     outbox.push(ServerFrame::Hello(hello).encode(0).into());
@@ -258,7 +260,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Live<S> {
         };
         let close: Arc<[u8]> = ServerFrame::Close(Close { code }).encode(0).into();
         let closing = async {
-            self.write(&[close]).await?;
+            self.write(vec![close], self.outbox.holding()).await?;
             self.stream.close().await.map_err(Ended::Broken)
         };
         // Whether it is heard or not, this is the end.
@@ -275,22 +277,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Live<S> {
 
     async fn talk(&mut self) -> Result<Infallible, Ended> {
         let mut reading = Reading::default();
+        // What has come of a frame that is not whole.
+        let mut begun = self.outbox.holding();
         let dead = sleep(Duration::from_millis(SESSION_DEAD_MS));
         tokio::pin!(dead);
         loop {
             tokio::select! {
                 biased;
-                (frames, end) = self.outbox.take() => {
+                Taken { frames, hold, end } = self.outbox.take() => {
                     if end == Some(End::Overflow) {
                         return Err(Ended::Overflow);
                     }
-                    Box::pin(self.write(&frames)).await?;
+                    Box::pin(self.write(frames, hold)).await?;
                     if end.is_some() {
                         return Err(Ended::Closed);
                     }
                 }
                 chunk = reading.next(&mut self.stream) => {
                     let frames = self.session.open(&chunk?)?;
+                    begun.set(self.session.pending_bytes());
                     for bytes in frames {
                         Box::pin(self.on_frame(&bytes)).await?;
                         dead.as_mut().reset(Instant::now() + Duration::from_millis(SESSION_DEAD_MS));
@@ -329,13 +334,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Live<S> {
         self.context.tell_hub(message).await
     }
 
-    async fn write(&mut self, frames: &[Arc<[u8]>]) -> Result<(), Ended> {
-        let now = Instant::now();
-        frames.iter().for_each(|frame| self.bucket.answer(frame.len(), now));
-        let mut messages = Vec::new();
-        self.session.seal_all(frames.iter().map(|frame| &**frame), &mut messages)?;
-        let mut bytes = Vec::with_capacity(messages.iter().map(|message| message.len() + 2).sum());
-        messages.iter().for_each(|message| put(&mut bytes, message));
+    /// Writes these frames, which `hold` counts until they are written.
+    async fn write(&mut self, frames: Vec<Arc<[u8]>>, mut hold: Hold) -> Result<(), Ended> {
+        let bytes = self.seal(frames)?;
+        hold.set(bytes.len());
         let written = async {
             self.stream.write_all(&bytes).await?;
             self.stream.flush().await
@@ -344,6 +346,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Live<S> {
             written = timeout(WRITE, written) => Ok(written.map_err(|_| Ended::TooSlow)??),
             () = self.outbox.overflow() => Err(Ended::Overflow),
         }
+    }
+
+    /// The bytes of these frames as they are sent.
+    fn seal(&mut self, frames: Vec<Arc<[u8]>>) -> Result<Vec<u8>, Ended> {
+        let now = Instant::now();
+        frames.iter().for_each(|frame| self.bucket.answer(frame.len(), now));
+        let mut messages = Vec::new();
+        self.session.seal_all(frames.iter().map(|frame| &**frame), &mut messages)?;
+        let mut bytes = Vec::with_capacity(messages.iter().map(|message| message.len() + 2).sum());
+        messages.iter().for_each(|message| put(&mut bytes, message));
+        Ok(bytes)
     }
 }
 

@@ -48,7 +48,7 @@ fn the_units_command_line_is_one_that_the_program_takes() {
 }
 
 #[test]
-fn the_unit_stops_it_as_patiently_as_it_stops() {
+fn the_unit_gives_it_the_time_the_files_and_the_memory_that_it_wants() {
     let unit = unit();
     let seconds: u64 = unit["TimeoutStopSec"][0].parse().unwrap();
     assert!(seconds > 8 + 3, "sessions have 8 s and connections 3 s for their last words");
@@ -56,6 +56,9 @@ fn the_unit_stops_it_as_patiently_as_it_stops() {
     let config: toml::Table = read("packaging/config.toml").parse().unwrap();
     let connections = config["limits"]["connections"].as_integer().unwrap() as u64;
     assert!(files > connections + 256, "each connection takes a file");
+    let memory_mib = config["limits"]["memory_mib"].as_integer().unwrap();
+    let most_gib: i64 = unit["MemoryMax"][0].strip_suffix('G').unwrap().parse().unwrap();
+    assert!(most_gib * 1024 >= 2 * memory_mib, "it bounds itself long before it is killed");
 }
 
 #[test]
