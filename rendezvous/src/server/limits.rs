@@ -19,9 +19,9 @@ pub struct Limits {
     pub connections_per_peer: usize,
     /// Handshakes of sessions in progress from one source: one for each of its connections.
     pub handshakes_per_source: usize,
-    /// Frames that one session may send at once.
+    /// Frames that one session may send at once, and a sixteenth of what all of its source may.
     pub burst_frames: u32,
-    /// Frames a second that one session may send after that.
+    /// Frames a second that one session may send after that, and a sixteenth of what all of its source may.
     pub frames_per_second: u32,
     /// Memory for connections, sessions and what is held for them, in bytes; no new connections while it is taken.
     pub memory_bytes: usize,

@@ -14,6 +14,7 @@ mod reading;
 mod revocable;
 mod seldom;
 mod session;
+mod sources;
 mod streams;
 mod swarm;
 
@@ -170,6 +171,7 @@ fn context(
         places: places::Places::new(limits.clone()),
         limits: limits.clone(),
         memory: memory.clone(),
+        sources: sources::Sources::new(limits.clone()),
         next: 1.into(),
         instance: random()?.next_u64(),
         clock,

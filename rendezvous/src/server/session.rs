@@ -30,7 +30,7 @@ use tokio::{
 };
 
 use super::{
-    bucket::Bucket,
+    bucket::{Bucket, price},
     hub::Message,
     limits::Shared,
     memory::{Hold, Memory},
@@ -38,6 +38,7 @@ use super::{
     places::Places,
     pulse::Pulse,
     reading::{Reading, put},
+    sources::Sources,
 };
 use crate::{
     clock::Clock,
@@ -47,6 +48,10 @@ use crate::{
 
 /// A client that does not take what is written to it for so long loses its session.
 const WRITE: Duration = Duration::from_secs(30);
+
+/// What a session may hold in its stream while its next frame has to wait, in bytes: the window that yamux lets its client fill,
+/// and the frames of one chunk, however short each is.
+const WAITING_BYTES: usize = 384 * 1024;
 
 /// How long the last words may take. They are only a courtesy.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -60,6 +65,7 @@ pub(crate) struct Context {
     pub(crate) hub: mpsc::Sender<Message>,
     pub(crate) limits: Shared,
     pub(crate) memory: Arc<Memory>,
+    pub(crate) sources: Sources,
     pub(crate) places: Places,
     pub(crate) next: AtomicU64,
     pub(crate) instance: u64,
@@ -222,12 +228,13 @@ async fn begin<S: AsyncRead + AsyncWrite + Unpin>(
     context.metrics.sessions.add(1);
     let limits = context.limits.get();
     let bucket = Bucket::new(limits.burst_frames, limits.frames_per_second, Instant::now());
-    Ok(Box::new(Live { id, stream, session, outbox, bucket, context }))
+    Ok(Box::new(Live { id, source, stream, session, outbox, bucket, context }))
 }
 
 /// A session that is up.
 struct Live<S> {
     id: SessionId,
+    source: Source,
     stream: S,
     session: Box<Session>,
     outbox: Arc<Outbox>,
@@ -307,11 +314,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Live<S> {
     }
 
     async fn on_frame(&mut self, bytes: &[u8]) -> Result<(), Ended> {
-        if let Some(wait) = self.bucket.take(bytes.len(), Instant::now()) {
-            self.context.metrics.throttled.add(1);
-            sleep(wait).await;
-        }
         let (id, frame) = ServerFrame::decode(bytes).map_err(noise::NoiseError::Frame)?;
+        self.wait_for_its_turn(price(&frame, bytes.len())).await?;
         self.context.metrics.frames.add(1);
         if let ServerFrame::Close(_) = frame {
             return Err(Ended::Closed);
@@ -334,6 +338,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Live<S> {
         self.context.tell_hub(message).await
     }
 
+    /// Where this session, or all of its source, have sent too much, reads no further for a while.
+    async fn wait_for_its_turn(&mut self, shares: usize) -> Result<(), Ended> {
+        let now = Instant::now();
+        let of_source = self.context.sources.take(self.source, shares, now);
+        let Some(wait) = self.bucket.take(shares, now).max(of_source) else { return Ok(()) };
+        self.context.metrics.throttled.add(1);
+        let mut waiting = self.outbox.holding();
+        waiting.set(WAITING_BYTES);
+        tokio::select! {
+            () = sleep(wait) => Ok(()),
+            () = self.outbox.overflow() => Err(Ended::Overflow),
+        }
+    }
+
     /// Writes these frames, which `hold` counts until they are written.
     async fn write(&mut self, frames: Vec<Arc<[u8]>>, mut hold: Hold) -> Result<(), Ended> {
         let bytes = self.seal(frames)?;
@@ -351,7 +369,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Live<S> {
     /// The bytes of these frames as they are sent.
     fn seal(&mut self, frames: Vec<Arc<[u8]>>) -> Result<Vec<u8>, Ended> {
         let now = Instant::now();
-        frames.iter().for_each(|frame| self.bucket.answer(frame.len(), now));
+        for frame in &frames {
+            self.bucket.answer(frame.len(), now);
+            self.context.sources.answer(self.source, frame.len(), now);
+        }
         let mut messages = Vec::new();
         self.session.seal_all(frames.iter().map(|frame| &**frame), &mut messages)?;
         let mut bytes = Vec::with_capacity(messages.iter().map(|message| message.len() + 2).sum());

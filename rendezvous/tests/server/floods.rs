@@ -75,3 +75,27 @@ async fn connections_are_refused_while_memory_is_taken_and_not_after() {
     timeout(SOON, again).await.expect("memory comes back");
     status(&mut Client::guest(at).await).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_sessions_of_one_source_are_together_no_faster_than_some() {
+    // A session may begin two log-ins at once, and a source 32.
+    let limits = Limits { burst_frames: 20, frames_per_second: 1, ..Limits::default() };
+    let house = House::with(easy(), limits).await;
+    let mut sessions = Vec::new();
+    for _ in 0..20 {
+        sessions.push(Client::guest(&house.address).await);
+    }
+    let (_, start) = Person::new("mallory", 1).begin_login("a guess");
+    let mut ids = Vec::new();
+    for session in &mut sessions {
+        for _ in 0..2 {
+            ids.push(session.send(ServerFrame::LoginStart(start.clone())).await.unwrap());
+        }
+    }
+    // Each is answered in the end.
+    for (number, id) in ids.into_iter().enumerate() {
+        timeout(SOON, sessions[number / 2].answer(id)).await.unwrap().unwrap();
+    }
+    let throttled = house.server.metrics().throttled.get();
+    assert!((1..=8).contains(&throttled), "{throttled} had to wait");
+}
