@@ -31,6 +31,16 @@ pub enum Caller {
     },
 }
 
+impl Caller {
+    /// The account whose certificate was shown.
+    pub(crate) fn account(&self) -> Option<AccountId> {
+        match self {
+            Self::Guest => None,
+            Self::Device { account, .. } => Some(*account),
+        }
+    }
+}
+
 /// Where a session comes from: an IPv4 address, or the /64 that one IPv6 customer has.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Source([u8; 9]);

@@ -10,13 +10,14 @@ use hobnob_shared::{
 };
 use tokio::{
     sync::{mpsc, oneshot},
-    time::sleep,
+    time::{Instant, sleep},
 };
 
 use super::{
     aside::{self, Aside},
     outbox::Outbox,
     pulse::{Beat, Pulse},
+    sources::Sources,
 };
 use crate::{
     clock::Clock,
@@ -85,6 +86,7 @@ struct Hub {
     clock: Clock,
     metrics: Arc<Metrics>,
     pulse: Arc<Pulse>,
+    sources: Arc<Sources>,
     outboxes: HashMap<SessionId, Arc<Outbox>>,
     /// The last batch wrote something.
     is_writing: bool,
@@ -103,7 +105,7 @@ pub(crate) fn start(
     registry: Registry,
     store: Store,
     clock: Clock,
-    (metrics, pulse): (Arc<Metrics>, Arc<Pulse>),
+    (metrics, pulse, sources): (Arc<Metrics>, Arc<Pulse>, Arc<Sources>),
 ) -> io::Result<(mpsc::Sender<Message>, JoinHandle<()>)> {
     let (sender, receiver) = mpsc::channel(QUEUE);
     let hub = Hub {
@@ -112,6 +114,7 @@ pub(crate) fn start(
         clock,
         metrics,
         pulse,
+        sources,
         outboxes: HashMap::new(),
         is_writing: false,
         is_closing: false,
@@ -188,7 +191,10 @@ impl Hub {
                     self.outboxes.insert(session, outbox);
                     Input::Opened { session, caller, source, binding }
                 }
-                Message::Frame { session, id, frame } => Input::Frame { session, id, frame: *frame },
+                Message::Frame { session, id, frame } => {
+                    self.on_frame((session, id, *frame), now_ms, view, work);
+                    continue;
+                }
                 Message::Seen(beats) => {
                     self.feel(beats, view, work);
                     continue;
@@ -210,6 +216,22 @@ impl Hub {
         }
         if self.registry.next_timeout() <= now_ms {
             self.registry.handle(Input::Timeout, now_ms, view, work);
+        }
+    }
+
+    /// What the frame makes us tell others is paid for by whoever sent it.
+    fn on_frame(
+        &mut self,
+        (session, id, frame): (SessionId, u32, ServerFrame),
+        now_ms: u64,
+        view: &Snapshot,
+        work: &mut Work,
+    ) {
+        let before = work.notes.len();
+        self.registry.handle(Input::Frame { session, id, frame }, now_ms, view, work);
+        let told = work.notes.iter().skip(before).map(|note| note.to.len()).sum();
+        if let Some(outbox) = self.outboxes.get(&session) {
+            self.sources.notes(outbox.source(), told, Instant::now());
         }
     }
 

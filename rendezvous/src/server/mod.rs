@@ -40,6 +40,7 @@ use hub::{Message, Order};
 use limits::Shared;
 use memory::Memory;
 use pulse::Pulse;
+use sources::Sources;
 
 /// What a server is started with.
 #[derive(Debug)]
@@ -140,9 +141,11 @@ impl Bound {
         }
         let registry = Registry::new(device.clone(), opaque, policy, store.generation()?, seed);
         let pulse = Arc::new(Pulse::default());
-        let (hub, thread) = hub::start(registry, store, clock, (metrics.clone(), pulse.clone()))?;
+        let sources = Arc::new(Sources::new(limits.clone()));
+        let told = (metrics.clone(), pulse.clone(), sources.clone());
+        let (hub, thread) = hub::start(registry, store, clock, told)?;
         let key = device.x25519_public();
-        let context = context(device, peer, &hub, (&limits, &memory), (&metrics, pulse), clock)?;
+        let context = context(device, peer, &hub, (&limits, &memory, sources), (&metrics, pulse), clock)?;
         let (stop, stopped) = oneshot::channel();
         let swarm = tokio::spawn(swarm::run(swarm, context, stopped));
         Ok(Server { hub, thread, stop, swarm, limits, metrics, memory, peer, key, addresses, secrets })
@@ -159,7 +162,7 @@ fn context(
     keys: DeviceKeys,
     peer: PeerId,
     hub: &mpsc::Sender<Message>,
-    (limits, memory): (&Shared, &Arc<Memory>),
+    (limits, memory, sources): (&Shared, &Arc<Memory>, Arc<Sources>),
     (metrics, pulse): (&Arc<Metrics>, Arc<Pulse>),
     clock: Clock,
 ) -> io::Result<session::Context> {
@@ -171,7 +174,7 @@ fn context(
         places: places::Places::new(limits.clone()),
         limits: limits.clone(),
         memory: memory.clone(),
-        sources: sources::Sources::new(limits.clone()),
+        sources,
         next: 1.into(),
         instance: random()?.next_u64(),
         clock,

@@ -106,6 +106,11 @@ impl Outbox {
         fits
     }
 
+    /// Where the session comes from.
+    pub(crate) fn source(&self) -> Source {
+        self.source
+    }
+
     /// Lets the writer finish what it has, and takes no more.
     pub(crate) fn close(&self) {
         self.lock().end.get_or_insert(End::Soon);

@@ -65,7 +65,7 @@ pub(crate) struct Context {
     pub(crate) hub: mpsc::Sender<Message>,
     pub(crate) limits: Shared,
     pub(crate) memory: Arc<Memory>,
-    pub(crate) sources: Sources,
+    pub(crate) sources: Arc<Sources>,
     pub(crate) places: Places,
     pub(crate) next: AtomicU64,
     pub(crate) instance: u64,

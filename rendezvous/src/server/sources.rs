@@ -19,6 +19,10 @@ use crate::registry::Source;
 /// thousands. A school of 128 people who all come back at once sends some 20 each, most of which are free.
 const SESSIONS: u32 = 16;
 
+/// So many notes to others count as one frame more: each is sealed and written as an answer is, and whoever has a thousand
+/// friends publishes once a minute.
+const NOTES: usize = 8;
+
 /// Sources that are remembered before those that owe nothing are looked for.
 const FEW: usize = 1024;
 
@@ -49,8 +53,17 @@ impl Sources {
 
     /// Counts an answer of so many bytes, where it is long.
     pub(crate) fn answer(&self, source: Source, bytes: usize, now: Instant) {
-        if shares(bytes) > 0 {
-            self.spend(source, shares(bytes), now, |bucket, shares, now| {
+        self.charge(source, shares(bytes), now);
+    }
+
+    /// Counts so many notes to others, which one frame caused.
+    pub(crate) fn notes(&self, source: Source, notes: usize, now: Instant) {
+        self.charge(source, notes / NOTES, now);
+    }
+
+    fn charge(&self, source: Source, shares: usize, now: Instant) {
+        if shares > 0 {
+            self.spend(source, shares, now, |bucket, shares, now| {
                 bucket.spend(shares, now);
                 None
             });
@@ -131,6 +144,13 @@ mod tests {
         for _ in 0..5 * SESSIONS {
             sources.answer(from("192.0.2.1"), 8 * 1024, now);
         }
+        assert!(sources.take(from("192.0.2.1"), 1, now).is_some());
+    }
+
+    #[test]
+    fn whoever_makes_us_tell_many_pays_for_it() {
+        let (sources, now) = (sources(), Instant::now());
+        sources.notes(from("192.0.2.1"), 8 * 5 * SESSIONS as usize, now);
         assert!(sources.take(from("192.0.2.1"), 1, now).is_some());
     }
 

@@ -57,7 +57,7 @@ fn context(limits: Limits) -> (Arc<Context>, mpsc::Receiver<Message>) {
         hub,
         places: Places::new(limits.clone()),
         memory: Arc::new(Memory::new(limits.clone(), Arc::default())),
-        sources: Sources::new(limits.clone()),
+        sources: Arc::new(Sources::new(limits.clone())),
         limits,
         next: 1.into(),
         instance: 1,
