@@ -69,6 +69,7 @@ async fn run(flags: &Flags, config: Config, prepared: Prepared, output: &Output)
 async fn reload(flags: &Flags, server: &Server) {
     match Config::load(flags) {
         Ok(config) => {
+            raise_file_limit(config.limits.connections);
             server.set_rules(config.limits, config.policy).await;
             tracing::info!("limits were read again");
         }

@@ -20,6 +20,7 @@ mod damaged;
 mod driver;
 mod first_start;
 mod killed;
+mod limits;
 mod mixed_up;
 mod operator;
 mod packaging;
