@@ -22,9 +22,11 @@ use crate::{
 };
 
 fn ask_running(config: &Config, what: &Ask) -> Result<Option<Told>, Failure> {
-    match ask(&config.data_dir, what).map_err(|error| Failure::Io("the server that runs does not answer", error))? {
-        Some(Told::Refused(why)) => Err(Failure::Refused(why)),
-        told => Ok(told),
+    match ask(&config.data_dir, what) {
+        Ok(Some(Told::Refused(why))) => Err(Failure::Refused(why)),
+        Ok(told) => Ok(told),
+        Err(error) if error.kind() == io::ErrorKind::TimedOut => Err(Failure::Silent(config.data_dir.clone())),
+        Err(error) => Err(Failure::Io("the answer of the server that runs broke off", error)),
     }
 }
 

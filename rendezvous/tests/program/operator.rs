@@ -93,6 +93,29 @@ async fn sighup_reads_the_limits_again_and_a_wrong_file_changes_nothing() {
 }
 
 #[test]
+fn a_server_that_was_stopped_is_not_waited_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let rosa = Rosa::start(dir.path());
+    rosa.signal("STOP");
+    let backup = dir.path().join("backup.db");
+    let acts: [&[&str]; 4] = [&["stats"], &["check"], &["invite"], &["backup", backup.to_str().unwrap()]];
+    std::thread::scope(|scope| {
+        for words in acts {
+            let dir = dir.path();
+            scope.spawn(move || {
+                let output = call(dir, words);
+                let text = String::from_utf8(output.stderr).unwrap();
+                assert!(output.status.code() == Some(8) && text.contains("kill -CONT"), "{words:?}: {text}");
+            });
+        }
+    });
+    rosa.signal("CONT");
+    assert_eq!(said(&call(dir.path(), &["--json", "stats"]))["running"], true);
+    // What was given up is not done later.
+    said(&call(dir.path(), &["--json", "backup", backup.to_str().unwrap()]));
+}
+
+#[test]
 fn every_mistake_has_its_exit_code_and_says_what_to_do() {
     let dir = tempfile::tempdir().unwrap();
     let rosa = Rosa::start(dir.path());
