@@ -77,11 +77,9 @@ pub(super) struct Stats {
 /// Asks the server that runs in `dir`; `None` when none does. One that says nothing for ten seconds, because it was stopped for
 /// example, is an error of the kind [`io::ErrorKind::TimedOut`].
 pub(super) fn ask(dir: &Path, ask: &Ask) -> io::Result<Option<Told>> {
-    ask_within(dir, ask, PATIENCE).map_err(|error| match error.kind() {
-        // What the operating system calls a wait that was too long.
-        io::ErrorKind::WouldBlock => io::ErrorKind::TimedOut.into(),
-        _ => error,
-    })
+    // What the operating system calls a wait that was too long.
+    let is_late = |error: &io::Error| error.kind() == io::ErrorKind::WouldBlock;
+    ask_within(dir, ask, PATIENCE).map_err(|error| if is_late(&error) { io::ErrorKind::TimedOut.into() } else { error })
 }
 
 fn ask_within(dir: &Path, ask: &Ask, patience: Duration) -> io::Result<Option<Told>> {

@@ -44,6 +44,27 @@ impl DataLock {
     }
 }
 
+/// No server begins in the data folder for as long as this lives, if one has ever served there. It changes nothing.
+#[derive(Debug)]
+pub struct SharedLock(#[expect(dead_code, reason = "held, never read")] Option<File>);
+
+impl SharedLock {
+    /// Takes it, beside others who only look.
+    pub fn take(dir: &Path) -> Result<Self, LockError> {
+        let mut file = match File::open(dir.join(FILE)) {
+            Ok(file) => file,
+            // Nobody has served there, so nobody does.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self(None)),
+            Err(error) => return Err(LockError::Io(error)),
+        };
+        match file.try_lock_shared() {
+            Ok(()) => Ok(Self(Some(file))),
+            Err(TryLockError::WouldBlock) => Err(LockError::InUse(pid(&mut file))),
+            Err(TryLockError::Error(error)) => Err(LockError::Io(error)),
+        }
+    }
+}
+
 impl Drop for DataLock {
     fn drop(&mut self) {
         // An empty file only spares people a number that no longer means anything.

@@ -24,7 +24,7 @@ use redb::{
 pub use backup::{BackupError, Target, write_backup};
 pub use error::{CommitError, OpenError};
 pub use image::Image;
-pub use lock::{DataLock, LockError};
+pub use lock::{DataLock, LockError, SharedLock};
 pub use secrets::Secrets;
 pub use snapshot::Snapshot;
 
@@ -51,6 +51,8 @@ const START_BYTES: u64 = 256 * 1024 * 1024;
 pub struct Store {
     path: PathBuf,
     database: Option<Database>,
+    /// How it is opened, now and after an error.
+    open: fn(&Path) -> Result<Database, OpenError>,
 }
 
 /// How much is stored.
@@ -84,7 +86,16 @@ impl Store {
 
     /// Opens a database that is there.
     pub fn open_file(path: &Path) -> Result<Self, OpenError> {
-        let database = open_at(path)?;
+        Self::open_with(path, open_at)
+    }
+
+    /// Opens the database in `dir` to look at it. Nothing of the file is changed: what is written is gone with this.
+    pub fn look(dir: &Path) -> Result<Self, OpenError> {
+        Self::open_with(&dir.join(FILE), |path| Image::open(path).map_err(OpenError::Io)?.database())
+    }
+
+    fn open_with(path: &Path, open: fn(&Path) -> Result<Database, OpenError>) -> Result<Self, OpenError> {
+        let database = open(path)?;
         let format = guarded(|| schema::format(&database))?;
         if format > schema::CURRENT {
             return Err(OpenError::Newer { found: format, known: schema::CURRENT });
@@ -92,7 +103,7 @@ impl Store {
         if format < schema::CURRENT {
             write(&database, schema::create)?;
         }
-        Ok(Self { path: path.to_owned(), database: Some(database) })
+        Ok(Self { path: path.to_owned(), database: Some(database), open })
     }
 
     /// Stores all of `records`, or none. When it returns `Ok`, they survive a crash and a power cut. After an error the
@@ -153,7 +164,7 @@ impl Store {
     fn reopened(&mut self) -> Result<&Database, Trouble> {
         let database = match self.database.take() {
             Some(database) => database,
-            None => open_at(&self.path)?,
+            None => (self.open)(&self.path)?,
         };
         Ok(self.database.insert(database))
     }

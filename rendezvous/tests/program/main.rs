@@ -21,6 +21,7 @@ mod driver;
 mod first_start;
 mod killed;
 mod limits;
+mod looking;
 mod mixed_up;
 mod operator;
 mod packaging;

@@ -162,7 +162,7 @@ fn what_was_copied_with_everybodys_rights_is_made_private() {
         }
     };
     expose();
-    assert_eq!(said(&call(dir.path(), &["--json", "check"]))["ok"], true);
+    said(&call(dir.path(), &["--json", "invite"]));
     assert_private();
     expose();
     let _rosa = Rosa::start(dir.path());
