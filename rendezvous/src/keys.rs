@@ -11,7 +11,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng as _, SeedableRng as _};
 use zeroize::Zeroizing;
 
-use crate::store::{FILE, OpenError, Secrets, Store, finish, private};
+use crate::store::{FILE, OpenError, Secrets, Store, finish, hand_over, private};
 
 /// Name of the file with the keys: for signatures and sessions (64 bytes), then for the transport (32).
 pub const KEYS_FILE: &str = "keys";
@@ -191,6 +191,7 @@ fn is_kept(dir: &Path, name: &'static str, bytes: &[u8]) -> Result<bool, KeysErr
 fn write(dir: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     let unfinished = dir.join(format!("{name}.new"));
     let mut file = private().write(true).create(true).truncate(true).open(&unfinished)?;
+    hand_over(&file, &unfinished)?;
     file.write_all(bytes)?;
     file.sync_all()?;
     finish(&unfinished, &dir.join(name))

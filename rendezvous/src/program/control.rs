@@ -4,7 +4,7 @@
 
 use std::{
     io::{self, BufRead as _, BufReader, Read as _, Write as _},
-    os::unix::net::UnixStream,
+    os::unix::{fs::lchown, net::UnixStream},
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -22,7 +22,7 @@ use tokio::{
 use crate::{
     keys::random,
     server::{Control, OrderError},
-    store::{CONTROL_FILE, Target},
+    store::{CONTROL_FILE, Target, other_owner},
 };
 
 /// Longest line, in bytes: a path and some words.
@@ -111,7 +111,11 @@ pub(super) fn listen(dir: &Path) -> io::Result<UnixListener> {
     let path = dir.join(CONTROL_FILE);
     // The folder is locked, so a socket that is there is a dead server's.
     let _ = std::fs::remove_file(&path);
-    UnixListener::bind(&path)
+    let listener = UnixListener::bind(&path)?;
+    if let Some((user, group)) = other_owner(&path)? {
+        lchown(&path, Some(user), Some(group))?;
+    }
+    Ok(listener)
 }
 
 /// Answers whoever asks, until dropped.

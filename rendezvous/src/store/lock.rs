@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-use super::{make_private_dir, private};
+use super::{hand_over, make_private_dir, private};
 
 /// Name of the lock file in the data folder.
 pub(super) const FILE: &str = "lock";
@@ -33,7 +33,9 @@ impl DataLock {
         make_private_dir(dir).map_err(LockError::Io)?;
         let mut options = private();
         options.read(true).write(true).create(true).truncate(false);
-        let mut file = options.open(dir.join(FILE)).map_err(LockError::Io)?;
+        let path = dir.join(FILE);
+        let mut file = options.open(&path).map_err(LockError::Io)?;
+        hand_over(&file, &path).map_err(LockError::Io)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(LockError::InUse(pid(&mut file))),

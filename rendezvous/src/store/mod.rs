@@ -14,6 +14,7 @@ mod snapshot;
 use std::{
     fs::{self, OpenOptions},
     io,
+    os::unix::fs::{MetadataExt as _, fchown},
     path::{Path, PathBuf},
 };
 
@@ -178,6 +179,7 @@ fn open_at(path: &Path) -> Result<Database, OpenError> {
 fn create(path: &Path, secrets: &[Secrets]) -> Result<(), OpenError> {
     let unfinished = appended(path, ".new");
     let file = private().read(true).write(true).create(true).truncate(true).open(&unfinished).map_err(OpenError::Io)?;
+    hand_over(&file, &unfinished).map_err(OpenError::Io)?;
     guarded(|| {
         let database = Database::builder()
             .set_cache_size(CACHE_BYTES)
@@ -244,10 +246,26 @@ pub(crate) fn make_private_dir(dir: &Path) -> io::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)
 }
 
-/// Options that make files which only their owner can read.
+/// Options that make files which only their owner can read. Links are not followed.
 pub(crate) fn private() -> OpenOptions {
     use std::os::unix::fs::OpenOptionsExt as _;
     let mut options = OpenOptions::new();
-    options.mode(0o600);
+    options.mode(0o600).custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed());
     options
+}
+
+/// Gives a file that root has made in somebody else's folder, a service's user's for example, to that user, who could not
+/// serve otherwise.
+pub(crate) fn hand_over(file: &fs::File, path: &Path) -> io::Result<()> {
+    match other_owner(path)? {
+        Some((user, group)) => fchown(file, Some(user), Some(group)),
+        None => Ok(()),
+    }
+}
+
+/// Who has the folder that this lies in, where we are root and they are not.
+pub(crate) fn other_owner(path: &Path) -> io::Result<Option<(u32, u32)>> {
+    let meta = fs::metadata(parent(path))?;
+    let is_others = rustix::process::geteuid().is_root() && meta.uid() != 0;
+    Ok(is_others.then_some((meta.uid(), meta.gid())))
 }

@@ -1,4 +1,7 @@
-use std::{fs, os::unix::fs::PermissionsExt as _};
+use std::{
+    fs,
+    os::unix::fs::{MetadataExt as _, PermissionsExt as _},
+};
 
 use hobnob_shared::{
     rendezvous::RegistrationCode,
@@ -167,6 +170,30 @@ fn what_was_copied_with_everybodys_rights_is_made_private() {
     expose();
     let _rosa = Rosa::start(dir.path());
     assert_private();
+}
+
+#[test]
+fn what_root_makes_in_a_service_users_folder_is_that_users() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(Rosa::start(dir.path()));
+    let (restored, backup) = (tempfile::tempdir().unwrap(), dir.path().join("backup.db"));
+    said(&call(dir.path(), &["--json", "backup", backup.to_str().unwrap()]));
+    let data = restored.path().join("data");
+    fs::create_dir(&data).unwrap();
+    fs::copy(&backup, data.join("server.db")).unwrap();
+    // Whoever is not root has no other user's folder; theirs it is then.
+    let _ = std::os::unix::fs::chown(&data, Some(65_534), Some(65_534));
+    let _ = std::os::unix::fs::chown(data.join("server.db"), Some(65_534), Some(65_534));
+    let owner = |path: &std::path::Path| fs::metadata(path).map(|meta| (meta.uid(), meta.gid())).unwrap();
+    let assert_theirs = |names: &[&str]| {
+        for name in names {
+            assert_eq!(owner(&data.join(name)), owner(&data), "{name}");
+        }
+    };
+    said(&call(restored.path(), &["--json", "invite"]));
+    assert_theirs(&["server.db", "keys", "opaque", "lock"]);
+    let _rosa = Rosa::start(restored.path());
+    assert_theirs(&["server.db", "keys", "opaque", "lock", "control.sock"]);
 }
 
 #[test]
