@@ -17,6 +17,7 @@ use super::{
     aside::{self, Aside},
     outbox::Outbox,
     pulse::{Beat, Pulse},
+    seldom::Seldom,
     sources::Sources,
 };
 use crate::{
@@ -98,6 +99,10 @@ struct Hub {
     codes: Vec<oneshot::Sender<Result<(), String>>>,
     /// What takes long, and does not keep us from serving.
     aside: Aside,
+    /// What strangers can make us log by asking again.
+    unstored: Seldom,
+    damaged: Seldom,
+    unread: Seldom,
 }
 
 /// Starts the thread. It ends when it is told to, or nobody is left who could tell it anything.
@@ -121,6 +126,9 @@ pub(crate) fn start(
         is_ended: false,
         codes: Vec::new(),
         aside: Aside::default(),
+        unstored: Seldom::default(),
+        damaged: Seldom::default(),
+        unread: Seldom::default(),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
     let thread = std::thread::Builder::new().name("hub".into()).spawn(move || runtime.block_on(hub.run(receiver)))?;
@@ -296,7 +304,11 @@ impl Hub {
         match &committed {
             Ok(()) => {}
             Err(CommitError::Damaged(what)) => self.note(&Fault::Damaged(what.clone())),
-            Err(error @ (CommitError::Full | CommitError::Io(_))) => tracing::error!(%error, "nothing can be stored"),
+            Err(error @ (CommitError::Full | CommitError::Io(_))) => {
+                if let Some(more) = self.unstored.take() {
+                    tracing::error!(%error, more, "nothing can be stored");
+                }
+            }
         }
         committed
     }
@@ -306,9 +318,14 @@ impl Hub {
         match fault {
             Fault::Damaged(_) => {
                 self.metrics.damage.add(1);
-                tracing::error!(%fault, "something is not served; run hobnob-rendezvous check, and put a backup in its place");
+                let Some(more) = self.damaged.take() else { return };
+                tracing::error!(%fault, more, "something is not served; run hobnob-rendezvous check, and put a backup in its place");
             }
-            Fault::Unread(_) => tracing::error!(%fault, "requests could not be served"),
+            Fault::Unread(_) => {
+                if let Some(more) = self.unread.take() {
+                    tracing::error!(%fault, more, "requests could not be served");
+                }
+            }
         }
     }
 

@@ -19,6 +19,7 @@ mod cast;
 mod damaged;
 mod driver;
 mod first_start;
+mod full_disk;
 mod killed;
 mod limits;
 mod looking;
