@@ -45,6 +45,11 @@ pub enum ConfigError {
     /// A number that makes no sense.
     #[error("{0} is out of range: {1}")]
     Range(&'static str, &'static str),
+    /// A limit under which nothing would work.
+    #[error(
+        "{0} = 0 in [limits] would leave nothing of what it bounds; give 1 at least, or take the line out for the default"
+    )]
+    Zero(&'static str),
     /// The system names no home directory.
     #[error("there is no home directory to keep the data in; name a folder with --data-dir")]
     NoHome,
@@ -156,7 +161,7 @@ impl Config {
             announce: file.announce.map(|text| parse_announce(&text)).transpose()?,
             metrics,
             log: parse_log(file.log.as_deref())?,
-            limits: limits(&file.limits),
+            limits: limits(&file.limits)?,
             policy: policy(file.registration, &file.limits)?,
         })
     }
@@ -206,10 +211,29 @@ fn parse_log(text: Option<&str>) -> Result<tracing::Level, ConfigError> {
     }
 }
 
-fn limits(file: &FileLimits) -> Limits {
+/// Nothing may be bounded to nothing; work alone may be none.
+fn refuse_zeros(file: &FileLimits) -> Result<(), ConfigError> {
+    let zeros = [
+        ("account_mib", file.account_mib == Some(0)),
+        ("disk_mib", file.disk_mib == Some(0)),
+        ("lookups_per_hour", file.lookups_per_hour == Some(0)),
+        ("topics", file.topics == Some(0)),
+        ("connections", file.connections == Some(0)),
+        ("connections_per_source", file.connections_per_source == Some(0)),
+        ("new_connections_per_source", file.new_connections_per_source == Some(0)),
+        ("connections_per_peer", file.connections_per_peer == Some(0)),
+        ("burst_frames", file.burst_frames == Some(0)),
+        ("frames_per_second", file.frames_per_second == Some(0)),
+        ("memory_mib", file.memory_mib == Some(0)),
+    ];
+    zeros.into_iter().find(|(_, is_zero)| *is_zero).map_or(Ok(()), |(name, _)| Err(ConfigError::Zero(name)))
+}
+
+fn limits(file: &FileLimits) -> Result<Limits, ConfigError> {
+    refuse_zeros(file)?;
     let default = Limits::default();
     let connections_per_source = file.connections_per_source.unwrap_or(default.connections_per_source);
-    Limits {
+    Ok(Limits {
         connections: file.connections.unwrap_or(default.connections),
         connections_per_source,
         // A quarter of them at once, as by default.
@@ -220,7 +244,7 @@ fn limits(file: &FileLimits) -> Limits {
         frames_per_second: file.frames_per_second.unwrap_or(default.frames_per_second),
         memory_bytes: file.memory_mib.map_or(default.memory_bytes, |mib| mib.saturating_mul(1024 * 1024)),
         ..default
-    }
+    })
 }
 
 fn policy(who: Option<Who>, file: &FileLimits) -> Result<Policy, ConfigError> {
@@ -299,6 +323,21 @@ mod tests {
             for name in names {
                 assert!(PACKAGED.contains(&format!("{name} = ")) || PACKAGED.contains(&format!("[{name}]")), "{name}");
             }
+        }
+    }
+
+    #[test]
+    fn a_limit_of_nothing_is_named_and_refused() {
+        let error = load("[limits]\nnone = 1").unwrap_err().to_string();
+        let names: Vec<_> = error.split('`').skip(3).step_by(2).collect();
+        assert!(names.len() > 10, "{error}");
+        for name in names {
+            let loaded = load(&format!("[limits]\n{name} = 0")).map_err(|error| error.to_string());
+            match loaded {
+                Ok(_) => assert!(["pow_bits", "knock_bits"].contains(&name), "{name}"),
+                Err(error) => assert!(error.contains(&format!("{name} = 0")), "{error}"),
+            }
+            load(&format!("[limits]\n{name} = 1")).unwrap();
         }
     }
 

@@ -11,7 +11,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng as _, SeedableRng as _};
 use zeroize::Zeroizing;
 
-use crate::store::{FILE, OpenError, Secrets, Store, finish, private};
+use crate::store::{FILE, OpenError, Secrets, Store, finish, hand_over, private};
 
 /// Name of the file with the keys: for signatures and sessions (64 bytes), then for the transport (32).
 pub const KEYS_FILE: &str = "keys";
@@ -85,9 +85,28 @@ impl ServerKeys {
         for name in [KEYS_FILE, OPAQUE_FILE] {
             store.take_secret(name, |bytes| keep(dir, name, bytes))?;
         }
-        let (keys, opaque) = (read(dir, KEYS_FILE)?, read(dir, OPAQUE_FILE)?);
-        let (device, transport) = split(&keys).ok_or(KeysError::Damaged(KEYS_FILE))?;
-        let opaque = opaque.as_slice().try_into().ok().and_then(|bytes| ServerSetup::from_bytes(bytes).ok());
+        Self::fitting(store, &read(dir, KEYS_FILE)?, &read(dir, OPAQUE_FILE)?)
+    }
+
+    /// The same, of a database that is only looked at ([`Store::look`]): no file is made of what is still in it.
+    pub fn look(dir: &Path, store: &mut Store) -> Result<Self, KeysError> {
+        let mut found = |name| {
+            let mut held = None;
+            store.take_secret(name, |bytes| {
+                is_kept(dir, name, bytes)?;
+                held = Some(Zeroizing::new(bytes.to_vec()));
+                Ok::<(), KeysError>(())
+            })?;
+            held.map_or_else(|| read(dir, name), Ok)
+        };
+        let (keys, opaque) = (found(KEYS_FILE)?, found(OPAQUE_FILE)?);
+        Self::fitting(store, &keys, &opaque)
+    }
+
+    /// Those with these bytes, which must be of this database's server.
+    fn fitting(store: &mut Store, keys: &[u8], opaque: &[u8]) -> Result<Self, KeysError> {
+        let (device, transport) = split(keys).ok_or(KeysError::Damaged(KEYS_FILE))?;
+        let opaque = opaque.try_into().ok().and_then(|bytes| ServerSetup::from_bytes(bytes).ok());
         let opaque = opaque.ok_or(KeysError::Damaged(OPAQUE_FILE))?;
         let found = Self { device, transport, opaque };
         match store.foreign(&found.secrets())?.as_slice() {
@@ -150,12 +169,20 @@ fn read(dir: &Path, name: &'static str) -> Result<Zeroizing<Vec<u8>>, KeysError>
     Ok(bytes)
 }
 
-/// Makes the file of a secret that comes out of a database; one that is there must hold the same.
+/// Makes the file of a secret that comes out of a database.
 fn keep(dir: &Path, name: &'static str, bytes: &[u8]) -> Result<(), KeysError> {
+    if is_kept(dir, name, bytes)? {
+        return Ok(());
+    }
+    write(dir, name, bytes).map_err(|error| KeysError::Io(name, error))
+}
+
+/// Whether a secret that is still in its database has its file; one that is there must hold the same.
+fn is_kept(dir: &Path, name: &'static str, bytes: &[u8]) -> Result<bool, KeysError> {
     match read(dir, name) {
-        Ok(there) if there.as_slice() == bytes => Ok(()),
+        Ok(there) if there.as_slice() == bytes => Ok(true),
         Ok(_) => Err(KeysError::Another(name)),
-        Err(KeysError::Missing(_)) => write(dir, name, bytes).map_err(|error| KeysError::Io(name, error)),
+        Err(KeysError::Missing(_)) => Ok(false),
         Err(error) => Err(error),
     }
 }
@@ -164,6 +191,7 @@ fn keep(dir: &Path, name: &'static str, bytes: &[u8]) -> Result<(), KeysError> {
 fn write(dir: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     let unfinished = dir.join(format!("{name}.new"));
     let mut file = private().write(true).create(true).truncate(true).open(&unfinished)?;
+    hand_over(&file, &unfinished)?;
     file.write_all(bytes)?;
     file.sync_all()?;
     finish(&unfinished, &dir.join(name))

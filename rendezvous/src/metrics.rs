@@ -22,6 +22,10 @@ impl Count {
         self.0.fetch_sub(by, Ordering::Relaxed);
     }
 
+    pub(crate) fn set(&self, value: u64) {
+        self.0.store(value, Ordering::Relaxed);
+    }
+
     /// As it is now.
     pub fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
@@ -35,8 +39,14 @@ pub struct Metrics {
     pub connections: Count,
     /// Connections that were refused by a limit.
     pub refused_connections: Count,
+    /// Connections that were refused because no memory was left for them.
+    pub refused_for_memory: Count,
     /// Open sessions.
     pub sessions: Count,
+    /// Sessions that ended because they, or all, held too much memory.
+    pub ended_for_memory: Count,
+    /// Bytes of frames that wait, are written or come.
+    pub held_bytes: Count,
     /// Handshakes that failed.
     pub failed_handshakes: Count,
     /// Frames that came.
@@ -83,6 +93,12 @@ impl Metrics {
     pub fn render(&self, totals: &Totals) -> String {
         let counters = [
             ("refused_connections_total", "Connections refused by a limit", &self.refused_connections),
+            ("memory_refused_connections_total", "Connections refused for want of memory", &self.refused_for_memory),
+            (
+                "memory_ended_sessions_total",
+                "Sessions ended because too much was held for them",
+                &self.ended_for_memory,
+            ),
             ("failed_handshakes_total", "Session handshakes that failed", &self.failed_handshakes),
             ("frames_total", "Frames received", &self.frames),
             ("throttled_frames_total", "Frames that had to wait", &self.throttled),
@@ -97,6 +113,7 @@ impl Metrics {
         let gauges = [
             ("connections", "Open connections", self.connections.get()),
             ("sessions", "Open sessions", self.sessions.get()),
+            ("held_bytes", "Bytes of frames that wait, are written or come", self.held_bytes.get()),
             ("topics", "Presence topics in memory", totals.topics),
             ("names", "Registered names", totals.names),
             ("stored_bytes", "Bytes counted for all accounts", totals.bytes),

@@ -31,6 +31,13 @@ pub(super) enum Failure {
     /// The server that runs said no.
     #[error("{0}")]
     Refused(String),
+    /// The server that runs says nothing.
+    #[error(
+        "the server that runs in {} does not answer: it may have been stopped (kill -CONT lets it go on), or its disk hangs; \
+         ask again when it is well",
+        .0.display()
+    )]
+    Silent(std::path::PathBuf),
     /// Metrics cannot be served.
     #[error("cannot serve metrics at {0}; choose another place with --metrics, or metrics = false in the config file")]
     Metrics(std::net::SocketAddr, #[source] std::io::Error),
@@ -61,7 +68,7 @@ impl Failure {
             | Self::Fault(_) => 1,
             Self::Io(..) | Self::Ended => 2,
             Self::Start(_) | Self::Metrics(..) => 3,
-            Self::Lock(LockError::InUse(_)) => 8,
+            Self::Lock(LockError::InUse(_)) | Self::Silent(_) => 8,
             Self::Lock(LockError::Io(_)) => 1,
         }
     }

@@ -9,7 +9,7 @@ use std::{
 use super::Failure;
 use crate::{
     keys::{KEYS_FILE, OPAQUE_FILE, ServerKeys, random},
-    store::{DataLock, FILE, Store},
+    store::{DataLock, FILE, SharedLock, Store},
 };
 
 /// All of it.
@@ -17,6 +17,27 @@ pub(super) struct Folder {
     pub(super) store: Store,
     pub(super) keys: ServerKeys,
     pub(super) lock: DataLock,
+}
+
+/// All of it to look at: nothing of it is changed, and nothing made, so it can be another user's, or read-only.
+pub(super) struct Looked {
+    pub(super) store: Store,
+    pub(super) keys: ServerKeys,
+    /// No server begins meanwhile.
+    _lock: SharedLock,
+}
+
+impl Looked {
+    /// Looks at the server in `dir`.
+    pub(super) fn at(dir: &Path) -> Result<Self, Failure> {
+        if !holds_server(dir)? {
+            return Err(FolderError::NoServer(dir.to_owned()).into());
+        }
+        let lock = SharedLock::take(dir)?;
+        let mut store = Store::look(dir)?;
+        let keys = ServerKeys::look(dir, &mut store)?;
+        Ok(Self { store, keys, _lock: lock })
+    }
 }
 
 /// The folder was not opened.

@@ -39,6 +39,9 @@ struct Reading {
 /// What a person or a monitor reads where damage was met.
 const UNHEALTHY: &str = "unhealthy: the database has damaged rows; run check\n";
 
+/// And where nobody new is let in.
+const CROWDED: &str = "unhealthy: connections are refused, for memory_mib is taken; look at held_bytes in /metrics\n";
+
 /// Listens; says where, with the real port.
 pub(super) async fn listen(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
     let listener = TcpListener::bind(address).await?;
@@ -136,6 +139,7 @@ async fn health(control: &Control) -> (&'static str, String) {
     let answers = matches!(timeout(PATIENCE, control.totals()).await, Ok(Ok(_)));
     match (answers, control.metrics().is_writable()) {
         _ if control.metrics().is_damaged() => ("503 Service Unavailable", UNHEALTHY.to_owned()),
+        (true, true) if control.is_out_of_memory() => ("503 Service Unavailable", CROWDED.to_owned()),
         (true, true) => ("200 OK", "ok\n".to_owned()),
         (true, false) => ("503 Service Unavailable", "nothing can be stored; look at the disk\n".to_owned()),
         (false, _) => ("503 Service Unavailable", "the database does not answer\n".to_owned()),

@@ -7,6 +7,7 @@ mod http;
 mod offline;
 mod output;
 mod serve;
+mod watchdog;
 
 use std::{ffi::OsString, net::SocketAddr, path::PathBuf, process::ExitCode};
 

@@ -11,7 +11,7 @@ use serde_json::json;
 use super::{
     Failure, Output,
     control::{Ask, Stats, Told, ask},
-    folder::{Folder, holds_server},
+    folder::{Folder, Looked, holds_server},
 };
 use crate::{
     clock::Clock,
@@ -22,9 +22,11 @@ use crate::{
 };
 
 fn ask_running(config: &Config, what: &Ask) -> Result<Option<Told>, Failure> {
-    match ask(&config.data_dir, what).map_err(|error| Failure::Io("the server that runs does not answer", error))? {
-        Some(Told::Refused(why)) => Err(Failure::Refused(why)),
-        told => Ok(told),
+    match ask(&config.data_dir, what) {
+        Ok(Some(Told::Refused(why))) => Err(Failure::Refused(why)),
+        Ok(told) => Ok(told),
+        Err(error) if error.kind() == io::ErrorKind::TimedOut => Err(Failure::Silent(config.data_dir.clone())),
+        Err(error) => Err(Failure::Io("the answer of the server that runs broke off", error)),
     }
 }
 
@@ -36,7 +38,7 @@ pub(super) fn check(config: &Config, output: &Output) -> Result<(), Failure> {
     } else if is_new {
         "the settings are right; the data folder holds no server yet"
     } else {
-        Folder::open_existing(&config.data_dir)?.store.check()?;
+        Looked::at(&config.data_dir)?.store.check()?;
         "settings, keys and every page of the database are whole"
     };
     output.say("check", json!({ "ok": true, "running": is_running, "new": is_new }), text);
@@ -47,8 +49,8 @@ pub(super) fn stats(config: &Config, output: &Output) -> Result<(), Failure> {
     let stats = match ask_running(config, &Ask::Stats)? {
         Some(Told::Stats(stats)) => stats,
         _ => {
-            let mut offline = Folder::open_existing(&config.data_dir)?;
-            let totals = stored(&offline.store.view()?)?;
+            let mut looked = Looked::at(&config.data_dir)?;
+            let totals = stored(&looked.store.view()?)?;
             Stats { names: totals.names, bytes: totals.bytes, ..Stats::default() }
         }
     };
@@ -68,9 +70,9 @@ pub(super) fn stats(config: &Config, output: &Output) -> Result<(), Failure> {
 pub(super) fn back_up(config: &Config, file: &Path, replaces: bool, output: &Output) -> Result<(), Failure> {
     let path = absolute(file).map_err(|error| Failure::Io("the path cannot be resolved", error))?;
     if ask_running(config, &Ask::Backup { path: path.clone(), replaces })?.is_none() {
-        let Folder { mut store, keys, lock: _lock } = Folder::open_existing(&config.data_dir)?;
+        let mut looked = Looked::at(&config.data_dir)?;
         let target = Target { path: path.clone(), replaces };
-        write_backup(&store.view()?, &keys.secrets(), store.dir(), &target)?;
+        write_backup(&looked.store.view()?, &looked.keys.secrets(), looked.store.dir(), &target)?;
     }
     let text = format!("wrote {}; it holds the keys, so keep it as safe as the server", path.display());
     output.say("backup", json!({ "path": path }), &text);

@@ -12,6 +12,7 @@ use super::{
     Failure, Output, control,
     folder::{Folder, Prepared},
     http,
+    watchdog::Watchdog,
 };
 use crate::{
     config::{Config, Flags},
@@ -46,6 +47,7 @@ async fn run(flags: &Flags, config: Config, prepared: Prepared, output: &Output)
     let asked = tokio::spawn(control::answer(control, data_dir, server.control()));
     let metrics = http.as_ref().map(|(_, address)| address.to_string());
     let http = http.map(|(listener, _)| tokio::spawn(http::answer(listener, server.control())));
+    watch(&server);
     say_ready(&server, announce.as_ref(), metrics, output);
     tracing::info!("serving");
     loop {
@@ -65,10 +67,20 @@ async fn run(flags: &Flags, config: Config, prepared: Prepared, output: &Output)
     Ok(())
 }
 
+/// Where somebody watches whether it answers, tells them until the end.
+fn watch(server: &Server) {
+    match Watchdog::of_environment() {
+        Ok(Some(watchdog)) => drop(tokio::spawn(watchdog.run(server.control()))),
+        Ok(None) => {}
+        Err(error) => tracing::warn!(%error, "the service manager's watchdog cannot be told that the server answers"),
+    }
+}
+
 /// Reads the limits again. A file that is wrong changes nothing.
 async fn reload(flags: &Flags, server: &Server) {
     match Config::load(flags) {
         Ok(config) => {
+            raise_file_limit(config.limits.connections);
             server.set_rules(config.limits, config.policy).await;
             tracing::info!("limits were read again");
         }

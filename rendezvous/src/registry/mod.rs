@@ -19,6 +19,7 @@ mod register;
 mod row;
 mod serve;
 mod session;
+mod shares;
 mod step;
 mod usage;
 mod vault;
@@ -46,6 +47,7 @@ use presence::{Presence, Told};
 use proof::Proofs;
 use recent::Allowance;
 use session::Sessions;
+use shares::Holder;
 use step::{Refusal, Served, Step};
 use usage::Counter;
 use view::{Fault, Records, TableId, View};
@@ -185,7 +187,7 @@ impl Registry {
         match input {
             Input::Opened { session, caller, source, binding } => {
                 self.sessions.on_opened(session, caller, source, binding);
-                self.presence.on_opened(session, source, now_ms);
+                self.presence.on_opened(session, Holder { source, account: caller.account() }, now_ms);
                 self.on_opened(session, now_ms, view, work);
             }
             Input::Frame { session, id, frame } => self.on_frame(session, id, frame, now_ms, view, work),

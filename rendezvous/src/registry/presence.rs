@@ -14,14 +14,15 @@ use hobnob_shared::{
     },
 };
 
-use super::{SessionId, limits::MAX_SESSION_TOPICS, session::Source, step::Served};
+use super::{
+    SessionId,
+    limits::MAX_SESSION_TOPICS,
+    shares::{Holder, Shares},
+    step::Served,
+};
 
 /// A topic's number in memory: watching one costs twelve bytes.
 type Index = u32;
-
-/// When places are scarce, one source has one of so many shares: a school of 128 people with 100 friends each, in and
-/// out, fits in, and one host with 128 connections cannot take them all.
-const SHARE: usize = 8;
 
 /// What is told, and to whom.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,8 +39,8 @@ pub(crate) struct Presence {
     free: Vec<Index>,
     due: BTreeSet<(u64, Index)>,
     sessions: BTreeMap<SessionId, Part>,
-    /// How many topics the sessions of each source publish and watch.
-    held: BTreeMap<Source, usize>,
+    /// How many topics each account and source publishes and watches.
+    shares: Shares,
 }
 
 #[derive(Debug)]
@@ -57,20 +58,22 @@ struct Value {
     seen_ms: u64,
     due_ms: u64,
     publishers: Vec<SessionId>,
+    /// Whom it is counted for until it ends: who published it last. Whoever comes and goes has it all the while.
+    holder: Holder,
 }
 
 /// What a session has to do with topics.
 #[derive(Debug)]
 struct Part {
-    source: Source,
+    holder: Holder,
     seen_ms: u64,
     published: BTreeSet<Index>,
     watched: BTreeSet<Index>,
 }
 
 impl Presence {
-    pub(crate) fn on_opened(&mut self, session: SessionId, source: Source, now_ms: u64) {
-        let part = Part { source, seen_ms: now_ms, published: BTreeSet::new(), watched: BTreeSet::new() };
+    pub(crate) fn on_opened(&mut self, session: SessionId, holder: Holder, now_ms: u64) {
+        let part = Part { holder, seen_ms: now_ms, published: BTreeSet::new(), watched: BTreeSet::new() };
         self.sessions.insert(session, part);
     }
 
@@ -85,7 +88,7 @@ impl Presence {
     /// A session ended. What it published stays until it would have been silent for too long.
     pub(crate) fn on_closed(&mut self, session: SessionId) {
         let Some(part) = self.sessions.remove(&session) else { return };
-        self.give_back(part.source, part.published.len() + part.watched.len());
+        self.shares.give_back(part.holder, part.watched.len());
         for index in part.watched {
             self.unwatch(index, session);
         }
@@ -118,7 +121,9 @@ impl Presence {
         if is_new && part.published.len() >= MAX_SESSION_TOPICS {
             return Err(ErrorCode::Quota.into());
         }
-        if is_new && !self.has_room(part.source, 1, capacity) {
+        let holder = part.holder;
+        let is_counted = known.and_then(|index| self.value(index)).is_some_and(|value| value.holder == holder);
+        if !self.shares.have_room(holder, usize::from(!is_counted), self.free(capacity)) {
             return Err(ErrorCode::Busy.into());
         }
         let index = self.index(topic, capacity)?;
@@ -128,21 +133,22 @@ impl Presence {
     /// Watches topics, beside those that it watches or in place of them. Says what is there already.
     pub(crate) fn watch(&mut self, session: SessionId, watch: &PresenceWatch, capacity: usize) -> Served<Vec<Told>> {
         let Some(part) = self.sessions.get(&session) else { return Err(ErrorCode::Denied.into()) };
-        let (source, held) = (part.source, part.watched.len());
+        let (holder, held) = (part.holder, part.watched.len());
         let kept = if watch.replace { 0 } else { held };
         if kept + watch.topics.len() > MAX_SESSION_TOPICS {
             return Err(ErrorCode::Quota.into());
         }
         let new = watch.topics.iter().filter(|topic| !self.indexes.contains_key(*topic)).count();
         let more = (kept + watch.topics.len()).saturating_sub(held);
-        if self.indexes.len() + new > capacity || !self.has_room(source, more, capacity) {
+        let free = self.free(capacity);
+        if new > free || !self.shares.have_room(holder, more, free) {
             return Err(ErrorCode::Busy.into());
         }
         let before = match self.sessions.get_mut(&session) {
             Some(part) if watch.replace => std::mem::take(&mut part.watched),
             _ => BTreeSet::new(),
         };
-        self.give_back(source, before.len());
+        self.shares.give_back(holder, before.len());
         let told = watch.topics.iter().filter_map(|topic| self.add_watcher(session, *topic, capacity)).collect();
         for index in before {
             let is_kept = self.sessions.get(&session).is_some_and(|part| part.watched.contains(&index));
@@ -179,7 +185,7 @@ impl Presence {
         let index = self.index(topic, capacity).ok()?;
         let (state, part) = (self.topics.get_mut(index as usize)?, self.sessions.get_mut(&session)?);
         if part.watched.insert(index) {
-            *self.held.entry(part.source).or_default() += 1;
+            self.shares.take(part.holder, 1);
         }
         if !state.watchers.contains(&session) {
             state.watchers.push(session);
@@ -198,18 +204,21 @@ impl Presence {
     ) -> Option<Told> {
         let part = self.sessions.get_mut(&session)?;
         part.seen_ms = now_ms;
-        if part.published.insert(index) {
-            *self.held.entry(part.source).or_default() += 1;
-        }
+        part.published.insert(index);
+        let holder = part.holder;
         let state = self.topics.get_mut(index as usize)?;
         let before = state.value.take();
+        if let Some(before) = &before {
+            self.shares.give_back(before.holder, 1);
+        }
+        self.shares.take(holder, 1);
         let is_same = before.as_ref().is_some_and(|before| before.sealed == sealed);
         let due_ms = before.as_ref().map_or(0, |before| before.due_ms);
         let mut publishers = before.map_or_else(Vec::new, |before| before.publishers);
         if !publishers.contains(&session) {
             publishers.push(session);
         }
-        state.value = Some(Value { sealed: sealed.clone(), ttl_ms, seen_ms: now_ms, due_ms, publishers });
+        state.value = Some(Value { sealed: sealed.clone(), ttl_ms, seen_ms: now_ms, due_ms, publishers, holder });
         let note = PresenceNote { topic: state.topic, sealed: Some(sealed) };
         let told = Told { note, to: state.watchers.clone() };
         self.set_due(index, now_ms + ttl_ms.min(SESSION_DEAD_MS));
@@ -247,6 +256,7 @@ impl Presence {
         let value = state.value.take()?;
         let told = Told { note: PresenceNote { topic: state.topic, sealed: None }, to: state.watchers.clone() };
         self.due.remove(&(value.due_ms, index));
+        self.shares.give_back(value.holder, 1);
         for session in value.publishers {
             self.publish_no_more(session, index);
         }
@@ -255,28 +265,18 @@ impl Presence {
     }
 
     fn publish_no_more(&mut self, session: SessionId, index: Index) {
-        if let Some(part) = self.sessions.get_mut(&session)
-            && part.published.remove(&index)
-        {
-            let source = part.source;
-            self.give_back(source, 1);
+        if let Some(part) = self.sessions.get_mut(&session) {
+            part.published.remove(&index);
         }
     }
 
-    /// Whether a source may have to do with so many more topics. While half of the places are free, it may.
-    fn has_room(&self, source: Source, more: usize, capacity: usize) -> bool {
-        let share = (capacity / SHARE).max(2 * MAX_SESSION_TOPICS);
-        let held = self.held.get(&source).copied().unwrap_or(0);
-        more == 0 || self.indexes.len() < capacity / 2 || held + more <= share
+    fn value(&self, index: Index) -> Option<&Value> {
+        self.topics.get(index as usize)?.value.as_ref()
     }
 
-    fn give_back(&mut self, source: Source, count: usize) {
-        if let Some(held) = self.held.get_mut(&source) {
-            *held = held.saturating_sub(count);
-            if *held == 0 {
-                self.held.remove(&source);
-            }
-        }
+    /// How many topics more there may be.
+    fn free(&self, capacity: usize) -> usize {
+        capacity.saturating_sub(self.indexes.len())
     }
 
     fn unwatch(&mut self, index: Index, session: SessionId) {

@@ -31,9 +31,22 @@ pub enum Caller {
     },
 }
 
+impl Caller {
+    /// The account whose certificate was shown.
+    pub(crate) fn account(&self) -> Option<AccountId> {
+        match self {
+            Self::Guest => None,
+            Self::Device { account, .. } => Some(*account),
+        }
+    }
+}
+
 /// Where a session comes from: an IPv4 address, or the /64 that one IPv6 customer has.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Source([u8; 9]);
+
+/// What a site begins with, and no source.
+const SITE: u8 = 8;
 
 impl Source {
     /// The source of an address.
@@ -56,8 +69,12 @@ impl Source {
     /// The IPv6 /48 that it lies in: what one customer of some hosts has, and what thousands share elsewhere.
     pub(crate) fn site(&self) -> Option<Self> {
         let [6, a, b, c, d, e, f, _, _] = self.0 else { return None };
-        // No source begins with an 8.
-        Some(Self([8, a, b, c, d, e, f, 0, 0]))
+        Some(Self([SITE, a, b, c, d, e, f, 0, 0]))
+    }
+
+    /// Whether it is one of those.
+    pub(crate) fn is_site(&self) -> bool {
+        self.0.first() == Some(&SITE)
     }
 }
 

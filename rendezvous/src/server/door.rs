@@ -22,6 +22,7 @@ use tokio::time::Instant;
 
 use super::{
     limits::{Limits, Shared},
+    memory::Memory,
     revocable::Newest,
     streams::source,
 };
@@ -35,6 +36,7 @@ const RATE_SPAN: Duration = Duration::from_secs(10);
 pub(crate) struct Door {
     limits: Shared,
     metrics: Arc<Metrics>,
+    memory: Arc<Memory>,
     /// Every inbound connection, from the first byte to its end.
     open: HashMap<ConnectionId, Source>,
     /// Those that are not established yet, oldest first, with what ends their handshakes.
@@ -50,10 +52,10 @@ pub(crate) struct Door {
 }
 
 /// All sources of one IPv6 /48 together have so many times what one has.
-const SITE: usize = 8;
+pub(super) const SITE: usize = 8;
 
 /// A source and the site that it is at, with how many times the limits of a source each has.
-fn places(source: Source) -> impl Iterator<Item = (Source, usize)> {
+pub(super) fn places(source: Source) -> impl Iterator<Item = (Source, usize)> {
     std::iter::once((source, 1)).chain(source.site().map(|site| (site, SITE)))
 }
 
@@ -66,10 +68,11 @@ struct Exceeded {
 }
 
 impl Door {
-    pub(crate) fn new(limits: Shared, metrics: Arc<Metrics>, newest: Newest) -> Self {
+    pub(crate) fn new(limits: Shared, metrics: Arc<Metrics>, memory: Arc<Memory>, newest: Newest) -> Self {
         Self {
             limits,
             metrics,
+            memory,
             open: HashMap::new(),
             pending: BTreeMap::new(),
             newest,
@@ -98,6 +101,14 @@ impl Door {
         }
         self.metrics.refused_connections.add(1);
         Err(ConnectionDenied::new(Exceeded { limit, what }))
+    }
+
+    fn check_memory(&self, limits: &Limits) -> Result<(), ConnectionDenied> {
+        if !self.memory.is_full() {
+            return Ok(());
+        }
+        self.memory.refuse();
+        Err(ConnectionDenied::new(Exceeded { limit: limits.memory_bytes, what: "bytes of memory" }))
     }
 
     fn leave(&mut self, connection: ConnectionId) {
@@ -170,6 +181,7 @@ impl NetworkBehaviour for Door {
         remote: &Multiaddr,
     ) -> Result<(), ConnectionDenied> {
         let (source, limits, handle) = (source(remote), self.limits.get(), self.newest.take());
+        self.check_memory(&limits)?;
         self.check(self.established(), limits.connections, "connections")?;
         for (place, times) in places(source) {
             let of = |counts: &HashMap<Source, usize>| counts.get(&place).copied().unwrap_or(0);
@@ -261,7 +273,9 @@ mod tests {
     }
 
     fn door(limits: Limits) -> Door {
-        Door::new(Shared::new(limits), Arc::default(), Newest::default())
+        let (limits, metrics) = (Shared::new(limits), Arc::<Metrics>::default());
+        let memory = Arc::new(Memory::new(limits.clone(), metrics.clone()));
+        Door::new(limits, metrics, memory, Newest::default())
     }
 
     fn knock(door: &mut Door, id: usize, from: &str) -> bool {

@@ -10,13 +10,15 @@ use hobnob_shared::{
 };
 use tokio::{
     sync::{mpsc, oneshot},
-    time::sleep,
+    time::{Instant, sleep},
 };
 
 use super::{
     aside::{self, Aside},
     outbox::Outbox,
     pulse::{Beat, Pulse},
+    seldom::Seldom,
+    sources::Sources,
 };
 use crate::{
     clock::Clock,
@@ -85,6 +87,7 @@ struct Hub {
     clock: Clock,
     metrics: Arc<Metrics>,
     pulse: Arc<Pulse>,
+    sources: Arc<Sources>,
     outboxes: HashMap<SessionId, Arc<Outbox>>,
     /// The last batch wrote something.
     is_writing: bool,
@@ -96,6 +99,10 @@ struct Hub {
     codes: Vec<oneshot::Sender<Result<(), String>>>,
     /// What takes long, and does not keep us from serving.
     aside: Aside,
+    /// What strangers can make us log by asking again.
+    unstored: Seldom,
+    damaged: Seldom,
+    unread: Seldom,
 }
 
 /// Starts the thread. It ends when it is told to, or nobody is left who could tell it anything.
@@ -103,7 +110,7 @@ pub(crate) fn start(
     registry: Registry,
     store: Store,
     clock: Clock,
-    (metrics, pulse): (Arc<Metrics>, Arc<Pulse>),
+    (metrics, pulse, sources): (Arc<Metrics>, Arc<Pulse>, Arc<Sources>),
 ) -> io::Result<(mpsc::Sender<Message>, JoinHandle<()>)> {
     let (sender, receiver) = mpsc::channel(QUEUE);
     let hub = Hub {
@@ -112,12 +119,16 @@ pub(crate) fn start(
         clock,
         metrics,
         pulse,
+        sources,
         outboxes: HashMap::new(),
         is_writing: false,
         is_closing: false,
         is_ended: false,
         codes: Vec::new(),
         aside: Aside::default(),
+        unstored: Seldom::default(),
+        damaged: Seldom::default(),
+        unread: Seldom::default(),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
     let thread = std::thread::Builder::new().name("hub".into()).spawn(move || runtime.block_on(hub.run(receiver)))?;
@@ -188,7 +199,10 @@ impl Hub {
                     self.outboxes.insert(session, outbox);
                     Input::Opened { session, caller, source, binding }
                 }
-                Message::Frame { session, id, frame } => Input::Frame { session, id, frame: *frame },
+                Message::Frame { session, id, frame } => {
+                    self.on_frame((session, id, *frame), now_ms, view, work);
+                    continue;
+                }
                 Message::Seen(beats) => {
                     self.feel(beats, view, work);
                     continue;
@@ -210,6 +224,22 @@ impl Hub {
         }
         if self.registry.next_timeout() <= now_ms {
             self.registry.handle(Input::Timeout, now_ms, view, work);
+        }
+    }
+
+    /// What the frame makes us tell others is paid for by whoever sent it.
+    fn on_frame(
+        &mut self,
+        (session, id, frame): (SessionId, u32, ServerFrame),
+        now_ms: u64,
+        view: &Snapshot,
+        work: &mut Work,
+    ) {
+        let before = work.notes.len();
+        self.registry.handle(Input::Frame { session, id, frame }, now_ms, view, work);
+        let told = work.notes.iter().skip(before).map(|note| note.to.len()).sum();
+        if let Some(outbox) = self.outboxes.get(&session) {
+            self.sources.notes(outbox.source(), told, Instant::now());
         }
     }
 
@@ -274,7 +304,11 @@ impl Hub {
         match &committed {
             Ok(()) => {}
             Err(CommitError::Damaged(what)) => self.note(&Fault::Damaged(what.clone())),
-            Err(error @ (CommitError::Full | CommitError::Io(_))) => tracing::error!(%error, "nothing can be stored"),
+            Err(error @ (CommitError::Full | CommitError::Io(_))) => {
+                if let Some(more) = self.unstored.take() {
+                    tracing::error!(%error, more, "nothing can be stored");
+                }
+            }
         }
         committed
     }
@@ -284,9 +318,14 @@ impl Hub {
         match fault {
             Fault::Damaged(_) => {
                 self.metrics.damage.add(1);
-                tracing::error!(%fault, "something is not served; run hobnob-rendezvous check, and put a backup in its place");
+                let Some(more) = self.damaged.take() else { return };
+                tracing::error!(%fault, more, "something is not served; run hobnob-rendezvous check, and put a backup in its place");
             }
-            Fault::Unread(_) => tracing::error!(%fault, "requests could not be served"),
+            Fault::Unread(_) => {
+                if let Some(more) = self.unread.take() {
+                    tracing::error!(%fault, more, "requests could not be served");
+                }
+            }
         }
     }
 

@@ -19,12 +19,33 @@ pub struct Limits {
     pub connections_per_peer: usize,
     /// Handshakes of sessions in progress from one source: one for each of its connections.
     pub handshakes_per_source: usize,
-    /// Frames that one session may send at once.
+    /// Frames that one session may send at once, and a sixteenth of what all of its source may.
     pub burst_frames: u32,
-    /// Frames a second that one session may send after that.
+    /// Frames a second that one session may send after that, and a sixteenth of what all of its source may.
     pub frames_per_second: u32,
-    /// No new connections while the process takes more memory than this, in bytes.
+    /// Memory for connections, sessions and what is held for them, in bytes; no new connections while it is taken.
     pub memory_bytes: usize,
+}
+
+/// What all sources may hold at least, in bytes, however little memory there is: a few of the longest answers.
+const MIN_HELD_BYTES: usize = 8 * 1024 * 1024;
+
+/// What one source may hold at least, in bytes: what waits for one session at most, what is being written and a frame that
+/// comes.
+const MIN_HELD_BYTES_PER_SOURCE: usize = 2 * 1024 * 1024;
+
+impl Limits {
+    /// Bytes of frames that wait, are written or come, of everybody: a quarter of the memory. The rest is for connections,
+    /// and for what the allocator does not give back.
+    pub(crate) fn held_bytes(&self) -> usize {
+        (self.memory_bytes / 4).max(MIN_HELD_BYTES)
+    }
+
+    /// The same of one source. An eighth of all: a school of 128 people who fetch their mail and vaults at once, and all
+    /// read slowly, holds 50 MiB.
+    pub(crate) fn held_bytes_per_source(&self) -> usize {
+        (self.held_bytes() / 8).max(MIN_HELD_BYTES_PER_SOURCE)
+    }
 }
 
 impl Default for Limits {

@@ -6,12 +6,15 @@ mod bucket;
 mod door;
 mod hub;
 mod limits;
+mod memory;
 mod outbox;
 mod places;
 mod pulse;
 mod reading;
 mod revocable;
+mod seldom;
 mod session;
+mod sources;
 mod streams;
 mod swarm;
 
@@ -35,7 +38,9 @@ use crate::{
 };
 use hub::{Message, Order};
 use limits::Shared;
+use memory::Memory;
 use pulse::Pulse;
+use sources::Sources;
 
 /// What a server is started with.
 #[derive(Debug)]
@@ -88,6 +93,7 @@ pub struct Server {
     swarm: tokio::task::JoinHandle<()>,
     limits: Shared,
     metrics: Arc<Metrics>,
+    memory: Arc<Memory>,
     peer: PeerId,
     key: [u8; 32],
     addresses: Vec<Multiaddr>,
@@ -101,14 +107,16 @@ pub struct Bound {
     addresses: Vec<Multiaddr>,
     limits: Shared,
     metrics: Arc<Metrics>,
+    memory: Arc<Memory>,
 }
 
 /// Listens, with the transport's secret, on the current tokio runtime.
 pub async fn bind(transport: &Zeroizing<[u8; 32]>, listen: &[Multiaddr], limits: Limits) -> Result<Bound, StartError> {
     let (metrics, limits) = (Arc::new(Metrics::default()), Shared::new(limits));
-    let (mut swarm, peer) = swarm::build(transport, limits.clone(), metrics.clone())?;
+    let memory = Arc::new(Memory::new(limits.clone(), metrics.clone()));
+    let (mut swarm, peer) = swarm::build(transport, limits.clone(), metrics.clone(), memory.clone())?;
     let addresses = swarm::listen(&mut swarm, listen).await?;
-    Ok(Bound { swarm, peer, addresses, limits, metrics })
+    Ok(Bound { swarm, peer, addresses, limits, metrics, memory })
 }
 
 /// Starts a server on the current tokio runtime. It listens when this returns.
@@ -120,7 +128,7 @@ pub async fn start(setup: Setup) -> Result<Server, StartError> {
 impl Bound {
     /// Serves from now on. The keys must be those that it was bound with.
     pub fn serve(self, keys: ServerKeys, mut store: Store, policy: Policy) -> Result<Server, StartError> {
-        let Self { swarm, peer, addresses, limits, metrics } = self;
+        let Self { swarm, peer, addresses, limits, metrics, memory } = self;
         let secrets = keys.secrets();
         let ServerKeys { device, transport: _, opaque } = keys;
         let clock = Clock::start();
@@ -133,12 +141,14 @@ impl Bound {
         }
         let registry = Registry::new(device.clone(), opaque, policy, store.generation()?, seed);
         let pulse = Arc::new(Pulse::default());
-        let (hub, thread) = hub::start(registry, store, clock, (metrics.clone(), pulse.clone()))?;
+        let sources = Arc::new(Sources::new(limits.clone()));
+        let told = (metrics.clone(), pulse.clone(), sources.clone());
+        let (hub, thread) = hub::start(registry, store, clock, told)?;
         let key = device.x25519_public();
-        let context = context(device, peer, &hub, &limits, (&metrics, pulse), clock)?;
+        let context = context(device, peer, &hub, (&limits, &memory, sources), (&metrics, pulse), clock)?;
         let (stop, stopped) = oneshot::channel();
         let swarm = tokio::spawn(swarm::run(swarm, context, stopped));
-        Ok(Server { hub, thread, stop, swarm, limits, metrics, peer, key, addresses, secrets })
+        Ok(Server { hub, thread, stop, swarm, limits, metrics, memory, peer, key, addresses, secrets })
     }
 }
 
@@ -152,7 +162,7 @@ fn context(
     keys: DeviceKeys,
     peer: PeerId,
     hub: &mpsc::Sender<Message>,
-    limits: &Shared,
+    (limits, memory, sources): (&Shared, &Arc<Memory>, Arc<Sources>),
     (metrics, pulse): (&Arc<Metrics>, Arc<Pulse>),
     clock: Clock,
 ) -> io::Result<session::Context> {
@@ -163,6 +173,8 @@ fn context(
         hub: hub.clone(),
         places: places::Places::new(limits.clone()),
         limits: limits.clone(),
+        memory: memory.clone(),
+        sources,
         next: 1.into(),
         instance: random()?.next_u64(),
         clock,
@@ -206,7 +218,12 @@ impl Server {
     pub fn control(&self) -> Control {
         let secrets = self.secrets.iter();
         let secrets = secrets.map(|secret| Secrets { name: secret.name, bytes: secret.bytes.clone() }).collect();
-        Control { hub: self.hub.clone(), secrets: Arc::new(secrets), metrics: self.metrics.clone() }
+        Control {
+            hub: self.hub.clone(),
+            secrets: Arc::new(secrets),
+            metrics: self.metrics.clone(),
+            memory: self.memory.clone(),
+        }
     }
 
     /// Waits until nobody serves any more without having been told to stop, which is a fault of ours.
@@ -236,6 +253,7 @@ pub struct Control {
     hub: mpsc::Sender<Message>,
     secrets: Arc<Vec<Secrets>>,
     metrics: Arc<Metrics>,
+    memory: Arc<Memory>,
 }
 
 impl Control {
@@ -279,6 +297,11 @@ impl Control {
     /// What it counts.
     pub fn metrics(&self) -> &Metrics {
         &self.metrics
+    }
+
+    /// Whether new connections are refused for want of memory.
+    pub fn is_out_of_memory(&self) -> bool {
+        self.memory.is_full()
     }
 
     async fn ask<T>(&self, order: Order, answered: oneshot::Receiver<T>) -> Result<T, OrderError> {

@@ -30,13 +30,15 @@ use tokio::{
 };
 
 use super::{
-    bucket::Bucket,
+    bucket::{Bucket, price},
     hub::Message,
     limits::Shared,
-    outbox::{End, Outbox},
+    memory::{Hold, Memory},
+    outbox::{End, Outbox, Taken},
     places::Places,
     pulse::Pulse,
     reading::{Reading, put},
+    sources::Sources,
 };
 use crate::{
     clock::Clock,
@@ -46,6 +48,10 @@ use crate::{
 
 /// A client that does not take what is written to it for so long loses its session.
 const WRITE: Duration = Duration::from_secs(30);
+
+/// What a session may hold in its stream while its next frame has to wait, in bytes: the window that yamux lets its client fill,
+/// and the frames of one chunk, however short each is.
+const WAITING_BYTES: usize = 384 * 1024;
 
 /// How long the last words may take. They are only a courtesy.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -58,6 +64,8 @@ pub(crate) struct Context {
     pub(crate) transport: Vec<u8>,
     pub(crate) hub: mpsc::Sender<Message>,
     pub(crate) limits: Shared,
+    pub(crate) memory: Arc<Memory>,
+    pub(crate) sources: Arc<Sources>,
     pub(crate) places: Places,
     pub(crate) next: AtomicU64,
     pub(crate) instance: u64,
@@ -210,7 +218,7 @@ async fn begin<S: AsyncRead + AsyncWrite + Unpin>(
     context: Arc<Context>,
 ) -> Result<Box<Live<S>>, Ended> {
     let id = SessionId(context.next.fetch_add(1, Ordering::Relaxed));
-    let outbox = Arc::new(Outbox::default());
+    let outbox = Outbox::new(context.memory.clone(), source, id);
     let hello =
         Hello { features: Vec::new(), time_ms: context.clock.now_ms(), instance: context.instance, known_record: None };
     outbox.push(ServerFrame::Hello(hello).encode(0).into());
@@ -220,12 +228,13 @@ async fn begin<S: AsyncRead + AsyncWrite + Unpin>(
     context.metrics.sessions.add(1);
     let limits = context.limits.get();
     let bucket = Bucket::new(limits.burst_frames, limits.frames_per_second, Instant::now());
-    Ok(Box::new(Live { id, stream, session, outbox, bucket, context }))
+    Ok(Box::new(Live { id, source, stream, session, outbox, bucket, context }))
 }
 
 /// A session that is up.
 struct Live<S> {
     id: SessionId,
+    source: Source,
     stream: S,
     session: Box<Session>,
     outbox: Arc<Outbox>,
@@ -258,7 +267,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Live<S> {
         };
         let close: Arc<[u8]> = ServerFrame::Close(Close { code }).encode(0).into();
         let closing = async {
-            self.write(&[close]).await?;
+            self.write(vec![close], self.outbox.holding()).await?;
             self.stream.close().await.map_err(Ended::Broken)
         };
         // Whether it is heard or not, this is the end.
@@ -275,22 +284,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Live<S> {
 
     async fn talk(&mut self) -> Result<Infallible, Ended> {
         let mut reading = Reading::default();
+        // What has come of a frame that is not whole.
+        let mut begun = self.outbox.holding();
         let dead = sleep(Duration::from_millis(SESSION_DEAD_MS));
         tokio::pin!(dead);
         loop {
             tokio::select! {
                 biased;
-                (frames, end) = self.outbox.take() => {
+                Taken { frames, hold, end } = self.outbox.take() => {
                     if end == Some(End::Overflow) {
                         return Err(Ended::Overflow);
                     }
-                    Box::pin(self.write(&frames)).await?;
+                    Box::pin(self.write(frames, hold)).await?;
                     if end.is_some() {
                         return Err(Ended::Closed);
                     }
                 }
                 chunk = reading.next(&mut self.stream) => {
                     let frames = self.session.open(&chunk?)?;
+                    begun.set(self.session.pending_bytes());
                     for bytes in frames {
                         Box::pin(self.on_frame(&bytes)).await?;
                         dead.as_mut().reset(Instant::now() + Duration::from_millis(SESSION_DEAD_MS));
@@ -302,11 +314,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Live<S> {
     }
 
     async fn on_frame(&mut self, bytes: &[u8]) -> Result<(), Ended> {
-        if let Some(wait) = self.bucket.take(bytes.len(), Instant::now()) {
-            self.context.metrics.throttled.add(1);
-            sleep(wait).await;
-        }
         let (id, frame) = ServerFrame::decode(bytes).map_err(noise::NoiseError::Frame)?;
+        self.wait_for_its_turn(price(&frame, bytes.len())).await?;
         self.context.metrics.frames.add(1);
         if let ServerFrame::Close(_) = frame {
             return Err(Ended::Closed);
@@ -329,13 +338,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Live<S> {
         self.context.tell_hub(message).await
     }
 
-    async fn write(&mut self, frames: &[Arc<[u8]>]) -> Result<(), Ended> {
+    /// Where this session, or all of its source, have sent too much, reads no further for a while.
+    async fn wait_for_its_turn(&mut self, shares: usize) -> Result<(), Ended> {
         let now = Instant::now();
-        frames.iter().for_each(|frame| self.bucket.answer(frame.len(), now));
-        let mut messages = Vec::new();
-        self.session.seal_all(frames.iter().map(|frame| &**frame), &mut messages)?;
-        let mut bytes = Vec::with_capacity(messages.iter().map(|message| message.len() + 2).sum());
-        messages.iter().for_each(|message| put(&mut bytes, message));
+        let of_source = self.context.sources.take(self.source, shares, now);
+        let Some(wait) = self.bucket.take(shares, now).max(of_source) else { return Ok(()) };
+        self.context.metrics.throttled.add(1);
+        let mut waiting = self.outbox.holding();
+        waiting.set(WAITING_BYTES);
+        tokio::select! {
+            () = sleep(wait) => Ok(()),
+            () = self.outbox.overflow() => Err(Ended::Overflow),
+        }
+    }
+
+    /// Writes these frames, which `hold` counts until they are written.
+    async fn write(&mut self, frames: Vec<Arc<[u8]>>, mut hold: Hold) -> Result<(), Ended> {
+        let bytes = self.seal(frames)?;
+        hold.set(bytes.len());
         let written = async {
             self.stream.write_all(&bytes).await?;
             self.stream.flush().await
@@ -344,6 +364,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Live<S> {
             written = timeout(WRITE, written) => Ok(written.map_err(|_| Ended::TooSlow)??),
             () = self.outbox.overflow() => Err(Ended::Overflow),
         }
+    }
+
+    /// The bytes of these frames as they are sent.
+    fn seal(&mut self, frames: Vec<Arc<[u8]>>) -> Result<Vec<u8>, Ended> {
+        let now = Instant::now();
+        for frame in &frames {
+            self.bucket.answer(frame.len(), now);
+            self.context.sources.answer(self.source, frame.len(), now);
+        }
+        let mut messages = Vec::new();
+        self.session.seal_all(frames.iter().map(|frame| &**frame), &mut messages)?;
+        let mut bytes = Vec::with_capacity(messages.iter().map(|message| message.len() + 2).sum());
+        messages.iter().for_each(|message| put(&mut bytes, message));
+        Ok(bytes)
     }
 }
 

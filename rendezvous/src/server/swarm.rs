@@ -13,7 +13,7 @@ use hobnob_muxer::{Bounds, Yamux};
 use libp2p::{
     Multiaddr, PeerId, Swarm, Transport as _,
     core::{multiaddr::Protocol, muxing::StreamMuxerBox, transport::ListenerId, upgrade::Version},
-    identify, identity, memory_connection_limits, noise,
+    identify, identity, noise,
     swarm::{self, NetworkBehaviour, SwarmEvent},
     tcp,
 };
@@ -26,6 +26,7 @@ use super::{
     boxed::Boxed,
     door::Door,
     limits::Shared,
+    memory::Memory,
     revocable::{Newest, Revocable},
     session::{self, Context, Opening},
     streams::{Inbound, Streams},
@@ -59,7 +60,6 @@ const NEGOTIATING: usize = 4;
 #[derive(NetworkBehaviour)]
 pub(crate) struct Behaviour {
     door: Door,
-    memory: memory_connection_limits::Behaviour,
     streams: Streams,
     identify: Boxed<identify::Behaviour>,
 }
@@ -69,6 +69,7 @@ pub(crate) fn build(
     seed: &Zeroizing<[u8; 32]>,
     limits: Shared,
     metrics: Arc<Metrics>,
+    memory: Arc<Memory>,
 ) -> Result<(Swarm<Behaviour>, PeerId), StartError> {
     let setup = |error: &dyn std::error::Error| StartError::Transport(error.to_string());
     let mut seed = seed.clone();
@@ -89,8 +90,7 @@ pub(crate) fn build(
         .with_cache_size(0)
         .with_interval(IDENTIFY);
     let behaviour = Behaviour {
-        memory: memory_connection_limits::Behaviour::with_max_bytes(limits.get().memory_bytes),
-        door: Door::new(limits, metrics, newest),
+        door: Door::new(limits, metrics, memory, newest),
         streams: Streams::new(UPGRADE),
         identify: Boxed(identify::Behaviour::new(identify)),
     };

@@ -3,7 +3,7 @@
 
 use std::{
     fs, io,
-    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _},
+    os::unix::fs::{MetadataExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
 };
 
@@ -159,10 +159,7 @@ fn place(path: &Path) -> io::Result<Option<(u64, u64)>> {
 
 /// A file for the owner only, whatever it was before. Links are not followed.
 fn open_unfinished(path: &Path) -> io::Result<fs::File> {
-    let mut options = private();
-    let nofollow = rustix::fs::OFlags::NOFOLLOW.bits();
-    options.read(true).write(true).create(true).truncate(false).custom_flags(nofollow.cast_signed());
-    let file = options.open(path)?;
+    let file = private().read(true).write(true).create(true).truncate(false).open(path)?;
     file.set_permissions(fs::Permissions::from_mode(0o600))?;
     Ok(file)
 }

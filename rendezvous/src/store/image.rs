@@ -50,14 +50,19 @@ impl Image {
         Ok(image)
     }
 
-    /// Reads every page and checks that it is whole.
-    pub fn check(self) -> Result<(), OpenError> {
+    /// A database that shows it. What is written there is only remembered, and gone with it.
+    pub(super) fn database(self) -> Result<Database, OpenError> {
         // redb would make a new database of nothing.
         if self.lock().len == 0 {
             return Err(OpenError::Damaged("it is empty".into()));
         }
+        Ok(guarded(|| Database::builder().set_cache_size(CACHE_BYTES).create_with_backend(self).map_err(of))?)
+    }
+
+    /// Reads every page and checks that it is whole.
+    pub fn check(self) -> Result<(), OpenError> {
+        let mut database = self.database()?;
         let is_whole = guarded(|| {
-            let mut database = Database::builder().set_cache_size(CACHE_BYTES).create_with_backend(self).map_err(of)?;
             schema::format(&database)?;
             database.check_integrity().map_err(of)
         })?;

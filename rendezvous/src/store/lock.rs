@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-use super::{make_private_dir, private};
+use super::{hand_over, make_private_dir, private};
 
 /// Name of the lock file in the data folder.
 pub(super) const FILE: &str = "lock";
@@ -33,7 +33,9 @@ impl DataLock {
         make_private_dir(dir).map_err(LockError::Io)?;
         let mut options = private();
         options.read(true).write(true).create(true).truncate(false);
-        let mut file = options.open(dir.join(FILE)).map_err(LockError::Io)?;
+        let path = dir.join(FILE);
+        let mut file = options.open(&path).map_err(LockError::Io)?;
+        hand_over(&file, &path).map_err(LockError::Io)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(LockError::InUse(pid(&mut file))),
@@ -41,6 +43,27 @@ impl DataLock {
         }
         file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id())).map_err(LockError::Io)?;
         Ok(Self(file))
+    }
+}
+
+/// No server begins in the data folder for as long as this lives, if one has ever served there. It changes nothing.
+#[derive(Debug)]
+pub struct SharedLock(#[expect(dead_code, reason = "held, never read")] Option<File>);
+
+impl SharedLock {
+    /// Takes it, beside others who only look.
+    pub fn take(dir: &Path) -> Result<Self, LockError> {
+        let mut file = match File::open(dir.join(FILE)) {
+            Ok(file) => file,
+            // Nobody has served there, so nobody does.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self(None)),
+            Err(error) => return Err(LockError::Io(error)),
+        };
+        match file.try_lock_shared() {
+            Ok(()) => Ok(Self(Some(file))),
+            Err(TryLockError::WouldBlock) => Err(LockError::InUse(pid(&mut file))),
+            Err(TryLockError::Error(error)) => Err(LockError::Io(error)),
+        }
     }
 }
 

@@ -14,6 +14,7 @@ mod snapshot;
 use std::{
     fs::{self, OpenOptions},
     io,
+    os::unix::fs::{MetadataExt as _, fchown},
     path::{Path, PathBuf},
 };
 
@@ -24,7 +25,7 @@ use redb::{
 pub use backup::{BackupError, Target, write_backup};
 pub use error::{CommitError, OpenError};
 pub use image::Image;
-pub use lock::{DataLock, LockError};
+pub use lock::{DataLock, LockError, SharedLock};
 pub use secrets::Secrets;
 pub use snapshot::Snapshot;
 
@@ -51,6 +52,8 @@ const START_BYTES: u64 = 256 * 1024 * 1024;
 pub struct Store {
     path: PathBuf,
     database: Option<Database>,
+    /// How it is opened, now and after an error.
+    open: fn(&Path) -> Result<Database, OpenError>,
 }
 
 /// How much is stored.
@@ -84,7 +87,16 @@ impl Store {
 
     /// Opens a database that is there.
     pub fn open_file(path: &Path) -> Result<Self, OpenError> {
-        let database = open_at(path)?;
+        Self::open_with(path, open_at)
+    }
+
+    /// Opens the database in `dir` to look at it. Nothing of the file is changed: what is written is gone with this.
+    pub fn look(dir: &Path) -> Result<Self, OpenError> {
+        Self::open_with(&dir.join(FILE), |path| Image::open(path).map_err(OpenError::Io)?.database())
+    }
+
+    fn open_with(path: &Path, open: fn(&Path) -> Result<Database, OpenError>) -> Result<Self, OpenError> {
+        let database = open(path)?;
         let format = guarded(|| schema::format(&database))?;
         if format > schema::CURRENT {
             return Err(OpenError::Newer { found: format, known: schema::CURRENT });
@@ -92,7 +104,7 @@ impl Store {
         if format < schema::CURRENT {
             write(&database, schema::create)?;
         }
-        Ok(Self { path: path.to_owned(), database: Some(database) })
+        Ok(Self { path: path.to_owned(), database: Some(database), open })
     }
 
     /// Stores all of `records`, or none. When it returns `Ok`, they survive a crash and a power cut. After an error the
@@ -153,7 +165,7 @@ impl Store {
     fn reopened(&mut self) -> Result<&Database, Trouble> {
         let database = match self.database.take() {
             Some(database) => database,
-            None => open_at(&self.path)?,
+            None => (self.open)(&self.path)?,
         };
         Ok(self.database.insert(database))
     }
@@ -167,6 +179,7 @@ fn open_at(path: &Path) -> Result<Database, OpenError> {
 fn create(path: &Path, secrets: &[Secrets]) -> Result<(), OpenError> {
     let unfinished = appended(path, ".new");
     let file = private().read(true).write(true).create(true).truncate(true).open(&unfinished).map_err(OpenError::Io)?;
+    hand_over(&file, &unfinished).map_err(OpenError::Io)?;
     guarded(|| {
         let database = Database::builder()
             .set_cache_size(CACHE_BYTES)
@@ -233,10 +246,26 @@ pub(crate) fn make_private_dir(dir: &Path) -> io::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)
 }
 
-/// Options that make files which only their owner can read.
+/// Options that make files which only their owner can read. Links are not followed.
 pub(crate) fn private() -> OpenOptions {
     use std::os::unix::fs::OpenOptionsExt as _;
     let mut options = OpenOptions::new();
-    options.mode(0o600);
+    options.mode(0o600).custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed());
     options
+}
+
+/// Gives a file that root has made in somebody else's folder, a service's user's for example, to that user, who could not
+/// serve otherwise.
+pub(crate) fn hand_over(file: &fs::File, path: &Path) -> io::Result<()> {
+    match other_owner(path)? {
+        Some((user, group)) => fchown(file, Some(user), Some(group)),
+        None => Ok(()),
+    }
+}
+
+/// Who has the folder that this lies in, where we are root and they are not.
+pub(crate) fn other_owner(path: &Path) -> io::Result<Option<(u32, u32)>> {
+    let meta = fs::metadata(parent(path))?;
+    let is_others = rustix::process::geteuid().is_root() && meta.uid() != 0;
+    Ok(is_others.then_some((meta.uid(), meta.gid())))
 }

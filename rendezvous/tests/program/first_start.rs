@@ -154,3 +154,20 @@ fn it_serves_as_it_is_also_where_there_is_no_ipv6() {
     assert_eq!(output.status.code(), Some(3), "{output:?}");
     assert!(String::from_utf8(output.stderr).unwrap().contains("no such address"));
 }
+
+#[test]
+fn a_link_in_the_place_of_a_file_is_not_followed() {
+    for name in ["lock", "server.db.new", "keys.new", "opaque.new"] {
+        let dir = tempfile::tempdir().unwrap();
+        let (data, elsewhere) = (dir.path().join("data"), dir.path().join("elsewhere"));
+        fs::create_dir(&data).unwrap();
+        fs::write(&elsewhere, "somebody else's").unwrap();
+        std::os::unix::fs::symlink(&elsewhere, data.join(name)).unwrap();
+        let output = call(dir.path(), &SERVE);
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && text.contains("symbolic link"), "{name}: {text}");
+        assert_eq!(fs::read_to_string(&elsewhere).unwrap(), "somebody else's", "{name}");
+        fs::remove_file(data.join(name)).unwrap();
+        assert_serves(dir.path());
+    }
+}

@@ -1,4 +1,7 @@
-use std::{fs, os::unix::fs::PermissionsExt as _};
+use std::{
+    fs,
+    os::unix::fs::{MetadataExt as _, PermissionsExt as _},
+};
 
 use hobnob_shared::{
     rendezvous::RegistrationCode,
@@ -93,6 +96,29 @@ async fn sighup_reads_the_limits_again_and_a_wrong_file_changes_nothing() {
 }
 
 #[test]
+fn a_server_that_was_stopped_is_not_waited_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let rosa = Rosa::start(dir.path());
+    rosa.signal("STOP");
+    let backup = dir.path().join("backup.db");
+    let acts: [&[&str]; 4] = [&["stats"], &["check"], &["invite"], &["backup", backup.to_str().unwrap()]];
+    std::thread::scope(|scope| {
+        for words in acts {
+            let dir = dir.path();
+            scope.spawn(move || {
+                let output = call(dir, words);
+                let text = String::from_utf8(output.stderr).unwrap();
+                assert!(output.status.code() == Some(8) && text.contains("kill -CONT"), "{words:?}: {text}");
+            });
+        }
+    });
+    rosa.signal("CONT");
+    assert_eq!(said(&call(dir.path(), &["--json", "stats"]))["running"], true);
+    // What was given up is not done later.
+    said(&call(dir.path(), &["--json", "backup", backup.to_str().unwrap()]));
+}
+
+#[test]
 fn every_mistake_has_its_exit_code_and_says_what_to_do() {
     let dir = tempfile::tempdir().unwrap();
     let rosa = Rosa::start(dir.path());
@@ -139,11 +165,35 @@ fn what_was_copied_with_everybodys_rights_is_made_private() {
         }
     };
     expose();
-    assert_eq!(said(&call(dir.path(), &["--json", "check"]))["ok"], true);
+    said(&call(dir.path(), &["--json", "invite"]));
     assert_private();
     expose();
     let _rosa = Rosa::start(dir.path());
     assert_private();
+}
+
+#[test]
+fn what_root_makes_in_a_service_users_folder_is_that_users() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(Rosa::start(dir.path()));
+    let (restored, backup) = (tempfile::tempdir().unwrap(), dir.path().join("backup.db"));
+    said(&call(dir.path(), &["--json", "backup", backup.to_str().unwrap()]));
+    let data = restored.path().join("data");
+    fs::create_dir(&data).unwrap();
+    fs::copy(&backup, data.join("server.db")).unwrap();
+    // Whoever is not root has no other user's folder; theirs it is then.
+    let _ = std::os::unix::fs::chown(&data, Some(65_534), Some(65_534));
+    let _ = std::os::unix::fs::chown(data.join("server.db"), Some(65_534), Some(65_534));
+    let owner = |path: &std::path::Path| fs::metadata(path).map(|meta| (meta.uid(), meta.gid())).unwrap();
+    let assert_theirs = |names: &[&str]| {
+        for name in names {
+            assert_eq!(owner(&data.join(name)), owner(&data), "{name}");
+        }
+    };
+    said(&call(restored.path(), &["--json", "invite"]));
+    assert_theirs(&["server.db", "keys", "opaque", "lock"]);
+    let _rosa = Rosa::start(restored.path());
+    assert_theirs(&["server.db", "keys", "opaque", "lock", "control.sock"]);
 }
 
 #[test]

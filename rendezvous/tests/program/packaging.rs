@@ -1,10 +1,19 @@
 //! Unit, container file, config file and operations page agree with the program and with each other.
 
-use std::{collections::BTreeMap, fs, path::Path, process::Command};
+use std::{
+    collections::BTreeMap,
+    fs,
+    os::unix::net::UnixDatagram,
+    path::Path,
+    process::{Command, Stdio},
+};
 
 use serde_json::Value;
 
-use crate::driver::said;
+use crate::{
+    cast::client::SOON,
+    driver::{command, said},
+};
 
 fn read(path: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
@@ -48,7 +57,7 @@ fn the_units_command_line_is_one_that_the_program_takes() {
 }
 
 #[test]
-fn the_unit_stops_it_as_patiently_as_it_stops() {
+fn the_unit_gives_it_the_time_the_files_and_the_memory_that_it_wants() {
     let unit = unit();
     let seconds: u64 = unit["TimeoutStopSec"][0].parse().unwrap();
     assert!(seconds > 8 + 3, "sessions have 8 s and connections 3 s for their last words");
@@ -56,6 +65,29 @@ fn the_unit_stops_it_as_patiently_as_it_stops() {
     let config: toml::Table = read("packaging/config.toml").parse().unwrap();
     let connections = config["limits"]["connections"].as_integer().unwrap() as u64;
     assert!(files > connections + 256, "each connection takes a file");
+    let memory_mib = config["limits"]["memory_mib"].as_integer().unwrap();
+    let most_gib: i64 = unit["MemoryMax"][0].strip_suffix('G').unwrap().parse().unwrap();
+    assert!(most_gib * 1024 >= 2 * memory_mib, "it bounds itself long before it is killed");
+}
+
+#[test]
+fn the_unit_watches_it_and_it_says_that_it_answers() {
+    assert_eq!(unit()["WatchdogSec"], ["10min"], "a third of it is how often it says so");
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("notify");
+    let manager = UnixDatagram::bind(&path).unwrap();
+    manager.set_read_timeout(Some(SOON)).unwrap();
+    let mut server = command(dir.path());
+    server.args(["--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0"]).stdout(Stdio::null()).stderr(Stdio::null());
+    server.env("NOTIFY_SOCKET", &path).env("WATCHDOG_USEC", "30000").env_remove("WATCHDOG_PID");
+    let mut server = server.spawn().unwrap();
+    for _ in 0..3 {
+        let mut said = [0; 64];
+        let count = manager.recv(&mut said).expect("it says that it answers");
+        assert_eq!(&said[..count], b"WATCHDOG=1");
+    }
+    server.kill().unwrap();
+    server.wait().unwrap();
 }
 
 #[test]

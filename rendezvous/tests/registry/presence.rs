@@ -161,31 +161,67 @@ fn all_topics_together_are_bounded_and_places_come_back() {
     assert_eq!(world.registry.totals(&world.view).unwrap().topics, 0);
 }
 
+/// So many topics, all different from those with another number.
+fn many(number: usize, count: usize) -> Vec<TopicId> {
+    let bytes = |topic: usize| [number, topic, 0, 0].map(usize::to_be_bytes).concat();
+    (0..count).map(|topic| TopicId::new(bytes(topic).try_into().unwrap())).collect()
+}
+
 #[test]
-fn one_source_cannot_take_every_place() {
-    let capacity = 16 * MAX_SESSION_TOPICS;
-    let mut world = World::with(Policy { topics: capacity, ..easy() });
+fn one_account_cannot_take_every_place_from_wherever_it_comes() {
+    let mut world = World::with(Policy { topics: 16 * MAX_SESSION_TOPICS, ..easy() });
     let (mut mallory, mut alice) = (Person::new("mallory", 1), Person::new("alice", 2));
     world.join(&mut mallory);
-    let topics = |session: usize| -> Vec<TopicId> {
-        let bytes = |topic: usize| [session, topic, 0, 0].map(usize::to_be_bytes).concat();
-        (0..MAX_SESSION_TOPICS).map(|topic| TopicId::new(bytes(topic).try_into().unwrap())).collect()
-    };
-    let mut sessions: Vec<_> = (0..16).map(|_| world.open_from(mallory.caller(), "198.51.100.7")).collect();
-    let watched = |world: &mut World, session, number| world.ask(session, watch(&topics(number), false));
-    let taken: Vec<_> = sessions.iter().enumerate().map(|(number, id)| watched(&mut world, *id, number)).collect();
-    // It may have half while nobody else wants it; after that its share is used up.
-    assert_eq!(taken.iter().filter(|answer| **answer == ServerFrame::Done).count(), 8);
+    let mut sessions: Vec<_> =
+        (0..16).map(|host| world.open_from(mallory.caller(), &format!("198.51.100.{host}"))).collect();
+    let watched = |world: &mut World, session, number| world.ask(session, watch(&many(number, 256), false));
+    let taken = sessions.iter().enumerate().map(|(number, id)| watched(&mut world, *id, number)).collect::<Vec<_>>();
+    assert_eq!(taken.iter().filter(|answer| **answer == ServerFrame::Done).count(), 3, "a seventeenth of 16,384");
     let alices = world.join(&mut alice);
-    world.done(alices, watch(&topics(99), false));
+    world.done(alices, watch(&many(99, 256), false));
     world.done(alices, publish(7, 1));
-    // What it has it may exchange, and what it gives back it may have again, up to its share.
+    // What it has it may exchange, and what it gives back it may have again.
     let first = sessions.remove(0);
-    world.done(first, watch(&topics(50), true));
-    sessions.drain(..7).for_each(|session| world.close(session));
+    world.done(first, watch(&many(50, 256), true));
     world.close(first);
-    let again: Vec<_> = sessions.iter().enumerate().map(|(number, id)| watched(&mut world, *id, number)).collect();
-    assert_eq!(again.iter().filter(|answer| **answer == ServerFrame::Done).count(), 7, "Alice has one of eight");
+    assert_eq!(watched(&mut world, sessions[10], 60), ServerFrame::Done);
+    assert_eq!(world.refused(sessions[11], watch(&many(61, 256), false)), ErrorCode::Busy);
+}
+
+#[test]
+fn one_source_cannot_take_every_place_with_many_accounts() {
+    let mut world = World::with(Policy { topics: 16 * MAX_SESSION_TOPICS, ..easy() });
+    let mut taken = 0;
+    for number in 0..20 {
+        let session = world.join(&mut Person::new(&format!("mallory_{number}"), number));
+        taken += usize::from(world.ask(session, watch(&many(number as usize, 512), false)) == ServerFrame::Done);
+    }
+    assert_eq!(taken, 6, "a fifth of 16,384");
+    let mut alice = Person::new("alice", 99);
+    world.join(&mut alice);
+    let elsewhere = world.open_from(alice.caller(), "203.0.113.1");
+    world.done(elsewhere, watch(&many(99, 512), false));
+}
+
+#[test]
+fn whoever_publishes_and_leaves_has_the_places_until_the_values_end() {
+    let mut world = World::with(Policy { topics: 1000, ..easy() });
+    let mut mallory = Person::new("mallory", 1);
+    let mut session = world.join(&mut mallory);
+    // The least that everybody has where places are few.
+    for token in 0..256 {
+        if token % 50 == 49 {
+            world.close(session);
+            session = world.open(mallory.caller());
+        }
+        world.done(session, publish(token, 1));
+    }
+    world.close(session);
+    session = world.open(mallory.caller());
+    assert_eq!(world.refused(session, publish(256, 1)), ErrorCode::Busy);
+    world.done(session, publish(0, 2));
+    world.pass(SESSION_DEAD_MS);
+    world.done(session, publish(256, 1));
 }
 
 #[test]

@@ -16,6 +16,7 @@ mod capture;
 #[path = "../cast/mod.rs"]
 mod cast;
 mod checks;
+mod floods;
 mod hostile;
 mod house;
 mod restored;

@@ -88,6 +88,11 @@ impl Session {
         self.handshake_hash
     }
 
+    /// Memory that a frame takes of which only a part has come.
+    pub fn pending_bytes(&self) -> usize {
+        self.pending.capacity()
+    }
+
     /// Bytes of all messages sealed so far.
     pub fn sent_bytes(&self) -> u64 {
         self.sent

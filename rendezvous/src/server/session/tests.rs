@@ -56,6 +56,8 @@ fn context(limits: Limits) -> (Arc<Context>, mpsc::Receiver<Message>) {
         transport: b"server".to_vec(),
         hub,
         places: Places::new(limits.clone()),
+        memory: Arc::new(Memory::new(limits.clone(), Arc::default())),
+        sources: Arc::new(Sources::new(limits.clone())),
         limits,
         next: 1.into(),
         instance: 1,
