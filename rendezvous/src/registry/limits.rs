@@ -40,6 +40,10 @@ pub const MAX_REMEMBERED: usize = 100_000;
 /// computes 100,000 of them lock everybody else out.
 pub const MAX_PROOFS: usize = 100_000;
 
+/// The members at one address or IPv6 /64 have as many look-ups of names together as so many of them: a household or a small
+/// office. More accounts there add none.
+pub const MEMBERS_PER_SOURCE: u32 = 10;
+
 /// An account that nobody used for so long loses its name, in days: two years.
 pub const SILENT_DAYS: u32 = 730;
 
@@ -64,7 +68,8 @@ pub struct Policy {
     pub account_bytes: u64,
     /// Most bytes that all accounts take together.
     pub disk_bytes: u64,
-    /// Look-ups of names in an hour, for one account or one guest's address.
+    /// Look-ups of names in an hour, for one account or one guest's address; all members at one address have
+    /// [`MEMBERS_PER_SOURCE`] times as many.
     pub lookups_per_hour: u32,
     /// Most presence topics of all sessions together. One takes 1.5 KiB at most.
     pub topics: usize,

@@ -1,7 +1,7 @@
 //! Passwords: registering one, and proving one. The server never sees any; what it computes is in [`hobnob_shared::opaque`].
 //!
-//! One evaluation is one guess, whether it comes as a registration or as a log-in, so both are counted; and whoever
-//! registers a name that is taken gets an evaluation under another key, which helps with no guess at all.
+//! One evaluation is one guess, whether it comes as a registration or as a log-in, so both are counted together. Both are
+//! made under the name's own key, whether anybody has it or not: who asks for both compares, and must not find out.
 
 use hobnob_shared::{
     hash::hash,
@@ -50,8 +50,6 @@ pub(crate) struct Begun {
     /// What the claim must say.
     pub(crate) seq: u64,
     pub(crate) time_ms: u64,
-    /// The name belongs to somebody else.
-    pub(crate) is_taken: bool,
 }
 
 /// The server's part of OPAQUE, and who guessed how often.
@@ -60,8 +58,6 @@ pub(crate) struct Passwords {
     setup: ServerSetup,
     /// How clients call this server.
     server: String,
-    /// Names what taken names are evaluated under.
-    decoy: [u8; 32],
     /// What is read in place of a record that is not there.
     stand_in: Option<RegistrationUpload>,
     by_name_and_source: Guesses<([u8; 32], Source)>,
@@ -78,7 +74,6 @@ impl Passwords {
             stand_in: stand_in(&setup),
             setup,
             server: key.to_ascii_lowercase(),
-            decoy: hash("hobnob/rendezvous/decoy/1", &[keys.to_bytes().as_slice()]),
             by_name_and_source: Guesses::new(FREE_GUESSES),
             by_name: Guesses::new(FREE_GUESSES_WIDE),
             by_no_name: Guesses::new(FREE_GUESSES_WIDE),
@@ -86,23 +81,19 @@ impl Passwords {
         }
     }
 
-    /// Begins to register `start.name` for `account`, if the session is one of an account or its key was proved over it.
+    /// Begins to register `start.name`. Whose it may be is looked at in the end, where it is paid for.
     pub(crate) fn begin_registration(
         &mut self,
         step: &Step<'_>,
         start: &RegisterStart,
-        account: Option<AccountId>,
         source: Source,
     ) -> Served<(Begun, RegisterGo)> {
-        let row = name::get(step, &start.name)?;
-        self.guess(&start.name, row.is_some(), source, step.now_ms)?;
-        let is_taken = row.is_some_and(|row| Some(row.account) != account);
-        let decoy = if is_taken { Some(self.decoy(&start.name)?) } else { None };
-        let name = decoy.as_ref().unwrap_or(&start.name);
-        let response = self.setup.register(name, &start.request).map_err(|_| ErrorCode::Malformed)?;
-        let (seq, time_ms) = (name::next_seq(step, &start.name)?, step.now_ms);
+        let is_there = name::get(step, &start.name)?.is_some();
+        self.guess(&start.name, is_there, source, step.now_ms)?;
+        let response = self.setup.register(&start.name, &start.request).map_err(|_| ErrorCode::Malformed)?;
+        let (seq, time_ms) = (name::next_seq(step)?, step.now_ms);
         let go = RegisterGo { response, seq, time_ms };
-        Ok((Begun { name: start.name.clone(), seq, time_ms, is_taken }, go))
+        Ok((Begun { name: start.name.clone(), seq, time_ms }, go))
     }
 
     /// Begins to log in. A name that is not there takes the same way with a made-up record. A session of a device that
@@ -154,13 +145,6 @@ impl Passwords {
             }
             None => Err(ErrorCode::Denied.into()),
         }
-    }
-
-    /// The name under which a taken name is evaluated: one that nobody can find, to register it.
-    fn decoy(&self, name: &Username) -> Served<Username> {
-        let digest = hash("hobnob/rendezvous/decoy-name/1", &[&self.decoy, name.as_str().as_bytes()]);
-        let text = data_encoding::HEXLOWER.encode(digest.split_at(16).0);
-        Username::parse(text).map_err(|_| ErrorCode::Internal.into())
     }
 
     /// Counts a guess, or says how long to wait for it.

@@ -66,17 +66,22 @@ impl<K: Ord + Clone> Allowance<K> {
         Self { debts: Recent::new(MAX_REMEMBERED) }
     }
 
-    /// Takes one. `Err`: how many ms to wait.
-    pub(crate) fn take(&mut self, key: K, per_hour: u32, now_ms: u64) -> Result<(), u64> {
-        let each = HOUR_MS / u64::from(per_hour.max(1));
+    /// Takes one of each key, which has so many an hour, or of none. `Err`: how many ms to wait.
+    pub(crate) fn take_all(&mut self, keys: &[(K, u32)], now_ms: u64) -> Result<(), u64> {
         self.debts.forget_before(now_ms);
-        let paid = self.debts.get(&key).map_or(now_ms, |(at, ())| at.max(now_ms)) + each;
         let latest = now_ms + HOUR_MS;
-        if paid > latest {
-            return Err(paid - latest);
+        let paid = |(key, per_hour): &(K, u32)| {
+            let each = HOUR_MS / u64::from((*per_hour).max(1));
+            self.debts.get(key).map_or(now_ms, |(at, ())| at.max(now_ms)) + each
+        };
+        let paid: Vec<_> = keys.iter().map(paid).collect();
+        match paid.iter().max() {
+            Some(last) if *last > latest => Err(last - latest),
+            Some(_) | None => {
+                keys.iter().zip(paid).for_each(|((key, _), paid)| self.debts.set(key.clone(), paid, ()));
+                Ok(())
+            }
         }
-        self.debts.set(key, paid, ());
-        Ok(())
     }
 }
 
@@ -125,12 +130,24 @@ mod tests {
         let mut lookups = Allowance::new();
         let now = 1_000_000_000;
         for _ in 0..30 {
-            lookups.take("alice", 30, now).unwrap();
+            lookups.take_all(&[("alice", 30)], now).unwrap();
         }
-        assert_eq!(lookups.take("alice", 30, now), Err(HOUR_MS / 30));
-        assert!(lookups.take("bob", 30, now).is_ok(), "one's haste is not another's");
-        assert!(lookups.take("alice", 30, now + HOUR_MS / 30).is_ok());
-        assert!(lookups.take("alice", 30, now + HOUR_MS / 30).is_err());
+        assert_eq!(lookups.take_all(&[("alice", 30)], now), Err(HOUR_MS / 30));
+        assert!(lookups.take_all(&[("bob", 30)], now).is_ok(), "one's haste is not another's");
+        assert!(lookups.take_all(&[("alice", 30)], now + HOUR_MS / 30).is_ok());
+        assert!(lookups.take_all(&[("alice", 30)], now + HOUR_MS / 30).is_err());
+    }
+
+    #[test]
+    fn whoever_is_refused_for_one_key_has_used_none_of_the_others() {
+        let mut lookups = Allowance::new();
+        let now = 1_000_000_000;
+        lookups.take_all(&[("alice", 1), ("home", 2)], now).unwrap();
+        for _ in 0..5 {
+            assert_eq!(lookups.take_all(&[("alice", 1), ("home", 2)], now), Err(HOUR_MS));
+        }
+        lookups.take_all(&[("bob", 1), ("home", 2)], now).unwrap();
+        assert_eq!(lookups.take_all(&[("carol", 1), ("home", 2)], now), Err(HOUR_MS / 2));
     }
 
     #[test]

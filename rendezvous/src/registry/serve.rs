@@ -15,7 +15,7 @@ use hobnob_shared::{
 
 use super::{
     Note, Registry, SessionId, account, knock,
-    limits::MAX_SESSION_TOPICS,
+    limits::{MAX_SESSION_TOPICS, MEMBERS_PER_SOURCE},
     mailbox::{self, Owner},
     name,
     password::{self, Pending},
@@ -131,12 +131,10 @@ impl Registry {
 
     fn begin_registration(&mut self, id: SessionId, step: &Step<'_>, start: &RegisterStart) -> Served<ServerFrame> {
         let session = self.session(id)?;
-        let (claimed, source) = (session.claimed(), session.source);
-        let account = match &start.owner {
-            Some(proof) => Some(proof.verify(&session.binding).map_err(|_| ErrorCode::Denied)?),
-            None => claimed,
-        };
-        let (begun, go) = self.passwords.begin_registration(step, start, account, source)?;
+        if let Some(proof) = &start.owner {
+            proof.verify(&session.binding).map_err(|_| ErrorCode::Denied)?;
+        }
+        let (begun, go) = self.passwords.begin_registration(step, start, session.source)?;
         self.set_pending(id, Pending::Register(begun));
         Ok(ServerFrame::RegisterGo(go))
     }
@@ -170,7 +168,7 @@ impl Registry {
         let Some(Pending::Register(begun)) = self.take_pending(id) else { return Err(ErrorCode::Conflict.into()) };
         let upload = password::checked(change.upload)?;
         let is_own = account::get(step, &account)?.is_some_and(|row| row.name == begun.name);
-        if begun.is_taken || !is_own {
+        if !is_own {
             return Err(ErrorCode::Conflict.into());
         }
         vault::replace(step, &self.policy, &account, change.vault)?;
@@ -178,14 +176,24 @@ impl Registry {
     }
 
     fn look_up(&mut self, id: SessionId, step: &Step<'_>, get: &NameGet) -> Served<ServerFrame> {
-        let session = self.session(id)?;
-        let looker = match session.member(step)? {
-            Some(((account, _), _)) => Looker::Account(account),
-            None => Looker::Source(session.source),
-        };
-        let taken = self.lookups.take(looker, self.policy.lookups_per_hour, step.now_ms);
-        taken.map_err(|retry_ms| ErrorCode::RateLimited { retry_ms })?;
+        self.count_look_up(id, step)?;
         name::look_up(step, get).map(ServerFrame::Name)
+    }
+
+    /// Counts a look-up, or says how long to wait for it. A member's counts for the account and for where it is: accounts
+    /// are cheap, and so many of them in one place would have so many times as many.
+    pub(super) fn count_look_up(&mut self, id: SessionId, step: &Step<'_>) -> Served<()> {
+        let session = self.session(id)?;
+        let (source, per_hour) = (session.source, self.policy.lookups_per_hour);
+        let counted = match session.member(step)? {
+            Some(((account, _), _)) => {
+                let together = per_hour.saturating_mul(MEMBERS_PER_SOURCE);
+                vec![(Looker::Account(account), per_hour), (Looker::Members(source), together)]
+            }
+            None => vec![(Looker::Guest(source), per_hour)],
+        };
+        let taken = self.lookups.take_all(&counted, step.now_ms);
+        taken.map_err(|retry_ms| ErrorCode::RateLimited { retry_ms }.into())
     }
 
     fn deposit(&mut self, step: &mut Step<'_>, put: MailPut, notes: &mut Vec<Note>) -> Served<()> {

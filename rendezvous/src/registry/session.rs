@@ -73,8 +73,10 @@ impl std::fmt::Debug for Source {
 pub(crate) enum Looker {
     /// A member.
     Account(AccountId),
-    /// Anybody else, by where they come from.
-    Source(Source),
+    /// All members that come from there.
+    Members(Source),
+    /// Anybody else who comes from there.
+    Guest(Source),
 }
 
 /// One session.
@@ -135,14 +137,6 @@ impl Sessions {
 }
 
 impl Session {
-    /// The account whose certificate was shown or whose password was proved, whether it stands by it or not.
-    pub(crate) fn claimed(&self) -> Option<AccountId> {
-        match self.caller {
-            Caller::Device { account, .. } => Some(account),
-            Caller::Guest => self.logged_in,
-        }
-    }
-
     /// The device's account, when it is registered here and stands by the device.
     pub(crate) fn member(&self, step: &Step<'_>) -> Served<Option<(Owner, AccountRow)>> {
         let Caller::Device { account, device, certificate } = self.caller else { return Ok(None) };

@@ -9,7 +9,9 @@ use hobnob_shared::{
     opaque::message::{CredentialFinalization, RegistrationRequest},
     wire::{
         ErrorCode,
-        rendezvous::{LoginFinish, LoginStart, PasswordChange, RegisterStart, SealedVault, ServerFrame, VaultPut},
+        rendezvous::{
+            LoginFinish, LoginStart, NameSet, PasswordChange, RegisterStart, SealedVault, ServerFrame, VaultPut,
+        },
     },
 };
 
@@ -137,22 +139,83 @@ fn ten_thousand_guesses_take_years() {
     assert!(guesses <= FREE_GUESSES_WIDE + 10, "{guesses} guesses");
 }
 
+/// What somebody learns of a name by asking to register it and to log in, always with the same point: the answers, without
+/// what is random in them, and what they cost.
+fn probe(world: &mut World, name: &str) -> impl PartialEq + std::fmt::Debug + use<> {
+    let (mut nobody, session) = (Person::new(name, 99), world.open(Caller::Guest));
+    let (_, login) = nobody.begin_login("guess");
+    let blinded: [u8; 32] = login.request.as_bytes()[..32].try_into().unwrap();
+    let register = RegisterStart { name: nobody.name, request: RegistrationRequest::new(blinded), owner: None };
+    let (answer, registering) = cost(world, session, ServerFrame::RegisterStart(register));
+    let ServerFrame::RegisterGo(go) = answer else { panic!("{answer:?}") };
+    let (answer, logging_in) = cost(world, session, ServerFrame::LoginStart(login));
+    let ServerFrame::LoginGo(login) = answer else { panic!("{answer:?}") };
+    let is_same = go.response.as_bytes()[..32] == login.response.as_bytes()[..32];
+    (go.seq, go.time_ms, is_same, go.response.as_bytes()[32..].to_vec(), registering, logging_in)
+}
+
 #[test]
-fn a_name_that_is_taken_cannot_be_guessed_at_by_registering_it() {
+fn asking_to_register_and_to_log_in_tells_nothing_of_a_name() {
+    let mut world = World::new();
+    let (mut alice, mut hidden, mut gone) = (Person::new("alice", 1), Person::new("hidden", 2), Person::new("gone", 3));
+    world.join(&mut alice);
+    let session = world.join(&mut hidden);
+    world.done(session, ServerFrame::NameSet(NameSet::Hidden));
+    let session = world.join(&mut gone);
+    world.done(session, ServerFrame::NameSet(NameSet::Release));
+    let absent = probe(&mut world, "nobody");
+    for name in ["alice", "hidden", "gone"] {
+        assert_eq!(probe(&mut world, name), absent, "{name}");
+    }
+    // So it is when the clock was set back, which a number that grows must survive.
+    world.now_ms -= 3_600_000;
+    let absent = probe(&mut world, "nobody_else");
+    for name in ["alice", "hidden", "gone"] {
+        assert_eq!(probe(&mut world, name), absent, "{name}");
+    }
+}
+
+#[test]
+fn whoever_asks_before_and_after_does_not_learn_that_a_name_was_taken() {
     let mut world = World::new();
     let mut alice = Person::new("alice", 1);
-    let device = world.join(&mut alice);
-    let (_, start) = alice.begin_registration("secret");
+    let (_, start) = Person::new("alice", 99).begin_registration("guess");
     let mut evaluations = Vec::new();
-    let guest = world.open(Caller::Guest);
-    for session in [guest, device] {
-        match world.ask(session, ServerFrame::RegisterStart(start.clone())) {
-            ServerFrame::RegisterGo(go) => evaluations.push(go.response),
-            answer => panic!("{answer:?}"),
+    for _ in 0..2 {
+        let session = world.open_from(Caller::Guest, "198.51.100.1");
+        let ServerFrame::RegisterGo(go) = world.ask(session, ServerFrame::RegisterStart(start.clone())) else {
+            panic!()
+        };
+        evaluations.push(go.response);
+        if evaluations.len() == 1 {
+            world.join(&mut alice);
         }
     }
-    assert_ne!(evaluations[0].as_bytes()[..32], evaluations[1].as_bytes()[..32]);
-    assert_eq!(evaluations[0].as_bytes()[32..], evaluations[1].as_bytes()[32..], "the server's key is the same");
+    assert_eq!(evaluations[0], evaluations[1]);
+}
+
+#[test]
+fn registering_is_no_way_to_guess_more() {
+    let mut world = World::new();
+    let mut alice = Person::new("alice", 1);
+    world.join(&mut alice);
+    let session = world.open_from(Caller::Guest, "198.51.100.1");
+    let ask = |world: &mut World, number| {
+        let mut mallory = Person::new("alice", 2);
+        let frame = match number % 2 {
+            0 => ServerFrame::RegisterStart(mallory.begin_registration("guess").1),
+            _ => ServerFrame::LoginStart(mallory.begin_login("guess").1),
+        };
+        world.ask(session, frame)
+    };
+    for number in 0..FREE_GUESSES {
+        assert!(!matches!(ask(&mut world, number), ServerFrame::Error(_)), "{number}");
+    }
+    for number in 0..2 {
+        let answer = ask(&mut world, number);
+        let ServerFrame::Error(failure) = &answer else { panic!("{answer:?}") };
+        assert!(matches!(failure.code, ErrorCode::RateLimited { .. }), "{failure:?}");
+    }
 }
 
 #[test]
