@@ -19,17 +19,25 @@ pub const MAX_SESSION_TOPICS: usize = 1024;
 /// A log-in that is begun must end so soon, in ms. The client's Argon2id takes a second or two, on a phone five.
 pub const LOGIN_MS: u64 = 120_000;
 
-/// Guesses at one name from one source that cost nothing but themselves.
-pub const FREE_GUESSES: u32 = 10;
+/// Guesses in an hour at one name from one source; ten at once, and then one in six minutes.
+pub const GUESSES: u32 = 10;
 
-/// The same for one name from everywhere, and for one source at every name.
-pub const FREE_GUESSES_WIDE: u32 = 100;
+/// The same from one IPv6 /48, of which some hosts give one to a customer, and thousands share one elsewhere.
+pub const GUESSES_OF_SITE: u32 = 40;
 
-/// What is counted is forgotten so long after the last time, in ms.
-pub const FORGET_MS: u64 = HOUR_MS;
+/// Guesses in an hour from one source at all names: as many people behind one address may mistype.
+pub const GUESSES_OF_SOURCE: u32 = 100;
 
-/// First waiting time after the free guesses, in ms; it doubles with each guess, up to [`FORGET_MS`].
-pub const FIRST_WAIT_MS: u64 = 30_000;
+/// Guesses in an hour at one name from everywhere. It takes 100 sources or 25 IPv6 /48s to keep others from logging in by
+/// using them up. 24,000 a day are 11 years for the 10^8 that the weakest password takes which a node registers.
+pub const GUESSES_OF_NAME: u32 = 1000;
+
+/// Guesses in an hour of one device at the name of its own account. Nobody else uses them up; and whoever steals a linked
+/// device does not guess without end.
+pub const GUESSES_OF_DEVICE: u32 = 10;
+
+/// Proofs in an hour from one source that somebody holds an account's key: each takes us a tenth of a millisecond.
+pub const OWNER_PROOFS: u32 = 100;
 
 /// Accounts and sources that are remembered for throttling. About 100 bytes each: 10 MB at most, and the ones that
 /// were quiet longest go first.

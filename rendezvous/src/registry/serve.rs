@@ -131,27 +131,26 @@ impl Registry {
 
     fn begin_registration(&mut self, id: SessionId, step: &Step<'_>, start: &RegisterStart) -> Served<ServerFrame> {
         let session = self.session(id)?;
+        let (binding, mut asker) = (session.binding, session.asker(step)?);
         if let Some(proof) = &start.owner {
-            proof.verify(&session.binding).map_err(|_| ErrorCode::Denied)?;
+            asker.proved = Some(self.passwords.owner(proof, &binding, asker.source, step.now_ms)?);
         }
-        let (begun, go) = self.passwords.begin_registration(step, start, session.source)?;
+        let (begun, go) = self.passwords.begin_registration(step, start, &asker)?;
         self.set_pending(id, Pending::Register(begun));
         Ok(ServerFrame::RegisterGo(go))
     }
 
     fn begin_login(&mut self, id: SessionId, step: &Step<'_>, start: &LoginStart) -> Served<ServerFrame> {
         let session = self.session(id)?;
-        let known = session.member(step)?.map(|((account, _), _)| account);
-        let (source, binding) = (session.source, session.binding);
-        let (pending, go) = self.passwords.begin_login(step, start, known, (source, &binding), &mut self.rng)?;
+        let (binding, asker) = (session.binding, session.asker(step)?);
+        let (pending, go) = self.passwords.begin_login(step, start, (&asker, &binding), &mut self.rng)?;
         self.set_pending(id, pending);
         Ok(ServerFrame::LoginGo(go))
     }
 
     fn finish_login(&mut self, id: SessionId, step: &mut Step<'_>, finish: &LoginFinish) -> Served<ServerFrame> {
-        let source = self.session(id)?.source;
         let pending = self.take_pending(id);
-        let (name, account) = self.passwords.finish_login(pending, finish, source, step.now_ms)?;
+        let (name, account) = self.passwords.finish_login(pending, finish, step.now_ms)?;
         let binding = name::get(step, &name)?.filter(|row| row.account == account).ok_or(ErrorCode::Denied)?.binding;
         let row = account::named(step, &account)?;
         account::touch(step, &account, &row);

@@ -11,7 +11,7 @@ use super::{
     SessionId,
     account::{self, AccountRow},
     mailbox::Owner,
-    password::Pending,
+    password::{Asker, Pending},
     step::{Served, Step},
 };
 
@@ -142,6 +142,12 @@ impl Session {
         let Caller::Device { account, device, certificate } = self.caller else { return Ok(None) };
         let row = account::get(step, &account)?.filter(|row| row.lists(&certificate, &device));
         Ok(row.map(|row| ((account, device), row)))
+    }
+
+    /// Who this is to the password's protocol.
+    pub(crate) fn asker(&self, step: &Step<'_>) -> Served<Asker> {
+        let device = self.member(step)?.map(|(owner, _)| owner);
+        Ok(Asker { source: self.source, device, proved: self.logged_in })
     }
 
     /// The device that this session is of; only for what needs one.
