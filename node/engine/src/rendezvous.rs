@@ -15,6 +15,7 @@ mod names;
 pub(crate) mod prekeys;
 mod publish;
 mod refusal;
+mod release;
 mod served;
 mod servers;
 mod session;

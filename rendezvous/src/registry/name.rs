@@ -8,7 +8,7 @@ use hobnob_shared::{
 use hobnob_shared::{
     opaque::message::RegistrationUpload,
     text::Username,
-    wire::rendezvous::{Name, NameGet, NameSet},
+    wire::rendezvous::{Name, NameGet},
 };
 use serde::{Deserialize, Serialize};
 
@@ -98,13 +98,8 @@ pub(crate) fn look_up(step: &Step<'_>, wanted: &NameGet) -> Served<Name> {
     Ok(Name { binding: row.binding, account: public })
 }
 
-/// Hides a name, shows it, or gives it up with the account.
-pub(crate) fn set(step: &mut Step<'_>, account: &AccountId, set: NameSet) -> Served<()> {
-    let hidden = match set {
-        NameSet::Visible => false,
-        NameSet::Hidden => true,
-        NameSet::Release => return account::release(step, account),
-    };
+/// Hides the name of an account, or shows it.
+pub(crate) fn set_hidden(step: &mut Step<'_>, account: &AccountId, hidden: bool) -> Served<()> {
     let name = account::get(step, account)?.ok_or(ErrorCode::Denied)?.name;
     let row = of_account(step, &name)?;
     step.put::<Names>(&key(&name), &NameRow { hidden, ..row });

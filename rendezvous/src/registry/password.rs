@@ -74,6 +74,8 @@ pub(crate) struct Begun {
     /// What the claim must say.
     pub(crate) seq: u64,
     pub(crate) time_ms: u64,
+    /// Whose key was proved with the start.
+    pub(crate) owner: Option<AccountId>,
 }
 
 /// The server's part of OPAQUE, and who guessed how often.
@@ -126,13 +128,14 @@ impl Passwords {
         step: &Step<'_>,
         start: &RegisterStart,
         asker: &Asker,
+        owner: Option<AccountId>,
     ) -> Served<(Begun, RegisterGo)> {
         let account = name::get(step, &start.name)?.map(|row| row.account);
         self.guess(&start.name, account, asker, step.now_ms)?;
         let response = self.setup.register(&start.name, &start.request).map_err(|_| ErrorCode::Malformed)?;
         let (seq, time_ms) = (name::next_seq(step)?, step.now_ms);
         let go = RegisterGo { response, seq, time_ms };
-        Ok((Begun { name: start.name.clone(), seq, time_ms }, go))
+        Ok((Begun { name: start.name.clone(), seq, time_ms, owner }, go))
     }
 
     /// Begins to log in. A name that is not there takes the same way with a made-up record.

@@ -13,7 +13,7 @@ use super::{
     Registry, SessionId, account, code, name,
     password::{self, Begun, Pending},
     step::{Served, Step},
-    vault,
+    vault::{self, Proved},
 };
 
 impl Registry {
@@ -44,8 +44,9 @@ impl Registry {
             None => account::register(step, &self.policy, &claimed.account, begun.name, finish.account)?,
         }
         let expected = finish.vault_seq.saturating_sub(1);
-        let put = VaultPut { seq: finish.vault_seq, expected, vault: finish.vault };
-        vault::replace(step, &self.policy, &claimed.account, put)?;
+        let put = VaultPut { seq: finish.vault_seq, expected, vault: finish.vault, owner: None };
+        // Signed for by the claim, which does not say that whoever writes later has the key at hand.
+        vault::replace(step, &self.policy, &claimed.account, put, Proved::ByPassword)?;
         let binding = finish.claim.grant(&self.keys);
         name::bind(step, &claimed, binding.clone(), upload)?;
         if let Some(session) = self.sessions.get_mut(id) {

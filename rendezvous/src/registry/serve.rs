@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 
 use hobnob_shared::{
+    id::AccountId,
+    identity::OwnerProof,
     limits::{MAX_ACCOUNT_BYTES, MAX_MAILBOX_BYTES, MAX_MAILBOX_ENVELOPES},
     wire::{
         ErrorCode,
         rendezvous::{
-            GENERATION, KnockPut, LoggedIn, LoginFinish, LoginStart, MailPut, MailWaiting, NameGet, PasswordChange,
-            PresencePut, PresenceWatch, Proof, RegisterStart, ServerFrame, Status,
+            GENERATION, KnockPut, LoggedIn, LoginFinish, LoginStart, MailPut, MailWaiting, NameGet, NameSet,
+            PasswordChange, PresencePut, PresenceWatch, Proof, RegisterStart, ServerFrame, Status, VaultPut,
         },
     },
 };
@@ -21,7 +23,7 @@ use super::{
     password::{self, Pending},
     session::{Looker, Session},
     step::{Served, Step},
-    vault,
+    vault::{self, Proved},
 };
 
 /// What we call ourselves: no version, which would only help whoever looks for old ones.
@@ -48,15 +50,12 @@ impl Registry {
             ServerFrame::LoginFinish(finish) => self.finish_login(id, step, &finish)?,
             ServerFrame::PasswordChange(change) => self.change_password(id, step, change).map(done)?,
             ServerFrame::NameGet(get) => self.look_up(id, step, &get)?,
-            ServerFrame::NameSet(set) => name::set(step, &self.session(id)?.account(step)?, set).map(done)?,
+            ServerFrame::NameSet(set) => self.set_name(id, step, &set).map(done)?,
             ServerFrame::AccountPut(payload) => {
                 let account = self.session(id)?.publisher(step, &payload)?;
                 account::update(step, &self.policy, &account, payload).map(done)?
             }
-            ServerFrame::VaultPut(put) => {
-                let account = self.session(id)?.account(step)?;
-                vault::replace(step, &self.policy, &account, put).map(done)?
-            }
+            ServerFrame::VaultPut(put) => self.replace_vault(id, step, put).map(done)?,
             ServerFrame::VaultGet => ServerFrame::Vault(vault::fetch(step, &self.session(id)?.account(step)?)?),
             ServerFrame::BoxPut(put) => {
                 let owner = self.session(id)?.device(step)?;
@@ -132,10 +131,10 @@ impl Registry {
     fn begin_registration(&mut self, id: SessionId, step: &Step<'_>, start: &RegisterStart) -> Served<ServerFrame> {
         let session = self.session(id)?;
         let (binding, mut asker) = (session.binding, session.asker(step)?);
-        if let Some(proof) = &start.owner {
-            asker.proved = Some(self.passwords.owner(proof, &binding, asker.source, step.now_ms)?);
-        }
-        let (begun, go) = self.passwords.begin_registration(step, start, &asker)?;
+        let prove = |proof| self.passwords.owner(proof, &binding, asker.source, step.now_ms);
+        let owner = start.owner.as_ref().map(prove).transpose()?;
+        asker.proved = owner.or(asker.proved);
+        let (begun, go) = self.passwords.begin_registration(step, start, &asker, owner)?;
         self.set_pending(id, Pending::Register(begun));
         Ok(ServerFrame::RegisterGo(go))
     }
@@ -170,8 +169,44 @@ impl Registry {
         if !is_own {
             return Err(ErrorCode::Conflict.into());
         }
-        vault::replace(step, &self.policy, &account, change.vault)?;
+        // A linked device, which holds neither password nor key, must not take the name from its person.
+        let proved = self.proved(id, &account, change.vault.owner.as_deref())?;
+        let proved = if begun.owner == Some(account) { Proved::ByKey } else { proved };
+        if proved == Proved::Nothing {
+            return Err(ErrorCode::Denied.into());
+        }
+        vault::replace(step, &self.policy, &account, change.vault, proved)?;
         name::set_password(step, &begun.name, upload)
+    }
+
+    /// Hides the own name, shows it, or gives it up, which is more than a linked device may.
+    fn set_name(&self, id: SessionId, step: &mut Step<'_>, set: &NameSet) -> Served<()> {
+        let account = self.session(id)?.account(step)?;
+        match set {
+            NameSet::Visible => name::set_hidden(step, &account, false),
+            NameSet::Hidden => name::set_hidden(step, &account, true),
+            NameSet::Release(owner) => match self.proved(id, &account, owner.as_ref())? {
+                Proved::Nothing => Err(ErrorCode::Denied.into()),
+                Proved::ByPassword | Proved::ByKey => account::release(step, &account),
+            },
+        }
+    }
+
+    fn replace_vault(&self, id: SessionId, step: &mut Step<'_>, put: VaultPut) -> Served<()> {
+        let account = self.session(id)?.account(step)?;
+        let proved = self.proved(id, &account, put.owner.as_deref())?;
+        vault::replace(step, &self.policy, &account, put, proved)
+    }
+
+    /// What whoever speaks for an account has proved beyond that. What is no proof is refused.
+    fn proved(&self, id: SessionId, account: &AccountId, owner: Option<&OwnerProof>) -> Served<Proved> {
+        let session = self.session(id)?;
+        match owner {
+            Some(proof) if proof.verify(&session.binding) == Ok(*account) => Ok(Proved::ByKey),
+            Some(_) => Err(ErrorCode::Denied.into()),
+            None if session.logged_in == Some(*account) => Ok(Proved::ByPassword),
+            None => Ok(Proved::Nothing),
+        }
     }
 
     fn look_up(&mut self, id: SessionId, step: &Step<'_>, get: &NameGet) -> Served<ServerFrame> {

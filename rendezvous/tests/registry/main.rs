@@ -18,6 +18,7 @@ mod cast;
 mod damage;
 mod expiry;
 mod knocks;
+mod linked;
 mod mail;
 mod model;
 mod names;

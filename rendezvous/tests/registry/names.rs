@@ -220,7 +220,7 @@ fn a_released_name_can_be_taken_with_a_higher_number() {
     let mut world = World::new();
     let mut alice = Person::new("alice", 1);
     let session = world.join(&mut alice);
-    world.done(session, ServerFrame::NameSet(NameSet::Release));
+    world.release(session, &alice);
     assert_eq!(world.refused(session, ServerFrame::VaultGet), ErrorCode::Denied);
     let mut other = Person::new("alice", 2);
     world.join(&mut other);

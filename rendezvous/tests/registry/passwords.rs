@@ -242,7 +242,7 @@ fn asking_to_register_and_to_log_in_tells_nothing_of_a_name() {
     let session = world.join(&mut hidden);
     world.done(session, ServerFrame::NameSet(NameSet::Hidden));
     let session = world.join(&mut gone);
-    world.done(session, ServerFrame::NameSet(NameSet::Release));
+    world.release(session, &gone);
     let absent = probe(&mut world, "nobody");
     for name in ["alice", "hidden", "gone"] {
         assert_eq!(probe(&mut world, name), absent, "{name}");
@@ -329,12 +329,14 @@ fn a_new_password_and_its_vault_count_together_or_not_at_all() {
     let device = world.join(&mut alice);
     let change = |world: &mut World, alice: &mut Person, expected| {
         let (state, start) = alice.begin_registration("better");
+        let owner = Some(alice.account.prove_over(&binding(device)));
+        let start = RegisterStart { owner, ..start };
         let ServerFrame::RegisterGo(go) = world.ask(device, ServerFrame::RegisterStart(start)) else {
             panic!("no start")
         };
         let upload = alice.finish_registration(state, &go, "better", (&world.server.0, &world.server.1)).upload;
         let vault = SealedVault::new(vec![2; 4096]).unwrap();
-        let vault = VaultPut { seq: expected + 1, expected, vault };
+        let vault = VaultPut { seq: expected + 1, expected, vault, owner: None };
         world.ask(device, ServerFrame::PasswordChange(PasswordChange { upload, vault }))
     };
     let stale = change(&mut world, &mut alice, 5);

@@ -42,6 +42,8 @@ pub(crate) enum Purpose {
     VaultGet,
     /// A newer vault goes there.
     VaultPut,
+    /// The vault, for its key: our name is to be given up, for this request.
+    Release(Ticket),
     /// Nobody needs the answer.
     Quiet,
 }

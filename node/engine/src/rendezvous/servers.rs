@@ -67,6 +67,9 @@ pub(crate) struct OwnName {
     /// The vault was opened here once: its settings are ours since.
     #[serde(default)]
     pub(crate) is_merged: bool,
+    /// A vault was written from here with the account's key shown: the rendezvous takes none without since then.
+    #[serde(default)]
+    pub(crate) is_proved: bool,
 }
 
 /// The name that an account has at a rendezvous, for a device of it that is made by a login.
@@ -101,7 +104,7 @@ impl Home {
         let Self { server, signing_key, name, binding, vault_key, vault_seq, records, account: me, height } =
             self.clone();
         let key = *server.x25519();
-        let account = Some(OwnName { name, binding, vault_key, vault_seq, is_merged: false });
+        let account = Some(OwnName { name, binding, vault_key, vault_seq, is_merged: false, is_proved: false });
         let signing_key = Some(ByteArray::new(signing_key));
         let row = ServerRow { address: server, signing_key, account, generation: None };
         let mut rows = Records::from([((Rows::ID, RowKey::to_bytes(&key)), Some(RowValue::to_bytes(&row)))]);

@@ -106,14 +106,15 @@ impl Parts {
         answer: Result<Answered, Failed>,
         step: &mut Step<'_>,
     ) -> Result<(), Fault> {
-        let Ok(ServerFrame::Vault(vault)) = answer.map(|answered| *answered.frame) else {
+        let answer = answer.map(|Answered { frame, session }| (*frame, session));
+        let Ok((ServerFrame::Vault(vault), session)) = answer else {
             self.rendezvous.vault_later(&server, AGAIN_MS, step);
             return Ok(());
         };
         let Some(own) = self.rendezvous.servers.get(&server).and_then(|row| row.account.clone()) else { return Ok(()) };
         let key = VaultKey::from_bytes(&Zeroizing::new(*own.vault_key.as_bytes()));
         match key.open(&vault.vault, &own.name, vault.seq) {
-            Ok(content) => self.merge_vault(server, &own, &key, &vault, content, step),
+            Ok(content) => self.merge_vault(server, &own, &key, (&vault, &session), content, step),
             Err(VaultError::Decrypt) if vault.seq < own.vault_seq => {
                 self.rendezvous.warn_password_set_back(&server, &own, vault.seq, step);
                 self.mail_set_back(server, step)
@@ -130,7 +131,7 @@ impl Parts {
         server: ServerKey,
         own: &OwnName,
         key: &VaultKey,
-        vault: &Vault,
+        (vault, session): (&Vault, &[u8; 32]),
         content: VaultContent,
         step: &mut Step<'_>,
     ) -> Result<(), Fault> {
@@ -170,14 +171,16 @@ impl Parts {
                 (account.vault_seq, account.is_merged) = (vault.seq, true);
             }
         });
-        if is_same && !was_set_back {
+        if is_same && !was_set_back && own.is_proved {
             self.rendezvous.vault_synced(&server, ours);
             return Ok(());
         }
         let seq = vault.seq + 1;
         match key.seal(&merged, &own.name, seq, step.rng) {
             Ok(sealed) => {
-                let put = VaultPut { seq, expected: vault.seq, vault: sealed };
+                // Whoever opened the vault has the key. The server wants it from then on, of everybody.
+                let owner = Some(Box::new(merged.account.prove_over(session)));
+                let put = VaultPut { seq, expected: vault.seq, vault: sealed, owner };
                 self.rendezvous.put_vault(server, put, ours, step);
             }
             Err(error) => self.rendezvous.on_unreadable(&server, &error, step),
@@ -277,7 +280,7 @@ impl Rendezvous {
             (Ok(_), Some((seq, ours))) => {
                 self.servers.change(server, step, |row| {
                     if let Some(account) = &mut row.account {
-                        account.vault_seq = seq;
+                        (account.vault_seq, account.is_proved) = (seq, true);
                     }
                 });
                 self.vault_synced(server, ours);
