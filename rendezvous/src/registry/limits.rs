@@ -52,6 +52,9 @@ pub const MAX_PROOFS: usize = 100_000;
 /// office. More accounts there add none.
 pub const MEMBERS_PER_SOURCE: u32 = 10;
 
+/// So many friend requests from one IPv6 /48 weigh as one from one source, when it is looked who has most of a full queue.
+pub const SITE_SHARE: usize = 4;
+
 /// An account that nobody used for so long loses its name, in days: two years.
 pub const SILENT_DAYS: u32 = 730;
 

@@ -144,6 +144,7 @@ pub struct Registry {
     passwords: Passwords,
     proofs: Proofs,
     lookups: Allowance<session::Looker>,
+    senders: knock::Senders,
     /// When something is to be forgotten next; 0 before the first time is known.
     forget_at_ms: u64,
 }
@@ -166,6 +167,7 @@ impl Registry {
             passwords,
             proofs: Proofs::new(secret),
             lookups: Allowance::new(),
+            senders: knock::Senders::new(),
             forget_at_ms: 0,
         }
     }

@@ -16,7 +16,8 @@ use hobnob_shared::{
 };
 
 use super::{
-    Note, Registry, SessionId, account, knock,
+    Note, Registry, SessionId, account,
+    knock::{self, Sender},
     limits::{MAX_SESSION_TOPICS, MEMBERS_PER_SOURCE},
     mailbox::{self, Owner},
     name,
@@ -69,7 +70,7 @@ impl Registry {
                 let owner = self.session(id)?.device(step)?;
                 mailbox::acknowledge(step, &owner, &ack).map(done)?
             }
-            ServerFrame::KnockPut(put) => self.knock(step, put, notes).map(done)?,
+            ServerFrame::KnockPut(put) => self.knock(id, step, put, notes).map(done)?,
             ServerFrame::KnockGet => {
                 let (account, device) = self.session(id)?.device(step)?;
                 ServerFrame::Knocks(knock::fetch(step, &account, &device)?)
@@ -245,7 +246,10 @@ impl Registry {
         Ok(())
     }
 
-    fn knock(&mut self, step: &mut Step<'_>, put: KnockPut, notes: &mut Vec<Note>) -> Served<()> {
+    fn knock(&mut self, id: SessionId, step: &mut Step<'_>, put: KnockPut, notes: &mut Vec<Note>) -> Served<()> {
+        let session = self.session(id)?;
+        let account = session.member(step)?.map(|((account, _), _)| account);
+        let sender = Sender { source: session.source, account };
         let bits = self.policy.knock_bits;
         match put.proof {
             Proof::Pow { challenge, nonce } => {
@@ -263,7 +267,8 @@ impl Registry {
         if devices.is_empty() {
             return Err(ErrorCode::NotFound.into());
         }
-        knock::deposit(step, &self.policy, &put.account, &envelopes.into_iter().collect())?;
+        let left_by = (sender, &mut self.senders);
+        knock::deposit(step, &self.policy, &put.account, &envelopes.into_iter().collect(), left_by)?;
         devices.into_iter().try_for_each(|device| self.ring(&(put.account, device), step, notes))
     }
 
