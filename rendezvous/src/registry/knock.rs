@@ -157,6 +157,7 @@ fn take_out(step: &mut Step<'_>, account: &AccountId, number: u64) -> Served<()>
     Ok(())
 }
 
-fn bytes(envelopes: &Envelopes) -> u64 {
+/// What a request counts for.
+pub(crate) fn bytes(envelopes: &Envelopes) -> u64 {
     envelopes.iter().map(|(_, envelope)| envelope.as_bytes().len() as u64 + 64).sum::<u64>() + ROW_BYTES
 }

@@ -55,6 +55,20 @@ pub const MEMBERS_PER_SOURCE: u32 = 10;
 /// So many friend requests from one IPv6 /48 weigh as one from one source, when it is looked who has most of a full queue.
 pub const SITE_SHARE: usize = 4;
 
+/// One source takes no more in an hour, with mail, mailboxes, friend requests and new accounts, than this part of the room for all accounts, which is
+/// 32 MiB of 20 GiB. So its mail of 14 days is half of the room, and with accounts it takes 27 days to fill all of it.
+const PART_OF_SOURCE: u64 = 640;
+
+/// The least that it may take, in KiB an hour, however small the disk is: a mailbox full.
+const LEAST_OF_SOURCE_KIB: u64 = 8 * 1024;
+
+/// An IPv6 /48 may take so many times as much.
+pub const SITE_SOURCES: u32 = 2;
+
+/// What an account takes at most without mailboxes, in KiB: a vault of 192, records of 32, bundles of 16 devices. So a new
+/// one counts for where it comes from, unless the operator gave a code for it: 93 an hour where the room is 20 GiB.
+pub const ACCOUNT_KIB: u64 = 352;
+
 /// An account that nobody used for so long loses its name, in days: two years.
 pub const SILENT_DAYS: u32 = 730;
 
@@ -84,6 +98,14 @@ pub struct Policy {
     pub lookups_per_hour: u32,
     /// Most presence topics of all sessions together. One takes 1.5 KiB at most.
     pub topics: usize,
+}
+
+impl Policy {
+    /// How much one source takes in an hour, in KiB.
+    pub(crate) fn source_kib(&self) -> u32 {
+        let part = self.disk_bytes / PART_OF_SOURCE / 1024;
+        u32::try_from(part.max(LEAST_OF_SOURCE_KIB)).unwrap_or(u32::MAX)
+    }
 }
 
 impl Default for Policy {

@@ -17,6 +17,7 @@ mod register;
 mod row;
 mod serve;
 mod session;
+mod share;
 mod step;
 mod usage;
 mod vault;
@@ -130,6 +131,32 @@ pub struct Totals {
     pub names: u64,
     /// Bytes that are counted for all accounts.
     pub bytes: u64,
+    /// Bytes that all accounts may take; 0 where no rules say so.
+    pub room: u64,
+}
+
+/// How much of the room for all accounts is left.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fullness {
+    /// Enough.
+    #[default]
+    Roomy,
+    /// Less than a tenth.
+    NearlyFull,
+    /// Less than a thousandth: mail and registrations are being refused, or will be in a moment.
+    Full,
+}
+
+impl Totals {
+    /// How much of the room for all accounts is left.
+    pub fn fullness(&self) -> Fullness {
+        match self.room.saturating_sub(self.bytes) {
+            _ if self.room == 0 => Fullness::Roomy,
+            left if left < self.room / 1000 => Fullness::Full,
+            left if left < self.room / 10 => Fullness::NearlyFull,
+            _ => Fullness::Roomy,
+        }
+    }
 }
 
 /// All of it. See the module.
@@ -145,6 +172,7 @@ pub struct Registry {
     proofs: Proofs,
     lookups: Allowance<session::Looker>,
     senders: knock::Senders,
+    shares: share::Shares,
     /// When something is to be forgotten next; 0 before the first time is known.
     forget_at_ms: u64,
 }
@@ -168,6 +196,7 @@ impl Registry {
             proofs: Proofs::new(secret),
             lookups: Allowance::new(),
             senders: knock::Senders::new(),
+            shares: share::Shares::new(),
             forget_at_ms: 0,
         }
     }
@@ -201,7 +230,7 @@ impl Registry {
     /// How much there is.
     pub fn totals(&self, view: &dyn View) -> Result<Totals, Fault> {
         let (sessions, topics) = (self.sessions.len() as u64, self.presence.len() as u64);
-        Ok(Totals { sessions, topics, ..stored(view)? })
+        Ok(Totals { sessions, topics, room: self.policy.disk_bytes, ..stored(view)? })
     }
 
     fn on_opened(&mut self, session: SessionId, now_ms: u64, view: &dyn View, work: &mut Work) {

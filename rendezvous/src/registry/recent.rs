@@ -68,13 +68,23 @@ impl<K: Ord + Clone> Allowance<K> {
 
     /// How many ms one more has to wait.
     pub(crate) fn wait(&self, key: &K, per_hour: u32, now_ms: u64) -> u64 {
-        self.paid(key, per_hour, now_ms).saturating_sub(now_ms + HOUR_MS)
+        self.wait_for(key, (1, per_hour), now_ms)
     }
 
-    /// Counts one more, whether it had to wait or not.
+    /// How many ms so many more have to wait, which are no more than an hour has.
+    pub(crate) fn wait_for(&self, key: &K, (more, per_hour): (u64, u32), now_ms: u64) -> u64 {
+        self.paid(key, (more, per_hour), now_ms).saturating_sub(now_ms + HOUR_MS)
+    }
+
+    /// Counts one more, which did not have to wait.
     pub(crate) fn count(&mut self, key: K, per_hour: u32, now_ms: u64) {
+        self.count_more(key, (1, per_hour), now_ms);
+    }
+
+    /// Counts so many more.
+    pub(crate) fn count_more(&mut self, key: K, more: (u64, u32), now_ms: u64) {
         self.debts.forget_before(now_ms);
-        self.debts.set(key.clone(), self.paid(&key, per_hour, now_ms), ());
+        self.debts.set(key.clone(), self.paid(&key, more, now_ms), ());
     }
 
     /// It was none: gives one back.
@@ -95,11 +105,11 @@ impl<K: Ord + Clone> Allowance<K> {
         }
     }
 
-    /// When the debt is paid off if one more is taken. Nobody owes more than an hour: where it looks so, the clock was set
+    /// When the debt is paid off if so many more are taken. Nobody owes more than an hour: where it looks so, the clock was set
     /// back, and nobody shall wait until it is there again.
-    fn paid(&self, key: &K, per_hour: u32, now_ms: u64) -> u64 {
+    fn paid(&self, key: &K, (more, per_hour): (u64, u32), now_ms: u64) -> u64 {
         let debt = self.debts.get(key).map(|(at, ())| at).filter(|at| *at <= now_ms + HOUR_MS);
-        debt.map_or(now_ms, |at| at.max(now_ms)) + each_ms(per_hour)
+        debt.map_or(now_ms, |at| at.max(now_ms)) + more.saturating_mul(each_ms(per_hour))
     }
 }
 

@@ -10,7 +10,9 @@ use hobnob_shared::{
 };
 
 use super::{
-    Registry, SessionId, account, code, name,
+    Registry, SessionId, account, code,
+    limits::ACCOUNT_KIB,
+    name,
     password::{self, Begun, Pending},
     step::{Served, Step},
     vault::{self, Proved},
@@ -32,6 +34,11 @@ impl Registry {
             // Before anything is said about the name, so that asking about many costs as much as taking them.
             self.check_proof(id, step, &finish)?;
         }
+        let is_bounded = !has_name && !matches!(finish.proof, Proof::Code(_));
+        let source = self.session(id)?.source;
+        if is_bounded {
+            self.shares.check(&self.policy, source, ACCOUNT_KIB, step.now_ms)?;
+        }
         let owner = name::get(step, &begun.name)?.map(|row| row.account);
         if owner.is_some_and(|owner| owner != claimed.account) || (before.is_some() && !has_name) {
             return Err(ErrorCode::Conflict.into());
@@ -49,6 +56,9 @@ impl Registry {
         vault::replace(step, &self.policy, &claimed.account, put, Proved::ByPassword)?;
         let binding = finish.claim.grant(&self.keys);
         name::bind(step, &claimed, binding.clone(), upload)?;
+        if is_bounded {
+            self.shares.count(&self.policy, source, ACCOUNT_KIB, step.now_ms);
+        }
         if let Some(session) = self.sessions.get_mut(id) {
             session.logged_in = Some(claimed.account);
             session.pending = None;

@@ -9,7 +9,7 @@ use hobnob_shared::{
     wire::{
         ErrorCode,
         rendezvous::{
-            GENERATION, KnockPut, LoggedIn, LoginFinish, LoginStart, MailPut, MailWaiting, NameGet, NameSet,
+            BoxPut, GENERATION, KnockPut, LoggedIn, LoginFinish, LoginStart, MailPut, MailWaiting, NameGet, NameSet,
             PasswordChange, PresencePut, PresenceWatch, Proof, RegisterStart, ServerFrame, Status, VaultPut,
         },
     },
@@ -18,7 +18,7 @@ use hobnob_shared::{
 use super::{
     Note, Registry, SessionId, account,
     knock::{self, Sender},
-    limits::{MAX_SESSION_TOPICS, MEMBERS_PER_SOURCE},
+    limits::{MAX_SESSION_TOPICS, MEMBERS_PER_SOURCE, ROW_BYTES},
     mailbox::{self, Owner},
     name,
     password::{self, Pending},
@@ -58,11 +58,8 @@ impl Registry {
             }
             ServerFrame::VaultPut(put) => self.replace_vault(id, step, put).map(done)?,
             ServerFrame::VaultGet => ServerFrame::Vault(vault::fetch(step, &self.session(id)?.account(step)?)?),
-            ServerFrame::BoxPut(put) => {
-                let owner = self.session(id)?.device(step)?;
-                mailbox::put(step, &self.policy, &owner, put).map(done)?
-            }
-            ServerFrame::MailPut(put) => self.deposit(step, put, notes).map(done)?,
+            ServerFrame::BoxPut(put) => self.put_box(id, step, put).map(done)?,
+            ServerFrame::MailPut(put) => self.deposit(id, step, put, notes).map(done)?,
             ServerFrame::MailGet(get) => {
                 ServerFrame::Mail(mailbox::fetch(step, &self.session(id)?.device(step)?, get)?)
             }
@@ -231,9 +228,24 @@ impl Registry {
         taken.map_err(|retry_ms| ErrorCode::RateLimited { retry_ms }.into())
     }
 
-    fn deposit(&mut self, step: &mut Step<'_>, put: MailPut, notes: &mut Vec<Note>) -> Served<()> {
+    fn deposit(&mut self, id: SessionId, step: &mut Step<'_>, put: MailPut, notes: &mut Vec<Note>) -> Served<()> {
+        let source = self.session(id)?.source;
+        let kib = (put.envelope.as_bytes().len() as u64 + ROW_BYTES).div_ceil(1024);
+        self.shares.check(&self.policy, source, kib, step.now_ms)?;
         let owner = mailbox::deposit(step, &self.policy, put)?;
+        self.shares.count(&self.policy, source, kib, step.now_ms);
         self.ring(&owner, step, notes)
+    }
+
+    fn put_box(&mut self, id: SessionId, step: &mut Step<'_>, put: BoxPut) -> Served<()> {
+        let session = self.session(id)?;
+        let (owner, source) = (session.device(step)?, session.source);
+        // The row and its index, rounded up; deleting one is always possible.
+        let kib = u64::from(put.token.is_some());
+        self.shares.check(&self.policy, source, kib, step.now_ms)?;
+        mailbox::put(step, &self.policy, &owner, put)?;
+        self.shares.count(&self.policy, source, kib, step.now_ms);
+        Ok(())
     }
 
     /// Tells the sessions of a device that something came for it.
@@ -267,8 +279,11 @@ impl Registry {
         if devices.is_empty() {
             return Err(ErrorCode::NotFound.into());
         }
-        let left_by = (sender, &mut self.senders);
-        knock::deposit(step, &self.policy, &put.account, &envelopes.into_iter().collect(), left_by)?;
+        let envelopes: Vec<_> = envelopes.into_iter().collect();
+        let kib = knock::bytes(&envelopes).div_ceil(1024);
+        self.shares.check(&self.policy, sender.source, kib, step.now_ms)?;
+        knock::deposit(step, &self.policy, &put.account, &envelopes, (sender, &mut self.senders))?;
+        self.shares.count(&self.policy, sender.source, kib, step.now_ms);
         devices.into_iter().try_for_each(|device| self.ring(&(put.account, device), step, notes))
     }
 

@@ -21,7 +21,7 @@ use super::{
 use crate::{
     clock::Clock,
     metrics::Metrics,
-    registry::{Answer, Caller, Input, Note, Policy, Registry, SessionId, Source, Totals, Work, view::Fault},
+    registry::{Answer, Caller, Fullness, Input, Note, Policy, Registry, SessionId, Source, Totals, Work, view::Fault},
     store::{CommitError, Secrets, Snapshot, Store, Target},
 };
 
@@ -96,6 +96,8 @@ struct Hub {
     codes: Vec<oneshot::Sender<Result<(), String>>>,
     /// What takes long, and does not keep us from serving.
     aside: Aside,
+    /// What the log was last told of the room that is left.
+    fullness: Fullness,
 }
 
 /// Starts the thread. It ends when it is told to, or nobody is left who could tell it anything.
@@ -118,6 +120,7 @@ pub(crate) fn start(
         is_ended: false,
         codes: Vec::new(),
         aside: Aside::default(),
+        fullness: Fullness::default(),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
     let thread = std::thread::Builder::new().name("hub".into()).spawn(move || runtime.block_on(hub.run(receiver)))?;
@@ -168,6 +171,9 @@ impl Hub {
         work.faults.drain(..).for_each(|fault| self.note(&fault));
         self.is_writing = !work.records.is_empty();
         let committed = self.commit(&work);
+        if self.is_writing && committed.is_ok() {
+            self.look_at_room();
+        }
         self.tell(work, &committed);
         let stored = committed.map_err(|error| error.to_string());
         for code in self.codes.drain(..) {
@@ -277,6 +283,22 @@ impl Hub {
             Err(error @ (CommitError::Full | CommitError::Io(_))) => tracing::error!(%error, "nothing can be stored"),
         }
         committed
+    }
+
+    /// Says once that the room for all accounts comes to its end, and that there is some again.
+    fn look_at_room(&mut self) {
+        let Ok(totals) = self.store.view().and_then(|view| self.registry.totals(&view)) else { return };
+        let (now, bytes, room) = (totals.fullness(), totals.bytes, totals.room);
+        if std::mem::replace(&mut self.fullness, now) == now {
+            return;
+        }
+        match now {
+            Fullness::Roomy => tracing::info!(bytes, room, "there is room for all accounts again"),
+            Fullness::NearlyFull => {
+                tracing::warn!(bytes, room, "the room for all accounts is nearly full; raise disk_mib")
+            }
+            Fullness::Full => tracing::error!(bytes, room, "the room for all accounts is full; raise disk_mib"),
+        }
     }
 
     /// The operator is to know, also where nobody reads logs.
