@@ -117,6 +117,7 @@ impl Metrics {
             ("topics", "Presence topics in memory", totals.topics),
             ("names", "Registered names", totals.names),
             ("stored_bytes", "Bytes counted for all accounts", totals.bytes),
+            ("room_bytes", "Bytes that all accounts may take", totals.room),
             ("writable", "Whether the last commit succeeded", self.is_writable().into()),
         ];
         let mut text = String::new();

@@ -19,6 +19,7 @@ use hobnob_rendezvous::{
 };
 use hobnob_shared::{
     rendezvous::Address,
+    text::Username,
     wire::rendezvous::{Registration, ServerFrame},
 };
 use rand_chacha::ChaCha20Rng;
@@ -43,6 +44,8 @@ pub struct Rosa {
     pub generation: u64,
     /// How many requests of each kind came, over all her lives.
     pub asked: BTreeMap<u16, u64>,
+    /// The number of each name's last true binding.
+    numbers: BTreeMap<Username, u64>,
     seed: u64,
     process: Option<Process>,
     lives: u64,
@@ -91,6 +94,7 @@ impl Rosa {
             skew_ms: 0,
             generation: seed,
             asked: BTreeMap::new(),
+            numbers: BTreeMap::new(),
             seed,
             process: None,
             lives: 0,

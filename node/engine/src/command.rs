@@ -262,6 +262,10 @@ pub enum Command {
         vault_key: Token<32>,
         vault_seq: u64,
     },
+    /// Gives our name there up, for everybody, with the account's key that is in the vault. Answered as `Ask` is.
+    GiveUpName {
+        server: Box<Address>,
+    },
     /// Our name there is forgotten here. The rendezvous stays in use for guests.
     LoggedOut {
         server: Box<Address>,
@@ -355,6 +359,7 @@ impl Command {
             | Self::SetRendezvous { .. }
             | Self::Ask { .. }
             | Self::Registered { .. }
+            | Self::GiveUpName { .. }
             | Self::LoggedOut { .. }
             | Self::Find { .. }
             | Self::AddName { .. } => false,

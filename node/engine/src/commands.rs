@@ -80,6 +80,7 @@ impl Parts {
             | Command::Ask { .. }
             | Command::MyAccount
             | Command::Registered { .. }
+            | Command::GiveUpName { .. }
             | Command::LoggedOut { .. }
             | Command::Find { .. }
             | Command::AddName { .. }) => self.server_command(ticket, of_servers, step),

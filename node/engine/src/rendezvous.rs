@@ -17,6 +17,7 @@ pub(crate) mod prekeys;
 mod publish;
 mod refresh;
 mod refusal;
+mod release;
 mod served;
 mod servers;
 mod session;

@@ -75,9 +75,12 @@ pub async fn change_password(
 ) -> Result<(), Refusal> {
     let Unlocked { server, name, mut opened } = unlocked;
     let mut talk = Talk::new(node, &server, false);
+    // What the account's key is proved over is known once something was answered.
+    talk.status().await?;
     let mut password = password;
     for _ in 0..TRIES {
-        let evaluated = evaluate(node, &mut talk, (&name, None), password, tell).await?;
+        let key = &opened.content.account;
+        let evaluated = evaluate(node, &mut talk, (&name, Some(key)), password, tell).await?;
         let seq = opened.home.vault_seq.saturating_add(1);
         match send(&mut talk, &name, &opened, &evaluated, seq).await? {
             Sent::Taken => {
@@ -113,7 +116,8 @@ async fn send(
 ) -> Result<Sent, Refusal> {
     let sealed = new.vault_key.seal(&opened.content, name, seq, &mut crate::profile::rng()?);
     let vault = sealed.map_err(|why| Refusal::new(Code::Limited, format!("{why}; the old password still counts")))?;
-    let vault = VaultPut { seq, expected: opened.home.vault_seq, vault };
+    // The start has shown the account's key.
+    let vault = VaultPut { seq, expected: opened.home.vault_seq, vault, owner: None };
     let change = PasswordChange { upload: new.upload.clone(), vault };
     match talk.ask(ServerFrame::PasswordChange(change)).await {
         Ok(ServerFrame::Done) => Ok(Sent::Taken),

@@ -4,11 +4,11 @@ use std::fmt;
 
 use hobnob_shared::{
     text::Username,
-    wire::{ErrorCode, ServerFrame, rendezvous::NameSet},
+    wire::{ErrorCode, ServerFrame},
 };
 
-use super::ask::{self, Known, Talk, home, known, odd};
-use crate::api::{Command, Node, Refusal, ServerState, ServerView};
+use super::ask::{self, Known, home, known, odd};
+use crate::api::{Command, Node, Refusal, Reply, ServerState, ServerView};
 
 /// What uses the rendezvous that this word names no more.
 pub async fn leave(node: &Node, place: &str) -> Result<Command, Refusal> {
@@ -61,8 +61,10 @@ pub async fn log_out(node: &Node, place: Option<&str>) -> Result<Left, Refusal> 
 /// Gives the name up, with everything that the rendezvous keeps for the account. Friends and history stay here.
 pub async fn unregister(node: &Node, place: Option<&str>) -> Result<Left, Refusal> {
     let (server, name) = home(node, place).await?;
-    match Talk::new(node, &server, false).ask(ServerFrame::NameSet(NameSet::Release)).await {
-        Ok(ServerFrame::Done) => forget(node, name, server, Fate::Free).await,
+    match node.ask(Command::GiveUpName { server: Box::new(server.address.clone()) }).await {
+        Ok(Reply::Answered { frame, .. }) if *frame == ServerFrame::Done => {
+            forget(node, name, server, Fate::Free).await
+        }
         Ok(_) => Err(odd(&server)),
         Err(refusal) if refusal.said == Some(ErrorCode::Denied) => match known(node, &server, &name).await? {
             Known::Forgotten => forget(node, name, server, Fate::WasForgotten).await,

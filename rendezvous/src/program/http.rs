@@ -13,7 +13,7 @@ use tokio::{
 };
 
 use super::control::BREATH;
-use crate::server::Control;
+use crate::{registry::Fullness, server::Control};
 
 /// Longest request that is looked at, in bytes.
 const MAX_REQUEST_BYTES: usize = 4096;
@@ -136,13 +136,16 @@ async fn metrics(control: &Control) -> (&'static str, String) {
 }
 
 async fn health(control: &Control) -> (&'static str, String) {
-    let answers = matches!(timeout(PATIENCE, control.totals()).await, Ok(Ok(_)));
-    match (answers, control.metrics().is_writable()) {
+    let totals = timeout(PATIENCE, control.totals()).await.ok().and_then(Result::ok);
+    match (totals.map(|totals| totals.fullness()), control.metrics().is_writable()) {
         _ if control.metrics().is_damaged() => ("503 Service Unavailable", UNHEALTHY.to_owned()),
-        (true, true) if control.is_out_of_memory() => ("503 Service Unavailable", CROWDED.to_owned()),
-        (true, true) => ("200 OK", "ok\n".to_owned()),
-        (true, false) => ("503 Service Unavailable", "nothing can be stored; look at the disk\n".to_owned()),
-        (false, _) => ("503 Service Unavailable", "the database does not answer\n".to_owned()),
+        (Some(_), true) if control.is_out_of_memory() => ("503 Service Unavailable", CROWDED.to_owned()),
+        (Some(Fullness::Roomy), true) => ("200 OK", "ok\n".to_owned()),
+        // A restart would not help, so whoever restarts what is unhealthy shall not.
+        (Some(Fullness::NearlyFull), true) => ("200 OK", "ok, and nearly full: raise disk_mib\n".to_owned()),
+        (Some(Fullness::Full), true) => ("200 OK", "full: mail is refused; raise disk_mib\n".to_owned()),
+        (Some(_), false) => ("503 Service Unavailable", "nothing can be stored; look at the disk\n".to_owned()),
+        (None, _) => ("503 Service Unavailable", "the database does not answer\n".to_owned()),
     }
 }
 

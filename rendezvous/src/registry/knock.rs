@@ -1,5 +1,10 @@
 //! Sealed friend requests that wait for an account: one envelope for each of its devices, and whichever answers first
 //! takes the request out for all.
+//!
+//! A full queue refuses nobody: whoever sends has to be told the same whether somebody takes requests out or not, and one
+//! who sends many must not keep the first of another one out. So one more takes the place of the oldest of whoever has most.
+
+use std::collections::BTreeMap;
 
 use hobnob_shared::{
     id::{AccountId, DeviceId},
@@ -11,8 +16,10 @@ use hobnob_shared::{
 };
 
 use super::{
-    limits::{FORGET_ROWS, Policy, ROW_BYTES},
+    limits::{FORGET_ROWS, MAX_REMEMBERED, Policy, ROW_BYTES, SITE_SHARE},
+    recent::Recent,
     row::{Key as _, table},
+    session::Source,
     step::{Refusal, Served, Step},
     usage::{charge, earliest_ahead, next_number, number_at, refund},
 };
@@ -23,16 +30,79 @@ type Envelopes = Vec<(DeviceId, KnockEnvelope)>;
 table!(KnockRows: (AccountId, u64) => Envelopes, Knocks);
 table!(KnockTimes: (u64, AccountId) => ());
 
+/// Who left a request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sender {
+    pub(crate) source: Source,
+    /// Whose session it was, if a member's.
+    pub(crate) account: Option<AccountId>,
+}
+
+/// Who left which of the requests that wait, by its number. Only in memory: where somebody came from is nobody's business
+/// later, and no backup's. A request whose sender is not known counts as the only one of theirs.
+#[derive(Debug)]
+pub(crate) struct Senders(Recent<u64, Sender>);
+
+/// What several requests can have in common.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Share {
+    Source(Source),
+    Site(Source),
+    Account(AccountId),
+}
+
+impl Senders {
+    pub(crate) fn new() -> Self {
+        Self(Recent::new(MAX_REMEMBERED))
+    }
+
+    /// Which of these, oldest first, makes room for one of this sender.
+    fn surplus(&self, waiting: &[u64], sender: Sender) -> Option<u64> {
+        let known = |number: &u64| self.0.get(number).map(|(_, sender)| *sender);
+        let mut counts = BTreeMap::<Share, usize>::new();
+        for share in waiting.iter().filter_map(known).chain([sender]).flat_map(Sender::shares) {
+            *counts.entry(share).or_default() += 1;
+        }
+        let weight = |share| {
+            let count = counts.get(&share).copied().unwrap_or(0);
+            if matches!(share, Share::Site(_)) { count / SITE_SHARE } else { count }
+        };
+        let weight_of =
+            |number: &u64| known(number).into_iter().flat_map(Sender::shares).map(weight).max().unwrap_or(1);
+        // Of several equal ones, `max_by_key` takes the last.
+        waiting.iter().rev().max_by_key(|number| weight_of(number)).copied()
+    }
+}
+
+impl Sender {
+    fn shares(self) -> impl Iterator<Item = Share> {
+        let site = self.source.site().map(Share::Site);
+        [Share::Source(self.source)].into_iter().chain(site).chain(self.account.map(Share::Account))
+    }
+}
+
 /// Leaves one. The account must be registered here, and the proof checked.
-pub(crate) fn deposit(step: &mut Step<'_>, policy: &Policy, account: &AccountId, envelopes: &Envelopes) -> Served<()> {
+pub(crate) fn deposit(
+    step: &mut Step<'_>,
+    policy: &Policy,
+    account: &AccountId,
+    envelopes: &Envelopes,
+    (sender, senders): (Sender, &mut Senders),
+) -> Served<()> {
     if envelopes.is_empty() || envelopes.iter().any(|(_, envelope)| envelope.as_bytes().is_empty()) {
         return Err(ErrorCode::Malformed.into());
     }
-    if step.under::<KnockRows>(account, MAX_PENDING_KNOCKS)?.len() == MAX_PENDING_KNOCKS {
-        return Err(ErrorCode::Quota.into());
+    let waiting = step.under::<KnockRows>(account, MAX_PENDING_KNOCKS)?;
+    if waiting.len() == MAX_PENDING_KNOCKS {
+        let waiting: Vec<_> = waiting.into_iter().map(|((_, number), _)| number).collect();
+        if let Some(number) = senders.surplus(&waiting, sender) {
+            take_out(step, account, number)?;
+        }
     }
     charge(step, policy, account, bytes(envelopes))?;
     let number = number(step, account)?;
+    senders.0.forget_before(step.now_ms.saturating_sub(MAIL_TTL_MS));
+    senders.0.set(number, step.now_ms, sender);
     step.put::<KnockRows>(&(*account, number), envelopes);
     step.put::<KnockTimes>(&(number, *account), &());
     Ok(())
@@ -101,6 +171,7 @@ fn take_out(step: &mut Step<'_>, account: &AccountId, number: u64) -> Served<()>
     Ok(())
 }
 
-fn bytes(envelopes: &Envelopes) -> u64 {
+/// What a request counts for.
+pub(crate) fn bytes(envelopes: &Envelopes) -> u64 {
     envelopes.iter().map(|(_, envelope)| envelope.as_bytes().len() as u64 + 64).sum::<u64>() + ROW_BYTES
 }

@@ -23,17 +23,25 @@ pub const MAX_SESSION_TOPICS: usize = 1024;
 /// A log-in that is begun must end so soon, in ms. The client's Argon2id takes a second or two, on a phone five.
 pub const LOGIN_MS: u64 = 120_000;
 
-/// Guesses at one name from one source that cost nothing but themselves.
-pub const FREE_GUESSES: u32 = 10;
+/// Guesses in an hour at one name from one source; ten at once, and then one in six minutes.
+pub const GUESSES: u32 = 10;
 
-/// The same for one name from everywhere, and for one source at every name.
-pub const FREE_GUESSES_WIDE: u32 = 100;
+/// The same from one IPv6 /48, of which some hosts give one to a customer, and thousands share one elsewhere.
+pub const GUESSES_OF_SITE: u32 = 40;
 
-/// What is counted is forgotten so long after the last time, in ms.
-pub const FORGET_MS: u64 = HOUR_MS;
+/// Guesses in an hour from one source at all names: as many people behind one address may mistype.
+pub const GUESSES_OF_SOURCE: u32 = 100;
 
-/// First waiting time after the free guesses, in ms; it doubles with each guess, up to [`FORGET_MS`].
-pub const FIRST_WAIT_MS: u64 = 30_000;
+/// Guesses in an hour at one name from everywhere. It takes 100 sources or 25 IPv6 /48s to keep others from logging in by
+/// using them up. 24,000 a day are 11 years for the 10^8 that the weakest password takes which a node registers.
+pub const GUESSES_OF_NAME: u32 = 1000;
+
+/// Guesses in an hour of one device at the name of its own account. Nobody else uses them up; and whoever steals a linked
+/// device does not guess without end.
+pub const GUESSES_OF_DEVICE: u32 = 10;
+
+/// Proofs in an hour from one source that somebody holds an account's key: each takes us a tenth of a millisecond.
+pub const OWNER_PROOFS: u32 = 100;
 
 /// Accounts and sources that are remembered for throttling. About 100 bytes each: 10 MB at most, and the ones that
 /// were quiet longest go first.
@@ -43,6 +51,27 @@ pub const MAX_REMEMBERED: usize = 100_000;
 /// name or for one friend request only, so a second time it is worth little, while to refuse new ones would let whoever
 /// computes 100,000 of them lock everybody else out.
 pub const MAX_PROOFS: usize = 100_000;
+
+/// The members at one address or IPv6 /64 have as many look-ups of names together as so many of them: a household or a small
+/// office. More accounts there add none.
+pub const MEMBERS_PER_SOURCE: u32 = 10;
+
+/// So many friend requests from one IPv6 /48 weigh as one from one source, when it is looked who has most of a full queue.
+pub const SITE_SHARE: usize = 4;
+
+/// One source takes no more in an hour, with mail, mailboxes, friend requests and new accounts, than this part of the room for all accounts, which is
+/// 32 MiB of 20 GiB. So its mail of 14 days is half of the room, and with accounts it takes 27 days to fill all of it.
+const PART_OF_SOURCE: u64 = 640;
+
+/// The least that it may take, in KiB an hour, however small the disk is: a mailbox full.
+const LEAST_OF_SOURCE_KIB: u64 = 8 * 1024;
+
+/// An IPv6 /48 may take so many times as much.
+pub const SITE_SOURCES: u32 = 2;
+
+/// What an account takes at most without mailboxes, in KiB: a vault of 192, records of 32, bundles of 16 devices. So a new
+/// one counts for where it comes from, unless the operator gave a code for it: 93 an hour where the room is 20 GiB.
+pub const ACCOUNT_KIB: u64 = 352;
 
 /// An account that nobody used for so long loses its name, in days: two years.
 pub const SILENT_DAYS: u32 = 730;
@@ -68,10 +97,19 @@ pub struct Policy {
     pub account_bytes: u64,
     /// Most bytes that all accounts take together.
     pub disk_bytes: u64,
-    /// Look-ups of names in an hour, for one account or one guest's address.
+    /// Look-ups of names in an hour, for one account or one guest's address; all members at one address have
+    /// [`MEMBERS_PER_SOURCE`] times as many.
     pub lookups_per_hour: u32,
     /// Most presence topics of all sessions together. One takes 1.5 KiB at most.
     pub topics: usize,
+}
+
+impl Policy {
+    /// How much one source takes in an hour, in KiB.
+    pub(crate) fn source_kib(&self) -> u32 {
+        let part = self.disk_bytes / PART_OF_SOURCE / 1024;
+        u32::try_from(part.max(LEAST_OF_SOURCE_KIB)).unwrap_or(u32::MAX)
+    }
 }
 
 impl Default for Policy {

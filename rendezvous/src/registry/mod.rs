@@ -6,6 +6,7 @@
 mod account;
 mod arrival;
 mod code;
+mod intake;
 mod knock;
 mod leaving;
 pub mod limits;
@@ -134,6 +135,32 @@ pub struct Totals {
     pub names: u64,
     /// Bytes that are counted for all accounts.
     pub bytes: u64,
+    /// Bytes that all accounts may take; 0 where no rules say so.
+    pub room: u64,
+}
+
+/// How much of the room for all accounts is left.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fullness {
+    /// Enough.
+    #[default]
+    Roomy,
+    /// Less than a tenth.
+    NearlyFull,
+    /// Less than a thousandth: mail and registrations are being refused, or will be in a moment.
+    Full,
+}
+
+impl Totals {
+    /// How much of the room for all accounts is left.
+    pub fn fullness(&self) -> Fullness {
+        match self.room.saturating_sub(self.bytes) {
+            _ if self.room == 0 => Fullness::Roomy,
+            left if left < self.room / 1000 => Fullness::Full,
+            left if left < self.room / 10 => Fullness::NearlyFull,
+            _ => Fullness::Roomy,
+        }
+    }
 }
 
 /// All of it. See the module.
@@ -148,6 +175,8 @@ pub struct Registry {
     passwords: Passwords,
     proofs: Proofs,
     lookups: Allowance<session::Looker>,
+    senders: knock::Senders,
+    intake: intake::Intake,
     /// When something is to be forgotten next; 0 before the first time is known.
     forget_at_ms: u64,
     /// When more of what left is to be removed; 0 before it is known whether anything is, `u64::MAX` when nothing is.
@@ -172,6 +201,8 @@ impl Registry {
             passwords,
             proofs: Proofs::new(secret),
             lookups: Allowance::new(),
+            senders: knock::Senders::new(),
+            intake: intake::Intake::new(),
             forget_at_ms: 0,
             leave_at_ms: 0,
         }
@@ -211,7 +242,7 @@ impl Registry {
     /// How much there is.
     pub fn totals(&self, view: &dyn View) -> Result<Totals, Fault> {
         let (sessions, topics) = (self.sessions.len() as u64, self.presence.len() as u64);
-        Ok(Totals { sessions, topics, ..stored(view)? })
+        Ok(Totals { sessions, topics, room: self.policy.disk_bytes, ..stored(view)? })
     }
 
     fn on_opened(&mut self, session: SessionId, now_ms: u64, view: &dyn View, work: &mut Work) {

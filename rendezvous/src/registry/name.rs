@@ -8,7 +8,7 @@ use hobnob_shared::{
 use hobnob_shared::{
     opaque::message::RegistrationUpload,
     text::Username,
-    wire::rendezvous::{Name, NameGet, NameSet},
+    wire::rendezvous::{Name, NameGet},
 };
 use serde::{Deserialize, Serialize};
 
@@ -46,9 +46,15 @@ fn of_account(step: &Step<'_>, name: &Username) -> Served<NameRow> {
     get(step, name)?.ok_or_else(|| Fault::Damaged("an account's name is missing".into()).into())
 }
 
-/// The number that the next binding of a name has.
-pub(crate) fn next_seq(step: &Step<'_>, name: &Username) -> Served<u64> {
-    Ok(step.get::<Bindings>(&key(name))?.unwrap_or(0).saturating_add(1))
+/// The number that the next binding has, of whatever name: it tells nothing of the one that it is asked for. The time is in
+/// it, so that it grows after a restore from a backup too; and where the clock was set back, it follows the highest one.
+pub(crate) fn next_seq(step: &Step<'_>) -> Served<u64> {
+    Ok(Counter::Binding.get(step)?.saturating_add(1).max(step.now_ms))
+}
+
+/// Whether a binding of a name with this number follows the last one.
+pub(crate) fn follows(step: &Step<'_>, name: &Username, seq: u64) -> Served<bool> {
+    Ok(step.get::<Bindings>(&key(name))?.is_none_or(|last| last < seq))
 }
 
 /// Gives a name to an account, or to the same one anew.
@@ -67,6 +73,8 @@ pub(crate) fn bind(
             false
         }
     };
+    let highest = Counter::Binding.get(step)?.max(claimed.seq);
+    Counter::Binding.set(step, highest);
     step.put::<Bindings>(&key, &claimed.seq);
     step.put::<Names>(&key, &NameRow { account: claimed.account, binding, password, hidden });
     Ok(())
@@ -90,13 +98,8 @@ pub(crate) fn look_up(step: &Step<'_>, wanted: &NameGet) -> Served<Name> {
     Ok(Name { binding: row.binding, account: public })
 }
 
-/// Hides a name, shows it, or gives it up with the account.
-pub(crate) fn set(step: &mut Step<'_>, account: &AccountId, set: NameSet) -> Served<()> {
-    let hidden = match set {
-        NameSet::Visible => false,
-        NameSet::Hidden => true,
-        NameSet::Release => return account::release(step, account),
-    };
+/// Hides the name of an account, or shows it.
+pub(crate) fn set_hidden(step: &mut Step<'_>, account: &AccountId, hidden: bool) -> Served<()> {
     let name = account::get(step, account)?.ok_or(ErrorCode::Denied)?.name;
     let row = of_account(step, &name)?;
     step.put::<Names>(&key(&name), &NameRow { hidden, ..row });

@@ -1,12 +1,12 @@
 //! Passwords: registering one, and proving one. The server never sees any; what it computes is in [`hobnob_shared::opaque`].
 //!
-//! One evaluation is one guess, whether it comes as a registration or as a log-in, so both are counted; and whoever
-//! registers a name that is taken gets an evaluation under another key, which helps with no guess at all.
+//! One evaluation is one guess, whether it comes as a registration or as a log-in, so both are counted together. Both are
+//! made under the name's own key, whether anybody has it or not: who asks for both compares, and must not find out.
 
 use hobnob_shared::{
     hash::hash,
-    id::AccountId,
-    identity::DeviceKeys,
+    id::{AccountId, DeviceId},
+    identity::{DeviceKeys, OwnerProof},
     opaque::{
         Parties, ServerLogin, ServerSetup, check_upload,
         message::{RegistrationRequest, RegistrationUpload},
@@ -20,9 +20,10 @@ use hobnob_shared::{
 use rand_chacha::ChaCha20Rng;
 
 use super::{
-    limits::{FREE_GUESSES, FREE_GUESSES_WIDE, LOGIN_MS},
+    limits::{GUESSES, GUESSES_OF_DEVICE, GUESSES_OF_NAME, GUESSES_OF_SITE, GUESSES_OF_SOURCE, LOGIN_MS, OWNER_PROOFS},
+    mailbox::Owner,
     name::{self, NameRow},
-    recent::Guesses,
+    recent::Allowance,
     session::Source,
     step::{Served, Step},
 };
@@ -40,7 +41,30 @@ pub(crate) enum Pending {
         account: Option<AccountId>,
         /// After that it does not count.
         until_ms: u64,
+        /// For whom it was counted as a guess.
+        counted: Counted,
     },
+}
+
+/// Who asks for an evaluation.
+#[derive(Debug)]
+pub(crate) struct Asker {
+    pub(crate) source: Source,
+    /// The device that this session is of, if its account stands by it.
+    pub(crate) device: Option<Owner>,
+    /// Whose key or password was proved in this session.
+    pub(crate) proved: Option<AccountId>,
+}
+
+/// For whom a guess was counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Counted {
+    /// For nobody: there was nothing to guess.
+    Nobody,
+    /// For a device of the account itself.
+    Device(DeviceId),
+    /// For where it came from.
+    Source(Source),
 }
 
 /// A registration that was begun.
@@ -50,8 +74,8 @@ pub(crate) struct Begun {
     /// What the claim must say.
     pub(crate) seq: u64,
     pub(crate) time_ms: u64,
-    /// The name belongs to somebody else.
-    pub(crate) is_taken: bool,
+    /// Whose key was proved with the start.
+    pub(crate) owner: Option<AccountId>,
 }
 
 /// The server's part of OPAQUE, and who guessed how often.
@@ -60,15 +84,14 @@ pub(crate) struct Passwords {
     setup: ServerSetup,
     /// How clients call this server.
     server: String,
-    /// Names what taken names are evaluated under.
-    decoy: [u8; 32],
     /// What is read in place of a record that is not there.
     stand_in: Option<RegistrationUpload>,
-    by_name_and_source: Guesses<([u8; 32], Source)>,
-    by_name: Guesses<[u8; 32]>,
-    /// Names that nobody has are counted elsewhere, or guessing at 100,000 of them would make us forget those that count.
-    by_no_name: Guesses<[u8; 32]>,
-    by_source: Guesses<Source>,
+    /// For each source and each site.
+    by_name_and_place: Allowance<([u8; 32], Source)>,
+    by_name: Allowance<[u8; 32]>,
+    by_source: Allowance<Source>,
+    by_device: Allowance<DeviceId>,
+    owner_proofs: Allowance<Source>,
 }
 
 impl Passwords {
@@ -78,48 +101,54 @@ impl Passwords {
             stand_in: stand_in(&setup),
             setup,
             server: key.to_ascii_lowercase(),
-            decoy: hash("hobnob/rendezvous/decoy/1", &[keys.to_bytes().as_slice()]),
-            by_name_and_source: Guesses::new(FREE_GUESSES),
-            by_name: Guesses::new(FREE_GUESSES_WIDE),
-            by_no_name: Guesses::new(FREE_GUESSES_WIDE),
-            by_source: Guesses::new(FREE_GUESSES_WIDE),
+            by_name_and_place: Allowance::new(),
+            by_name: Allowance::new(),
+            by_source: Allowance::new(),
+            by_device: Allowance::new(),
+            owner_proofs: Allowance::new(),
         }
     }
 
-    /// Begins to register `start.name` for `account`, if the session is one of an account or its key was proved over it.
+    /// Whose key was proved over this session.
+    pub(crate) fn owner(
+        &mut self,
+        proof: &OwnerProof,
+        session: &[u8; 32],
+        source: Source,
+        now_ms: u64,
+    ) -> Served<AccountId> {
+        let taken = self.owner_proofs.take_all(&[(source, OWNER_PROOFS)], now_ms);
+        taken.map_err(|retry_ms| ErrorCode::RateLimited { retry_ms })?;
+        proof.verify(session).map_err(|_| ErrorCode::Denied.into())
+    }
+
+    /// Begins to register `start.name`. Whose it may be is looked at in the end, where it is paid for.
     pub(crate) fn begin_registration(
         &mut self,
         step: &Step<'_>,
         start: &RegisterStart,
-        account: Option<AccountId>,
-        source: Source,
+        asker: &Asker,
+        owner: Option<AccountId>,
     ) -> Served<(Begun, RegisterGo)> {
-        let row = name::get(step, &start.name)?;
-        self.guess(&start.name, row.is_some(), source, step.now_ms)?;
-        let is_taken = row.is_some_and(|row| Some(row.account) != account);
-        let decoy = if is_taken { Some(self.decoy(&start.name)?) } else { None };
-        let name = decoy.as_ref().unwrap_or(&start.name);
-        let response = self.setup.register(name, &start.request).map_err(|_| ErrorCode::Malformed)?;
-        let (seq, time_ms) = (name::next_seq(step, &start.name)?, step.now_ms);
+        let account = name::get(step, &start.name)?.map(|row| row.account);
+        self.guess(&start.name, account, asker, step.now_ms)?;
+        let response = self.setup.register(&start.name, &start.request).map_err(|_| ErrorCode::Malformed)?;
+        let (seq, time_ms) = (name::next_seq(step)?, step.now_ms);
         let go = RegisterGo { response, seq, time_ms };
-        Ok((Begun { name: start.name.clone(), seq, time_ms, is_taken }, go))
+        Ok((Begun { name: start.name.clone(), seq, time_ms, owner }, go))
     }
 
-    /// Begins to log in. A name that is not there takes the same way with a made-up record. A session of a device that
-    /// the account stands by is not held up by what others guessed.
+    /// Begins to log in. A name that is not there takes the same way with a made-up record.
     pub(crate) fn begin_login(
         &mut self,
         step: &Step<'_>,
         start: &LoginStart,
-        known: Option<AccountId>,
-        (source, session): (Source, &[u8; 32]),
+        (asker, session): (&Asker, &[u8; 32]),
         rng: &mut ChaCha20Rng,
     ) -> Served<(Pending, LoginGo)> {
         let row: Option<NameRow> = name::get(step, &start.name)?;
         let account = row.as_ref().map(|row| row.account);
-        if known.is_none() || account != known {
-            self.guess(&start.name, row.is_some(), source, step.now_ms)?;
-        }
+        let counted = self.guess(&start.name, account, asker, step.now_ms)?;
         let upload: Option<RegistrationUpload> = row.map(|row| row.password);
         if upload.is_none()
             && let Some(stand_in) = &self.stand_in
@@ -131,7 +160,7 @@ impl Passwords {
         let started = self.setup.login(&parties, upload.as_ref(), &start.request, rng);
         let (login, response) = started.map_err(|_| ErrorCode::Malformed)?;
         let until_ms = step.now_ms + LOGIN_MS;
-        Ok((Pending::Login { login: Box::new(login), account, until_ms }, LoginGo { response }))
+        Ok((Pending::Login { login: Box::new(login), account, until_ms, counted }, LoginGo { response }))
     }
 
     /// Whether the password was right, and whose it is. A right one was no guess.
@@ -139,55 +168,86 @@ impl Passwords {
         &mut self,
         pending: Option<Pending>,
         finish: &LoginFinish,
-        source: Source,
         now_ms: u64,
     ) -> Served<(Username, AccountId)> {
-        let Some(Pending::Login { login, account, until_ms }) = pending else {
+        let Some(Pending::Login { login, account, until_ms, counted }) = pending else {
             return Err(ErrorCode::Conflict.into());
         };
         let name = login.name().clone();
         let is_right = login.finish(&finish.finalization).is_ok();
         match account.filter(|_| is_right && now_ms < until_ms) {
             Some(account) => {
-                self.forgive(&name, source);
+                self.forgive(&name, counted);
                 Ok((name, account))
             }
             None => Err(ErrorCode::Denied.into()),
         }
     }
 
-    /// The name under which a taken name is evaluated: one that nobody can find, to register it.
-    fn decoy(&self, name: &Username) -> Served<Username> {
-        let digest = hash("hobnob/rendezvous/decoy-name/1", &[&self.decoy, name.as_str().as_bytes()]);
-        let text = data_encoding::HEXLOWER.encode(digest.split_at(16).0);
-        Username::parse(text).map_err(|_| ErrorCode::Internal.into())
-    }
-
-    /// Counts a guess, or says how long to wait for it.
-    fn guess(&mut self, name: &Username, is_there: bool, source: Source, now_ms: u64) -> Served<()> {
-        let name = digest(name);
-        let by_name = if is_there { &mut self.by_name } else { &mut self.by_no_name };
-        let waits = [
-            self.by_name_and_source.wait(&(name, source), now_ms),
-            by_name.wait(&name, now_ms),
-            self.by_source.wait(&source, now_ms),
-        ];
-        let retry_ms = waits.into_iter().max().unwrap_or(0);
+    /// Counts a guess, or says how long to wait for it. Strangers use up what strangers have, and neither a device of the
+    /// account nor whoever holds its key waits for them.
+    fn guess(&mut self, name: &Username, account: Option<AccountId>, asker: &Asker, now_ms: u64) -> Served<Counted> {
+        if account.is_some() && asker.proved == account {
+            return Ok(Counted::Nobody);
+        }
+        let counted = match asker.device {
+            Some((of, device)) if account == Some(of) => Counted::Device(device),
+            Some(_) | None => Counted::Source(asker.source),
+        };
+        let retry_ms = self.wait(&digest(name), counted, now_ms);
         if retry_ms > 0 {
             return Err(ErrorCode::RateLimited { retry_ms }.into());
         }
-        self.by_name_and_source.count((name, source), now_ms);
-        by_name.count(name, now_ms);
-        self.by_source.count(source, now_ms);
-        Ok(())
+        self.count(digest(name), counted, now_ms);
+        Ok(counted)
     }
 
-    fn forgive(&mut self, name: &Username, source: Source) {
-        let name = digest(name);
-        self.by_name_and_source.forgive(&(name, source));
-        self.by_name.forgive(&name);
-        self.by_source.forgive(&source);
+    fn wait(&self, name: &[u8; 32], counted: Counted, now_ms: u64) -> u64 {
+        match counted {
+            Counted::Nobody => 0,
+            Counted::Device(device) => self.by_device.wait(&device, GUESSES_OF_DEVICE, now_ms),
+            Counted::Source(source) => {
+                let of_place = |(place, guesses)| self.by_name_and_place.wait(&(*name, place), guesses, now_ms);
+                let of_places = places(source).map(of_place).max().unwrap_or(0);
+                let of_name = self.by_name.wait(name, GUESSES_OF_NAME, now_ms);
+                of_places.max(of_name).max(self.by_source.wait(&source, GUESSES_OF_SOURCE, now_ms))
+            }
+        }
     }
+
+    fn count(&mut self, name: [u8; 32], counted: Counted, now_ms: u64) {
+        match counted {
+            Counted::Nobody => {}
+            Counted::Device(device) => self.by_device.count(device, GUESSES_OF_DEVICE, now_ms),
+            Counted::Source(source) => {
+                for (place, guesses) in places(source) {
+                    self.by_name_and_place.count((name, place), guesses, now_ms);
+                }
+                self.by_name.count(name, GUESSES_OF_NAME, now_ms);
+                self.by_source.count(source, GUESSES_OF_SOURCE, now_ms);
+            }
+        }
+    }
+
+    fn forgive(&mut self, name: &Username, counted: Counted) {
+        let name = digest(name);
+        match counted {
+            Counted::Nobody => {}
+            Counted::Device(device) => self.by_device.give_back(&device, GUESSES_OF_DEVICE),
+            Counted::Source(source) => {
+                for (place, guesses) in places(source) {
+                    self.by_name_and_place.give_back(&(name, place), guesses);
+                }
+                self.by_name.give_back(&name, GUESSES_OF_NAME);
+                self.by_source.give_back(&source, GUESSES_OF_SOURCE);
+            }
+        }
+    }
+}
+
+/// Where a guess comes from, narrow and wide, with the guesses that each has at one name.
+fn places(source: Source) -> impl Iterator<Item = (Source, u32)> {
+    [(source, GUESSES)].into_iter().chain(source.site().map(|site| (site, GUESSES_OF_SITE)))
 }
 
 /// Ristretto255's base point (RFC 9496 §A.1), as a request that anybody could make.
@@ -231,7 +291,7 @@ mod tests {
 
     use super::*;
     use crate::registry::{
-        limits::MAX_REMEMBERED,
+        limits::{MAX_REMEMBERED, MINUTE_MS},
         view::{MemoryView, Records},
     };
 
@@ -247,10 +307,10 @@ mod tests {
         let name = Username::parse(name.to_owned()).unwrap();
         let mut rng = ChaCha20Rng::seed_from_u64(5);
         let (_, request) = ClientLogin::start(&Password::new(Zeroizing::new("guess".into())), &mut rng).unwrap();
-        let source = Source::of("192.0.2.1".parse().unwrap());
+        let asker = stranger("192.0.2.1".parse().unwrap());
         let before = rng.get_word_pos();
         let start = LoginStart { name, request };
-        passwords.begin_login(&step, &start, None, (source, &[7; 32]), &mut rng).unwrap();
+        passwords.begin_login(&step, &start, (&asker, &[7; 32]), &mut rng).unwrap();
         rng.get_word_pos() - before
     }
 
@@ -274,20 +334,55 @@ mod tests {
         assert!(known >= 3 * 8 && unknown >= known, "{known} words for a known name, {unknown} for an unknown one");
     }
 
-    #[test]
-    fn guesses_at_names_that_are_not_there_push_no_other_out_of_memory() {
+    fn stranger(ip: core::net::IpAddr) -> Asker {
+        Asker { source: Source::of(ip), device: None, proved: None }
+    }
+
+    /// Somebody's name, and what is remembered of those who guess.
+    fn alices() -> (Passwords, Username, Option<AccountId>) {
         let mut rng = ChaCha20Rng::seed_from_u64(1);
         let keys = DeviceKeys::generate(&mut rng);
-        let mut passwords = Passwords::new(ServerSetup::generate(&mut rng), &keys);
-        let alice = Username::parse("alice").unwrap();
-        let mut sources = (0_u32..).map(|ip| Source::of(std::net::Ipv4Addr::from(ip).into()));
-        let mut guess = |name: &Username, is_there| passwords.guess(name, is_there, sources.next().unwrap(), 1);
-        for _ in 0..FREE_GUESSES_WIDE {
-            guess(&alice, true).unwrap();
+        let passwords = Passwords::new(ServerSetup::generate(&mut rng), &keys);
+        (passwords, Username::parse("alice").unwrap(), Some(AccountId::new([1; 32])))
+    }
+
+    #[test]
+    fn guesses_at_other_names_push_none_out_of_memory() {
+        let (mut passwords, alice, account) = alices();
+        let mut sources = (0_u32..).map(|ip| stranger(std::net::Ipv4Addr::from(ip).into()));
+        let mut guess = |name: &Username, account| passwords.guess(name, account, &sources.next().unwrap(), 1);
+        for _ in 0..GUESSES_OF_NAME {
+            guess(&alice, account).unwrap();
         }
         for number in 0..=MAX_REMEMBERED {
-            guess(&Username::parse(format!("nobody_{number}")).unwrap(), false).unwrap();
+            guess(&Username::parse(format!("nobody_{number}")).unwrap(), None).unwrap();
         }
-        assert!(guess(&alice, true).is_err(), "whoever makes us forget has another hundred guesses");
+        assert!(guess(&alice, account).is_err(), "whoever makes us forget has another thousand guesses");
+    }
+
+    #[test]
+    fn the_weakest_password_that_is_taken_holds_for_years_against_everybody() {
+        // What zxcvbn's score of three stands for, which is the least that a node takes.
+        const WEAKEST: u64 = 100_000_000;
+        let (mut passwords, alice, account) = alices();
+        let sources: Vec<_> = (0..300_u32).map(|ip| stranger(std::net::Ipv4Addr::from(ip).into())).collect();
+        let mut of_day = [0_u64; 2];
+        for minute in 0..2 * 24 * 60 {
+            let now_ms = 1_000_000_000 + minute * MINUTE_MS;
+            let guesses = sources.iter().filter(|asker| passwords.guess(&alice, account, asker, now_ms).is_ok());
+            of_day[(minute / (24 * 60)) as usize] += guesses.count() as u64;
+        }
+        assert!(of_day[1] <= u64::from(GUESSES_OF_NAME) * 24, "{of_day:?}");
+        assert!(WEAKEST / of_day[1] > 11 * 365, "{of_day:?}");
+    }
+
+    #[test]
+    fn a_whole_site_has_few_guesses_whatever_it_has_of_addresses() {
+        let (mut passwords, alice, account) = alices();
+        let of_site = |net: u16| stranger(core::net::IpAddr::from([0x2001, 0xdb8, 1, net, 0, 0, 0, 1]));
+        let guesses = (0..1000).filter(|net| passwords.guess(&alice, account, &of_site(*net), 1).is_ok()).count();
+        assert_eq!(guesses, GUESSES_OF_SITE as usize);
+        let elsewhere = stranger(core::net::IpAddr::from([0x2001, 0xdb8, 2, 0, 0, 0, 0, 1]));
+        assert!(passwords.guess(&alice, account, &elsewhere, 1).is_ok());
     }
 }

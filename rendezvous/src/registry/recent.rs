@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::limits::{FIRST_WAIT_MS, FORGET_MS, HOUR_MS, MAX_REMEMBERED};
+use super::limits::{HOUR_MS, MAX_REMEMBERED};
 
 /// Values by key, each with a time. When there are too many, the earliest go.
 #[derive(Debug)]
@@ -66,54 +66,56 @@ impl<K: Ord + Clone> Allowance<K> {
         Self { debts: Recent::new(MAX_REMEMBERED) }
     }
 
-    /// Takes one. `Err`: how many ms to wait.
-    pub(crate) fn take(&mut self, key: K, per_hour: u32, now_ms: u64) -> Result<(), u64> {
-        let each = HOUR_MS / u64::from(per_hour.max(1));
+    /// How many ms one more has to wait.
+    pub(crate) fn wait(&self, key: &K, per_hour: u32, now_ms: u64) -> u64 {
+        self.wait_for(key, (1, per_hour), now_ms)
+    }
+
+    /// How many ms so many more have to wait, which are no more than an hour has.
+    pub(crate) fn wait_for(&self, key: &K, (more, per_hour): (u64, u32), now_ms: u64) -> u64 {
+        self.paid(key, (more, per_hour), now_ms).saturating_sub(now_ms + HOUR_MS)
+    }
+
+    /// Counts one more, which did not have to wait.
+    pub(crate) fn count(&mut self, key: K, per_hour: u32, now_ms: u64) {
+        self.count_more(key, (1, per_hour), now_ms);
+    }
+
+    /// Counts so many more.
+    pub(crate) fn count_more(&mut self, key: K, more: (u64, u32), now_ms: u64) {
         self.debts.forget_before(now_ms);
-        let paid = self.debts.get(&key).map_or(now_ms, |(at, ())| at.max(now_ms)) + each;
-        let latest = now_ms + HOUR_MS;
-        if paid > latest {
-            return Err(paid - latest);
+        self.debts.set(key.clone(), self.paid(&key, more, now_ms), ());
+    }
+
+    /// It was none: gives one back.
+    pub(crate) fn give_back(&mut self, key: &K, per_hour: u32) {
+        if let Some((at, ())) = self.debts.get(key) {
+            self.debts.set(key.clone(), at.saturating_sub(each_ms(per_hour)), ());
         }
-        self.debts.set(key, paid, ());
-        Ok(())
+    }
+
+    /// Takes one of each key, which has so many an hour, or of none. `Err`: how many ms to wait.
+    pub(crate) fn take_all(&mut self, keys: &[(K, u32)], now_ms: u64) -> Result<(), u64> {
+        match keys.iter().map(|(key, per_hour)| self.wait(key, *per_hour, now_ms)).max() {
+            None | Some(0) => {
+                keys.iter().for_each(|(key, per_hour)| self.count(key.clone(), *per_hour, now_ms));
+                Ok(())
+            }
+            Some(wait) => Err(wait),
+        }
+    }
+
+    /// When the debt is paid off if so many more are taken. Nobody owes more than an hour: where it looks so, the clock was set
+    /// back, and nobody shall wait until it is there again.
+    fn paid(&self, key: &K, (more, per_hour): (u64, u32), now_ms: u64) -> u64 {
+        let debt = self.debts.get(key).map(|(at, ())| at).filter(|at| *at <= now_ms + HOUR_MS);
+        debt.map_or(now_ms, |at| at.max(now_ms)) + more.saturating_mul(each_ms(per_hour))
     }
 }
 
-/// Counts guesses; beyond the free ones each costs twice the waiting of the one before.
-#[derive(Debug)]
-pub(crate) struct Guesses<K> {
-    counts: Recent<K, u32>,
-    free: u32,
-}
-
-impl<K: Ord + Clone> Guesses<K> {
-    pub(crate) fn new(free: u32) -> Self {
-        Self { counts: Recent::new(MAX_REMEMBERED), free }
-    }
-
-    /// How many ms this one has to wait.
-    pub(crate) fn wait(&self, key: &K, now_ms: u64) -> u64 {
-        let Some((last, count)) = self.counts.get(key) else { return 0 };
-        let Some(beyond) = count.checked_sub(self.free) else { return 0 };
-        let wait = FIRST_WAIT_MS.saturating_mul(1 << beyond.min(20)).min(FORGET_MS);
-        (last + wait).saturating_sub(now_ms)
-    }
-
-    /// Counts one more.
-    pub(crate) fn count(&mut self, key: K, now_ms: u64) {
-        self.counts.forget_before(now_ms.saturating_sub(FORGET_MS));
-        let before = self.counts.get(&key).map_or(0, |(_, count)| *count);
-        self.counts.set(key, now_ms, before.saturating_add(1));
-    }
-
-    /// It was none: takes one back.
-    pub(crate) fn forgive(&mut self, key: &K) {
-        if let Some((at, count)) = self.counts.get(key) {
-            let count = count.saturating_sub(1);
-            self.counts.set(key.clone(), at, count);
-        }
-    }
+/// How long each counts where there are so many an hour, in ms.
+fn each_ms(per_hour: u32) -> u64 {
+    HOUR_MS / u64::from(per_hour.max(1))
 }
 
 #[cfg(test)]
@@ -125,33 +127,46 @@ mod tests {
         let mut lookups = Allowance::new();
         let now = 1_000_000_000;
         for _ in 0..30 {
-            lookups.take("alice", 30, now).unwrap();
+            lookups.take_all(&[("alice", 30)], now).unwrap();
         }
-        assert_eq!(lookups.take("alice", 30, now), Err(HOUR_MS / 30));
-        assert!(lookups.take("bob", 30, now).is_ok(), "one's haste is not another's");
-        assert!(lookups.take("alice", 30, now + HOUR_MS / 30).is_ok());
-        assert!(lookups.take("alice", 30, now + HOUR_MS / 30).is_err());
+        assert_eq!(lookups.take_all(&[("alice", 30)], now), Err(HOUR_MS / 30));
+        assert!(lookups.take_all(&[("bob", 30)], now).is_ok(), "one's haste is not another's");
+        assert!(lookups.take_all(&[("alice", 30)], now + HOUR_MS / 30).is_ok());
+        assert!(lookups.take_all(&[("alice", 30)], now + HOUR_MS / 30).is_err());
     }
 
     #[test]
-    fn ten_guesses_are_free_and_then_waiting_doubles() {
-        let mut guesses = Guesses::new(10);
-        let mut now = 5_000;
-        for _ in 0..10 {
-            assert_eq!(guesses.wait(&1, now), 0);
-            guesses.count(1, now);
+    fn whoever_is_refused_for_one_key_has_used_none_of_the_others() {
+        let mut lookups = Allowance::new();
+        let now = 1_000_000_000;
+        lookups.take_all(&[("alice", 1), ("home", 2)], now).unwrap();
+        for _ in 0..5 {
+            assert_eq!(lookups.take_all(&[("alice", 1), ("home", 2)], now), Err(HOUR_MS));
         }
-        assert_eq!(guesses.wait(&1, now), FIRST_WAIT_MS);
-        assert_eq!(guesses.wait(&2, now), 0);
-        now += FIRST_WAIT_MS;
-        assert_eq!(guesses.wait(&1, now), 0);
-        guesses.count(1, now);
-        assert_eq!(guesses.wait(&1, now), 2 * FIRST_WAIT_MS);
-        guesses.forgive(&1);
-        assert_eq!(guesses.wait(&1, now), FIRST_WAIT_MS);
-        now += FORGET_MS + 1;
-        guesses.count(2, now);
-        assert_eq!(guesses.wait(&1, now), 0, "an hour of silence is forgiven");
+        lookups.take_all(&[("bob", 1), ("home", 2)], now).unwrap();
+        assert_eq!(lookups.take_all(&[("carol", 1), ("home", 2)], now), Err(HOUR_MS / 2));
+    }
+
+    #[test]
+    fn what_was_none_is_given_back() {
+        let mut guesses = Allowance::new();
+        let now = 1_000_000_000;
+        (0..10).for_each(|_| guesses.count("alice", 10, now));
+        assert_eq!(guesses.wait(&"alice", 10, now), HOUR_MS / 10);
+        guesses.give_back(&"alice", 10);
+        assert_eq!(guesses.wait(&"alice", 10, now), 0);
+        guesses.count("alice", 10, now);
+        assert_eq!(guesses.wait(&"alice", 10, now), HOUR_MS / 10, "and one only");
+    }
+
+    #[test]
+    fn nobody_waits_for_a_clock_that_was_set_back() {
+        let mut guesses = Allowance::new();
+        let now = 1_000_000_000;
+        (0..10).for_each(|_| guesses.count("alice", 10, now));
+        for back in [HOUR_MS / 2, 24 * HOUR_MS] {
+            assert!(guesses.wait(&"alice", 10, now - back) <= HOUR_MS / 10, "set back by {back} ms");
+        }
     }
 
     #[test]

@@ -10,10 +10,12 @@ use hobnob_shared::{
 };
 
 use super::{
-    Registry, SessionId, account, code, name,
+    Registry, SessionId, account, code,
+    limits::ACCOUNT_KIB,
+    name,
     password::{self, Begun, Pending},
     step::{Served, Step},
-    vault,
+    vault::{self, Proved},
 };
 
 impl Registry {
@@ -30,13 +32,18 @@ impl Registry {
         let has_name = before.as_ref().is_some_and(|row| row.name == begun.name);
         if !has_name {
             // Before anything is said about the name, so that asking about many costs as much as taking them.
-            self.check_proof(step, &finish)?;
+            self.check_proof(id, step, &finish)?;
+        }
+        let is_bounded = !has_name && !matches!(finish.proof, Proof::Code(_));
+        let source = self.session(id)?.source;
+        if is_bounded {
+            self.intake.check(&self.policy, source, ACCOUNT_KIB, step.now_ms)?;
         }
         let owner = name::get(step, &begun.name)?.map(|row| row.account);
-        if begun.is_taken || owner.is_some_and(|owner| owner != claimed.account) || (before.is_some() && !has_name) {
+        if owner.is_some_and(|owner| owner != claimed.account) || (before.is_some() && !has_name) {
             return Err(ErrorCode::Conflict.into());
         }
-        if name::next_seq(step, &begun.name)? != claimed.seq {
+        if !name::follows(step, &begun.name, claimed.seq)? {
             return Err(ErrorCode::Conflict.into());
         }
         match before {
@@ -44,10 +51,14 @@ impl Registry {
             None => account::register(step, &self.policy, &claimed.account, begun.name, finish.account)?,
         }
         let expected = finish.vault_seq.saturating_sub(1);
-        let put = VaultPut { seq: finish.vault_seq, expected, vault: finish.vault };
-        vault::replace(step, &self.policy, &claimed.account, put)?;
+        let put = VaultPut { seq: finish.vault_seq, expected, vault: finish.vault, owner: None };
+        // Signed for by the claim, which does not say that whoever writes later has the key at hand.
+        vault::replace(step, &self.policy, &claimed.account, put, Proved::ByPassword)?;
         let binding = finish.claim.grant(&self.keys);
         name::bind(step, &claimed, binding.clone(), upload)?;
+        if is_bounded {
+            self.intake.count(&self.policy, source, ACCOUNT_KIB, step.now_ms);
+        }
         if let Some(session) = self.sessions.get_mut(id) {
             session.logged_in = Some(claimed.account);
             session.pending = None;
@@ -76,11 +87,15 @@ impl Registry {
         if claimed == wanted && finish.name == begun.name { Ok(claimed) } else { Err(ErrorCode::Conflict.into()) }
     }
 
-    fn check_proof(&mut self, step: &mut Step<'_>, finish: &RegisterFinish) -> Served<()> {
+    fn check_proof(&mut self, id: SessionId, step: &mut Step<'_>, finish: &RegisterFinish) -> Served<()> {
         match (self.policy.registration, &finish.proof) {
             (Registration::Closed, _) => Err(ErrorCode::Denied.into()),
-            // A code of the operator's is good for more than work.
-            (Registration::Invite | Registration::Open { .. }, Proof::Code(code)) => code::take(step, code),
+            // A code of the operator's is good for more than work. It stays good where the name is taken, so asking with it is
+            // a look-up.
+            (Registration::Invite | Registration::Open { .. }, Proof::Code(code)) => {
+                code::take(step, code)?;
+                self.count_look_up(id, step)
+            }
             (Registration::Open { pow_bits }, Proof::Pow { challenge, nonce }) => {
                 let subject = Puzzle::registration(&finish.name);
                 self.proofs.take(*challenge, subject, *nonce, pow_bits, step.now_ms)

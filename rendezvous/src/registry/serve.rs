@@ -3,25 +3,28 @@
 use std::collections::BTreeMap;
 
 use hobnob_shared::{
+    id::AccountId,
+    identity::OwnerProof,
     limits::{MAX_ACCOUNT_BYTES, MAX_MAILBOX_BYTES, MAX_MAILBOX_ENVELOPES},
     wire::{
         ErrorCode,
         rendezvous::{
-            GENERATION, KnockPut, LoggedIn, LoginFinish, LoginStart, MailPut, MailWaiting, NameGet, PasswordChange,
-            PresencePut, PresenceWatch, Proof, RegisterStart, ServerFrame, Status,
+            BoxPut, GENERATION, KnockPut, LoggedIn, LoginFinish, LoginStart, MailPut, MailWaiting, NameGet, NameSet,
+            PasswordChange, PresencePut, PresenceWatch, Proof, RegisterStart, ServerFrame, Status, VaultPut,
         },
     },
 };
 
 use super::{
-    Note, Registry, SessionId, account, knock,
-    limits::MAX_SESSION_TOPICS,
+    Note, Registry, SessionId, account,
+    knock::{self, Sender},
+    limits::{MAX_SESSION_TOPICS, MEMBERS_PER_SOURCE, ROW_BYTES},
     mailbox::{self, Owner},
     name,
     password::{self, Pending},
     session::{Looker, Session},
     step::{Served, Step},
-    vault,
+    vault::{self, Proved},
 };
 
 /// What we call ourselves: no version, which would only help whoever looks for old ones.
@@ -48,21 +51,15 @@ impl Registry {
             ServerFrame::LoginFinish(finish) => self.finish_login(id, step, &finish)?,
             ServerFrame::PasswordChange(change) => self.change_password(id, step, change).map(done)?,
             ServerFrame::NameGet(get) => self.look_up(id, step, &get)?,
-            ServerFrame::NameSet(set) => name::set(step, &self.session(id)?.account(step)?, set).map(done)?,
+            ServerFrame::NameSet(set) => self.set_name(id, step, &set).map(done)?,
             ServerFrame::AccountPut(payload) => {
                 let account = self.session(id)?.publisher(step, &payload)?;
                 account::update(step, &self.policy, &account, payload).map(done)?
             }
-            ServerFrame::VaultPut(put) => {
-                let account = self.session(id)?.account(step)?;
-                vault::replace(step, &self.policy, &account, put).map(done)?
-            }
+            ServerFrame::VaultPut(put) => self.replace_vault(id, step, put).map(done)?,
             ServerFrame::VaultGet => ServerFrame::Vault(vault::fetch(step, &self.session(id)?.account(step)?)?),
-            ServerFrame::BoxPut(put) => {
-                let owner = self.session(id)?.device(step)?;
-                mailbox::put(step, &self.policy, &owner, put).map(done)?
-            }
-            ServerFrame::MailPut(put) => self.deposit(step, put, notes).map(done)?,
+            ServerFrame::BoxPut(put) => self.put_box(id, step, put).map(done)?,
+            ServerFrame::MailPut(put) => self.deposit(id, step, put, notes).map(done)?,
             ServerFrame::MailGet(get) => {
                 ServerFrame::Mail(mailbox::fetch(step, &self.session(id)?.device(step)?, get)?)
             }
@@ -70,7 +67,7 @@ impl Registry {
                 let owner = self.session(id)?.device(step)?;
                 mailbox::acknowledge(step, &owner, &ack).map(done)?
             }
-            ServerFrame::KnockPut(put) => self.knock(step, put, notes).map(done)?,
+            ServerFrame::KnockPut(put) => self.knock(id, step, put, notes).map(done)?,
             ServerFrame::KnockGet => {
                 let (account, device) = self.session(id)?.device(step)?;
                 ServerFrame::Knocks(knock::fetch(step, &account, &device)?)
@@ -131,29 +128,26 @@ impl Registry {
 
     fn begin_registration(&mut self, id: SessionId, step: &Step<'_>, start: &RegisterStart) -> Served<ServerFrame> {
         let session = self.session(id)?;
-        let (claimed, source) = (session.claimed(), session.source);
-        let account = match &start.owner {
-            Some(proof) => Some(proof.verify(&session.binding).map_err(|_| ErrorCode::Denied)?),
-            None => claimed,
-        };
-        let (begun, go) = self.passwords.begin_registration(step, start, account, source)?;
+        let (binding, mut asker) = (session.binding, session.asker(step)?);
+        let prove = |proof| self.passwords.owner(proof, &binding, asker.source, step.now_ms);
+        let owner = start.owner.as_ref().map(prove).transpose()?;
+        asker.proved = owner.or(asker.proved);
+        let (begun, go) = self.passwords.begin_registration(step, start, &asker, owner)?;
         self.set_pending(id, Pending::Register(begun));
         Ok(ServerFrame::RegisterGo(go))
     }
 
     fn begin_login(&mut self, id: SessionId, step: &Step<'_>, start: &LoginStart) -> Served<ServerFrame> {
         let session = self.session(id)?;
-        let known = session.member(step)?.map(|((account, _), _)| account);
-        let (source, binding) = (session.source, session.binding);
-        let (pending, go) = self.passwords.begin_login(step, start, known, (source, &binding), &mut self.rng)?;
+        let (binding, asker) = (session.binding, session.asker(step)?);
+        let (pending, go) = self.passwords.begin_login(step, start, (&asker, &binding), &mut self.rng)?;
         self.set_pending(id, pending);
         Ok(ServerFrame::LoginGo(go))
     }
 
     fn finish_login(&mut self, id: SessionId, step: &mut Step<'_>, finish: &LoginFinish) -> Served<ServerFrame> {
-        let source = self.session(id)?.source;
         let pending = self.take_pending(id);
-        let (name, account) = self.passwords.finish_login(pending, finish, source, step.now_ms)?;
+        let (name, account) = self.passwords.finish_login(pending, finish, step.now_ms)?;
         let binding = name::get(step, &name)?.filter(|row| row.account == account).ok_or(ErrorCode::Denied)?.binding;
         let row = account::named(step, &account)?;
         account::touch(step, &account, &row)?;
@@ -170,27 +164,88 @@ impl Registry {
         let Some(Pending::Register(begun)) = self.take_pending(id) else { return Err(ErrorCode::Conflict.into()) };
         let upload = password::checked(change.upload)?;
         let is_own = account::get(step, &account)?.is_some_and(|row| row.name == begun.name);
-        if begun.is_taken || !is_own {
+        if !is_own {
             return Err(ErrorCode::Conflict.into());
         }
-        vault::replace(step, &self.policy, &account, change.vault)?;
+        // A linked device, which holds neither password nor key, must not take the name from its person.
+        let proved = self.proved(id, &account, change.vault.owner.as_deref())?;
+        let proved = if begun.owner == Some(account) { Proved::ByKey } else { proved };
+        if proved == Proved::Nothing {
+            return Err(ErrorCode::Denied.into());
+        }
+        vault::replace(step, &self.policy, &account, change.vault, proved)?;
         name::set_password(step, &begun.name, upload)
     }
 
-    fn look_up(&mut self, id: SessionId, step: &Step<'_>, get: &NameGet) -> Served<ServerFrame> {
+    /// Hides the own name, shows it, or gives it up, which is more than a linked device may.
+    fn set_name(&self, id: SessionId, step: &mut Step<'_>, set: &NameSet) -> Served<()> {
+        let account = self.session(id)?.account(step)?;
+        match set {
+            NameSet::Visible => name::set_hidden(step, &account, false),
+            NameSet::Hidden => name::set_hidden(step, &account, true),
+            NameSet::Release(owner) => match self.proved(id, &account, owner.as_ref())? {
+                Proved::Nothing => Err(ErrorCode::Denied.into()),
+                Proved::ByPassword | Proved::ByKey => account::release(step, &account),
+            },
+        }
+    }
+
+    fn replace_vault(&self, id: SessionId, step: &mut Step<'_>, put: VaultPut) -> Served<()> {
+        let account = self.session(id)?.account(step)?;
+        let proved = self.proved(id, &account, put.owner.as_deref())?;
+        vault::replace(step, &self.policy, &account, put, proved)
+    }
+
+    /// What whoever speaks for an account has proved beyond that. What is no proof is refused.
+    fn proved(&self, id: SessionId, account: &AccountId, owner: Option<&OwnerProof>) -> Served<Proved> {
         let session = self.session(id)?;
-        let looker = match session.member(step)? {
-            Some(((account, _), _)) => Looker::Account(account),
-            None => Looker::Source(session.source),
-        };
-        let taken = self.lookups.take(looker, self.policy.lookups_per_hour, step.now_ms);
-        taken.map_err(|retry_ms| ErrorCode::RateLimited { retry_ms })?;
+        match owner {
+            Some(proof) if proof.verify(&session.binding) == Ok(*account) => Ok(Proved::ByKey),
+            Some(_) => Err(ErrorCode::Denied.into()),
+            None if session.logged_in == Some(*account) => Ok(Proved::ByPassword),
+            None => Ok(Proved::Nothing),
+        }
+    }
+
+    fn look_up(&mut self, id: SessionId, step: &Step<'_>, get: &NameGet) -> Served<ServerFrame> {
+        self.count_look_up(id, step)?;
         name::look_up(step, get).map(ServerFrame::Name)
     }
 
-    fn deposit(&mut self, step: &mut Step<'_>, put: MailPut, notes: &mut Vec<Note>) -> Served<()> {
+    /// Counts a look-up, or says how long to wait for it. A member's counts for the account and for where it is: accounts
+    /// are cheap, and so many of them in one place would have so many times as many.
+    pub(super) fn count_look_up(&mut self, id: SessionId, step: &Step<'_>) -> Served<()> {
+        let session = self.session(id)?;
+        let (source, per_hour) = (session.source, self.policy.lookups_per_hour);
+        let counted = match session.member(step)? {
+            Some(((account, _), _)) => {
+                let together = per_hour.saturating_mul(MEMBERS_PER_SOURCE);
+                vec![(Looker::Account(account), per_hour), (Looker::Members(source), together)]
+            }
+            None => vec![(Looker::Guest(source), per_hour)],
+        };
+        let taken = self.lookups.take_all(&counted, step.now_ms);
+        taken.map_err(|retry_ms| ErrorCode::RateLimited { retry_ms }.into())
+    }
+
+    fn deposit(&mut self, id: SessionId, step: &mut Step<'_>, put: MailPut, notes: &mut Vec<Note>) -> Served<()> {
+        let source = self.session(id)?.source;
+        let kib = (put.envelope.as_bytes().len() as u64 + ROW_BYTES).div_ceil(1024);
+        self.intake.check(&self.policy, source, kib, step.now_ms)?;
         let owner = mailbox::deposit(step, &self.policy, put)?;
+        self.intake.count(&self.policy, source, kib, step.now_ms);
         self.ring(&owner, step, notes)
+    }
+
+    fn put_box(&mut self, id: SessionId, step: &mut Step<'_>, put: BoxPut) -> Served<()> {
+        let session = self.session(id)?;
+        let (owner, source) = (session.device(step)?, session.source);
+        // The row and its index, rounded up; deleting one is always possible.
+        let kib = u64::from(put.token.is_some());
+        self.intake.check(&self.policy, source, kib, step.now_ms)?;
+        mailbox::put(step, &self.policy, &owner, put)?;
+        self.intake.count(&self.policy, source, kib, step.now_ms);
+        Ok(())
     }
 
     /// Tells the sessions of a device that something came for it.
@@ -203,7 +258,10 @@ impl Registry {
         Ok(())
     }
 
-    fn knock(&mut self, step: &mut Step<'_>, put: KnockPut, notes: &mut Vec<Note>) -> Served<()> {
+    fn knock(&mut self, id: SessionId, step: &mut Step<'_>, put: KnockPut, notes: &mut Vec<Note>) -> Served<()> {
+        let session = self.session(id)?;
+        let account = session.member(step)?.map(|((account, _), _)| account);
+        let sender = Sender { source: session.source, account };
         let bits = self.policy.knock_bits;
         match put.proof {
             Proof::Pow { challenge, nonce } => {
@@ -221,7 +279,11 @@ impl Registry {
         if devices.is_empty() {
             return Err(ErrorCode::NotFound.into());
         }
-        knock::deposit(step, &self.policy, &put.account, &envelopes.into_iter().collect())?;
+        let envelopes: Vec<_> = envelopes.into_iter().collect();
+        let kib = knock::bytes(&envelopes).div_ceil(1024);
+        self.intake.check(&self.policy, sender.source, kib, step.now_ms)?;
+        knock::deposit(step, &self.policy, &put.account, &envelopes, (sender, &mut self.senders))?;
+        self.intake.count(&self.policy, sender.source, kib, step.now_ms);
         devices.into_iter().try_for_each(|device| self.ring(&(put.account, device), step, notes))
     }
 

@@ -11,7 +11,7 @@ use super::{
     SessionId,
     account::{self, AccountRow},
     mailbox::Owner,
-    password::Pending,
+    password::{Asker, Pending},
     step::{Served, Step},
 };
 
@@ -90,8 +90,10 @@ impl std::fmt::Debug for Source {
 pub(crate) enum Looker {
     /// A member.
     Account(AccountId),
-    /// Anybody else, by where they come from.
-    Source(Source),
+    /// All members that come from there.
+    Members(Source),
+    /// Anybody else who comes from there.
+    Guest(Source),
 }
 
 /// One session.
@@ -152,19 +154,17 @@ impl Sessions {
 }
 
 impl Session {
-    /// The account whose certificate was shown or whose password was proved, whether it stands by it or not.
-    pub(crate) fn claimed(&self) -> Option<AccountId> {
-        match self.caller {
-            Caller::Device { account, .. } => Some(account),
-            Caller::Guest => self.logged_in,
-        }
-    }
-
     /// The device's account, when it is registered here and stands by the device.
     pub(crate) fn member(&self, step: &Step<'_>) -> Served<Option<(Owner, AccountRow)>> {
         let Caller::Device { account, device, certificate } = self.caller else { return Ok(None) };
         let row = account::get(step, &account)?.filter(|row| row.lists(&certificate, &device));
         Ok(row.map(|row| ((account, device), row)))
+    }
+
+    /// Who this is to the password's protocol.
+    pub(crate) fn asker(&self, step: &Step<'_>) -> Served<Asker> {
+        let device = self.member(step)?.map(|(owner, _)| owner);
+        Ok(Asker { source: self.source, device, proved: self.logged_in })
     }
 
     /// The device that this session is of; only for what needs one.

@@ -21,6 +21,8 @@ pub(crate) enum Counter {
     Number = 2,
     /// Registered names.
     Names = 3,
+    /// The highest number of a binding.
+    Binding = 4,
 }
 
 impl Counter {

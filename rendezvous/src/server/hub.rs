@@ -23,7 +23,7 @@ use super::{
 use crate::{
     clock::Clock,
     metrics::Metrics,
-    registry::{Answer, Caller, Input, Note, Policy, Registry, SessionId, Source, Totals, Work, view::Fault},
+    registry::{Answer, Caller, Fullness, Input, Note, Policy, Registry, SessionId, Source, Totals, Work, view::Fault},
     store::{CommitError, Secrets, Snapshot, Store, Target},
 };
 
@@ -103,6 +103,8 @@ struct Hub {
     unstored: Seldom,
     damaged: Seldom,
     unread: Seldom,
+    /// What the log was last told of the room that is left.
+    fullness: Fullness,
 }
 
 /// Starts the thread. It ends when it is told to, or nobody is left who could tell it anything.
@@ -129,6 +131,7 @@ pub(crate) fn start(
         unstored: Seldom::default(),
         damaged: Seldom::default(),
         unread: Seldom::default(),
+        fullness: Fullness::default(),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
     let thread = std::thread::Builder::new().name("hub".into()).spawn(move || runtime.block_on(hub.run(receiver)))?;
@@ -179,6 +182,9 @@ impl Hub {
         work.faults.drain(..).for_each(|fault| self.note(&fault));
         self.is_writing = !work.records.is_empty();
         let committed = self.commit(&work);
+        if self.is_writing && committed.is_ok() {
+            self.look_at_room();
+        }
         self.tell(work, &committed);
         let stored = committed.map_err(|error| error.to_string());
         for code in self.codes.drain(..) {
@@ -311,6 +317,22 @@ impl Hub {
             }
         }
         committed
+    }
+
+    /// Says once that the room for all accounts comes to its end, and that there is some again.
+    fn look_at_room(&mut self) {
+        let Ok(totals) = self.store.view().and_then(|view| self.registry.totals(&view)) else { return };
+        let (now, bytes, room) = (totals.fullness(), totals.bytes, totals.room);
+        if std::mem::replace(&mut self.fullness, now) == now {
+            return;
+        }
+        match now {
+            Fullness::Roomy => tracing::info!(bytes, room, "there is room for all accounts again"),
+            Fullness::NearlyFull => {
+                tracing::warn!(bytes, room, "the room for all accounts is nearly full; raise disk_mib")
+            }
+            Fullness::Full => tracing::error!(bytes, room, "the room for all accounts is full; raise disk_mib"),
+        }
     }
 
     /// The operator is to know, also where nobody reads logs.

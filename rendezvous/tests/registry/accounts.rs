@@ -8,7 +8,7 @@ use hobnob_shared::{
     limits::MAX_PAST_RECORDS,
     wire::{
         AccountPayload, ErrorCode,
-        rendezvous::{BoxPut, DepositToken, Envelope, MailPut, NameGet, NameSet, SealedVault, ServerFrame, VaultPut},
+        rendezvous::{BoxPut, DepositToken, Envelope, MailPut, NameGet, SealedVault, ServerFrame, VaultPut},
     },
 };
 use serde_bytes::ByteArray;
@@ -19,7 +19,7 @@ use crate::{
 };
 
 fn vault(expected: u64, seq: u64) -> ServerFrame {
-    ServerFrame::VaultPut(VaultPut { seq, expected, vault: SealedVault::new(vec![3; 4096]).unwrap() })
+    ServerFrame::VaultPut(VaultPut { seq, expected, vault: SealedVault::new(vec![3; 4096]).unwrap(), owner: None })
 }
 
 #[test]
@@ -87,7 +87,7 @@ fn a_released_account_leaves_nothing_also_of_a_device_that_showed_no_certificate
     world.done(session, ServerFrame::BoxPut(BoxPut { mailbox, token: Some(token.clone()) }));
     let envelope = Envelope::new(vec![7; 500]).unwrap();
     world.done(session, ServerFrame::MailPut(MailPut { mailbox, token, envelope }));
-    world.done(laptop, ServerFrame::NameSet(NameSet::Release));
+    world.release(laptop, &alice);
     for table in TableId::ALL {
         let is_kept = matches!(table, TableId::Counters | TableId::Bindings);
         assert!(is_kept || world.view.count(table) == 0, "{table:?} holds something of it");
@@ -242,7 +242,7 @@ fn an_account_without_room_still_gets_its_newest_record() {
     assert!(told.len() < 12 && !told.is_empty());
     assert!(chain.ends_with(&told));
     // Given up, it takes no room any more.
-    world.done(session, ServerFrame::NameSet(NameSet::Release));
+    world.release(session, &alice);
     assert_eq!((world.view.count(TableId::Past), world.view.count(TableId::Usage)), (0, 0));
 }
 

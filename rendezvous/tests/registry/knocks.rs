@@ -1,4 +1,7 @@
-use hobnob_rendezvous::registry::{Caller, Note, Policy};
+use hobnob_rendezvous::{
+    keys::ServerKeys,
+    registry::{Caller, Note, Policy, Registry, SessionId},
+};
 use hobnob_shared::{
     id::DeviceId,
     limits::{MAIL_TTL_MS, MAX_PENDING_KNOCKS},
@@ -9,11 +12,11 @@ use hobnob_shared::{
 };
 
 use crate::{
-    cast::{Person, easy},
+    cast::{Person, easy, rosa},
     world::World,
 };
 
-fn knock(world: &mut World, session: hobnob_rendezvous::registry::SessionId, to: &Person, value: u8) -> ServerFrame {
+fn knock(world: &mut World, session: SessionId, to: &Person, value: u8) -> ServerFrame {
     let proof = world.free_proof(session);
     let envelopes = vec![
         (to.device.id(), KnockEnvelope::new(vec![value; 900]).unwrap()),
@@ -94,23 +97,96 @@ fn a_request_that_no_device_can_open_takes_no_place() {
     assert_eq!(waiting(&mut world, session).items.len(), 1);
 }
 
+/// Knocks from there, which is always taken.
+fn send(world: &mut World, (caller, ip): (Caller, &str), to: &Person, value: u8) {
+    let session = world.open_from(caller, ip);
+    let request = knock(world, session, to, value);
+    world.done(session, request);
+    world.close(session);
+}
+
+/// How many of those that wait hold this.
+fn count(world: &mut World, session: SessionId, value: u8) -> usize {
+    waiting(world, session).items.iter().filter(|item| item.envelope.as_bytes()[0] == value).count()
+}
+
 #[test]
-fn twenty_requests_wait_and_not_one_more() {
+fn twenty_requests_wait_and_one_more_takes_the_place_of_the_oldest() {
     let mut world = World::new();
     let mut bob = Person::new("bob", 2);
     let session = world.join(&mut bob);
-    let mallory = world.open(Caller::Guest);
-    for _ in 0..MAX_PENDING_KNOCKS {
-        let request = knock(&mut world, mallory, &bob, 7);
-        world.done(mallory, request);
+    for value in 0..=MAX_PENDING_KNOCKS as u8 {
+        send(&mut world, (Caller::Guest, "198.51.100.1"), &bob, value);
     }
-    let one_more = knock(&mut world, mallory, &bob, 7);
-    assert_eq!(world.refused(mallory, one_more), ErrorCode::Quota);
     assert_eq!(waiting(&mut world, session).items.len(), MAX_PENDING_KNOCKS);
+    assert_eq!((count(&mut world, session, 0), count(&mut world, session, 1)), (0, 1));
+    assert_eq!(count(&mut world, session, MAX_PENDING_KNOCKS as u8), 1);
+    let before = world.registry.totals(&world.view).unwrap().bytes;
+    send(&mut world, (Caller::Guest, "198.51.100.1"), &bob, 99);
+    assert_eq!(world.registry.totals(&world.view).unwrap().bytes, before, "what went is not counted any more");
     world.pass(MAIL_TTL_MS + 120_000);
     assert_eq!(waiting(&mut world, session).items, []);
-    let after = knock(&mut world, mallory, &bob, 7);
-    world.done(mallory, after);
+}
+
+#[test]
+fn whoever_sends_many_requests_keeps_nobody_elses_out() {
+    let mut mallory = Person::new("mallory", 3);
+    let caller = mallory.caller();
+    let sites = |number: u8| format!("2001:db8:1:{number:x}::1");
+    let crowd = |number: u8| format!("198.51.100.{number}");
+    let alone = |_| "198.51.100.1".to_owned();
+    // From one address; from one customer's many; as one account from everywhere.
+    let ways: [(Caller, &dyn Fn(u8) -> String); 3] =
+        [(Caller::Guest, &alone), (Caller::Guest, &sites), (caller, &crowd)];
+    for (way, (caller, place)) in ways.into_iter().enumerate() {
+        let mut world = World::new();
+        let mut bob = Person::new("bob", 2);
+        let session = world.join(&mut bob);
+        world.join(&mut mallory);
+        let flood = |world: &mut World| {
+            (0..60).for_each(|number| send(world, (caller, &place(number)), &bob, 66));
+        };
+        flood(&mut world);
+        // The first ones of others get in, and stay.
+        for (value, ip) in [(7, "192.0.2.7"), (8, "2001:db8:2::1")] {
+            send(&mut world, (Caller::Guest, ip), &bob, value);
+            flood(&mut world);
+        }
+        for value in [7, 8] {
+            assert_eq!(count(&mut world, session, value), 1, "way {way}: number {value} is gone");
+        }
+        assert_eq!(waiting(&mut world, session).items.len(), MAX_PENDING_KNOCKS);
+    }
+}
+
+#[test]
+fn whoever_sends_requests_learns_nothing_of_who_takes_them_out() {
+    let mut world = World::new();
+    let (mut bob, mut carol) = (Person::new("bob", 2), Person::new("carol", 3));
+    world.join(&mut bob);
+    let online = world.join(&mut carol);
+    let mallory = world.open_from(Caller::Guest, "198.51.100.1");
+    for _ in 0..3 * MAX_PENDING_KNOCKS {
+        let (to_bob, to_carol) = (knock(&mut world, mallory, &bob, 7), knock(&mut world, mallory, &carol, 7));
+        assert_eq!(world.ask(mallory, to_bob), world.ask(mallory, to_carol));
+        let numbers = waiting(&mut world, online).items.iter().map(|item| item.number).collect();
+        world.done(online, ServerFrame::KnockAck(KnockAck { numbers }));
+    }
+}
+
+#[test]
+fn a_restart_gives_a_flood_one_place_and_no_more() {
+    let mut world = World::new();
+    let mut bob = Person::new("bob", 2);
+    world.join(&mut bob);
+    for number in 0..MAX_PENDING_KNOCKS as u8 {
+        send(&mut world, (Caller::Guest, &format!("192.0.2.{number}")), &bob, 7);
+    }
+    let ServerKeys { device, opaque, .. } = rosa();
+    world.registry = Registry::new(device, opaque, easy(), 1, [8; 32]);
+    let session = world.open(bob.caller());
+    (0..60).for_each(|_| send(&mut world, (Caller::Guest, "198.51.100.1"), &bob, 66));
+    assert_eq!((count(&mut world, session, 66), count(&mut world, session, 7)), (1, MAX_PENDING_KNOCKS - 1));
 }
 
 #[test]

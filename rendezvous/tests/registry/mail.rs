@@ -1,15 +1,23 @@
-use hobnob_rendezvous::registry::{Caller, Policy, SessionId, limits::MAX_BOXES, view::TableId};
+use hobnob_rendezvous::registry::{
+    Caller, Fullness, Input, Policy, SessionId,
+    limits::{ACCOUNT_KIB, HOUR_MS, MAX_BOXES},
+    view::TableId,
+};
 use hobnob_shared::{
     id::MailboxId,
     limits::{MAIL_TTL_MS, MAX_MAIL_BYTES, MAX_MAILBOX_BYTES, MAX_MAILBOX_ENVELOPES},
+    rendezvous::RegistrationCode,
     wire::{
         ErrorCode,
-        rendezvous::{BoxPut, DepositToken, Envelope, Mail, MailAck, MailGet, MailPut, MailWaiting, ServerFrame},
+        rendezvous::{
+            BoxPut, DepositToken, Envelope, Mail, MailAck, MailGet, MailPut, MailWaiting, Proof, RegisterFinish,
+            ServerFrame,
+        },
     },
 };
 
 use crate::{
-    cast::{Person, easy},
+    cast::{Person, easy, rng},
     world::World,
 };
 
@@ -173,6 +181,90 @@ fn a_mailbox_takes_eight_mebibytes_and_not_one_byte_more() {
         }
     }
     assert_eq!(fetched, whole + 1);
+}
+
+/// How many MiB of mail somebody leaves with whoever takes it, in so many hours, as fast as it is taken.
+fn fill(world: &mut World, places: &[String], hours: u64) -> u64 {
+    let mut person = Person::new("bob", 2);
+    let bob = world.join(&mut person);
+    world.done(bob, open_box(1));
+    let mut bytes = 0;
+    for _ in 0..hours {
+        for place in places {
+            let mallory = world.open_from(Caller::Guest, place);
+            while world.ask(mallory, mail(1, TOKEN, MAX_MAIL_BYTES)) == ServerFrame::Done {
+                bytes += MAX_MAIL_BYTES as u64;
+                // Somebody takes it out, so that no mailbox is what stops it.
+                let last = fetch(world, bob, 0, 1).items[0].number;
+                world.done(bob, ServerFrame::MailAck(MailAck { through: vec![(mailbox(1), last)] }));
+            }
+            let refused = world.refused(mallory, mail(1, TOKEN, MAX_MAIL_BYTES));
+            assert!(matches!(refused, ErrorCode::RateLimited { .. }), "{refused:?}");
+            world.close(mallory);
+        }
+        world.pass(HOUR_MS);
+    }
+    bytes >> 20
+}
+
+#[test]
+fn one_machine_leaves_a_part_of_what_the_disk_holds() {
+    let disk_mib = Policy::default().disk_bytes >> 20;
+    let of_hour = disk_mib / 640;
+    let two_hours = fill(&mut World::new(), &["198.51.100.1".to_owned()], 2);
+    assert!((2 * of_hour - 2..=2 * of_hour).contains(&two_hours), "{two_hours} MiB");
+    assert!(of_hour * 14 * 24 < disk_mib * 6 / 10, "what lies there for 14 days leaves room for others");
+    // A customer's /48 is not as many machines as it has addresses.
+    let places: Vec<_> = (0..6).map(|number| format!("2001:db8:1:{number}::1")).collect();
+    let of_site = fill(&mut World::new(), &places, 1);
+    assert!((2 * of_hour - 3..=2 * of_hour).contains(&of_site), "{of_site} MiB");
+}
+
+#[test]
+fn whoever_left_too_much_holds_up_nobody_elsewhere() {
+    let mut world = World::with(Policy { disk_bytes: 1 << 30, ..easy() });
+    fill(&mut world, &["198.51.100.1".to_owned()], 1);
+    let alice = world.open_from(Caller::Guest, "192.0.2.7");
+    world.done(alice, mail(1, TOKEN, 4_000));
+}
+
+#[test]
+fn accounts_without_a_code_count_for_where_they_come_from() {
+    let mut world = World::new();
+    let register = |world: &mut World, number: u64, proof: Option<Proof>| {
+        let guest = world.open_from(Caller::Guest, "198.51.100.1");
+        let finish = world.registration(guest, &mut Person::new(&format!("bot_{number}"), number + 10), "secret");
+        let finish = RegisterFinish { proof: proof.unwrap_or(finish.proof.clone()), ..finish };
+        world.ask(guest, ServerFrame::RegisterFinish(Box::new(finish)))
+    };
+    let most = 32 * 1024 / ACCOUNT_KIB;
+    for number in 0..most {
+        assert!(matches!(register(&mut world, number, None), ServerFrame::Registered(_)), "{number}");
+    }
+    let refused = register(&mut world, most, None);
+    let is_limited = |code| matches!(code, ErrorCode::RateLimited { .. });
+    assert!(matches!(refused, ServerFrame::Error(failure) if is_limited(failure.code)), "{refused:?}");
+    let code = RegistrationCode::generate(&mut rng(5));
+    world.handle(Input::Code(code.clone()));
+    assert!(matches!(register(&mut world, most, Some(Proof::Code(code))), ServerFrame::Registered(_)));
+}
+
+#[test]
+fn it_is_told_that_the_room_comes_to_its_end() {
+    let mut world = World::with(Policy { disk_bytes: 100_000, ..easy() });
+    let bob = world.join(&mut Person::new("bob", 2));
+    world.done(bob, open_box(1));
+    let fullness = |world: &World| world.registry.totals(&world.view).unwrap().fullness();
+    assert_eq!(fullness(&world), Fullness::Roomy);
+    let alice = world.open(Caller::Guest);
+    let mut told = vec![];
+    while world.ask(alice, mail(1, TOKEN, 1)) == ServerFrame::Done {
+        told.push(fullness(&world));
+    }
+    assert!(told.is_sorted() && told.contains(&Fullness::NearlyFull), "{told:?}");
+    let totals = world.registry.totals(&world.view).unwrap();
+    let almost = hobnob_rendezvous::registry::Totals { bytes: totals.room - 1, ..totals };
+    assert_eq!(almost.fullness(), Fullness::Full);
 }
 
 #[test]

@@ -21,6 +21,7 @@ mod damage;
 mod expiry;
 mod knocks;
 mod leaving;
+mod linked;
 mod mail;
 mod model;
 mod names;

@@ -4,7 +4,7 @@ use hobnob_shared::{
     rendezvous::RegistrationCode,
     wire::{
         ErrorCode,
-        rendezvous::{NameGet, NameSet, Proof, RegisterStart, Registration, ServerFrame},
+        rendezvous::{NameGet, NameSet, Proof, RegisterFinish, RegisterStart, Registration, ServerFrame},
     },
 };
 
@@ -28,7 +28,7 @@ fn a_name_is_found_with_both_signatures() {
     let guest = world.open(Caller::Guest);
     let ServerFrame::Name(found) = world.ask(guest, find(&alice)) else { panic!("not found") };
     let binding = found.binding.verify(&verifying_key(&world.server.1).unwrap()).unwrap();
-    assert_eq!((binding.account, binding.seq, binding.name), (alice.account.id(), 1, alice.name.clone()));
+    assert_eq!((binding.account, binding.seq, binding.name), (alice.account.id(), world.now_ms, alice.name.clone()));
     assert_eq!(found.account, payload);
 }
 
@@ -60,6 +60,50 @@ fn thirty_lookups_an_hour_and_not_one_more() {
 }
 
 #[test]
+fn many_accounts_in_one_place_look_up_no_more_than_ten() {
+    let mut world = World::new();
+    let nobody = Person::new("nobody", 99);
+    let mut served = 0;
+    for number in 0..12_u64 {
+        let mut person = Person::new(&format!("bot_{number}"), number + 1);
+        let session = world.join(&mut person);
+        served += (0..31).filter(|_| world.refused(session, find(&nobody)) == ErrorCode::NotFound).count();
+    }
+    assert_eq!(served, 300);
+    let mut elsewhere = Person::new("elsewhere", 50);
+    world.join(&mut elsewhere);
+    let session = world.open_from(elsewhere.caller(), "198.51.100.1");
+    assert_eq!(world.refused(session, find(&nobody)), ErrorCode::NotFound);
+}
+
+#[test]
+fn a_code_does_not_ask_about_names_without_end() {
+    let mut world = World::with(Policy { registration: Registration::Invite, ..easy() });
+    let codes: Vec<_> = (5..7).map(|seed| RegistrationCode::generate(&mut rng(seed))).collect();
+    codes.iter().for_each(|code| drop(world.handle(Input::Code(code.clone()))));
+    let register = |world: &mut World, name: &str, seed, code: &RegistrationCode| {
+        let guest = world.open(Caller::Guest);
+        let mut finish = world.registration(guest, &mut Person::new(name, seed), "secret");
+        finish.proof = Proof::Code(code.clone());
+        world.ask(guest, ServerFrame::RegisterFinish(Box::new(finish)))
+    };
+    assert!(matches!(register(&mut world, "alice", 1, &codes[0]), ServerFrame::Registered(_)));
+    let guest = world.open(Caller::Guest);
+    let mut finish = world.registration(guest, &mut Person::new("alice", 2), "secret");
+    finish.proof = Proof::Code(codes[1].clone());
+    for _ in 1..30 {
+        assert_eq!(world.refused(guest, ServerFrame::RegisterFinish(Box::new(finish.clone()))), ErrorCode::Conflict);
+    }
+    let limited = world.refused(guest, ServerFrame::RegisterFinish(Box::new(finish)));
+    assert!(matches!(limited, ErrorCode::RateLimited { .. }), "{limited:?}");
+    // Nor does it tell by what is not refused; and the code is as good as before.
+    let free = register(&mut world, "bob", 3, &codes[1]);
+    assert!(matches!(free, ServerFrame::Error(failure) if failure.code == limited), "{free:?}");
+    world.pass(3_600_000 / 30);
+    assert!(matches!(register(&mut world, "bob", 3, &codes[1]), ServerFrame::Registered(_)));
+}
+
+#[test]
 fn a_taken_name_and_a_second_name_are_conflicts() {
     let mut world = World::new();
     let mut alice = Person::new("alice", 1);
@@ -81,7 +125,7 @@ fn a_claim_must_say_what_was_agreed() {
     let good = world.registration(guest, &mut alice, "secret");
     let mut other_name = good.clone();
     other_name.name = Person::new("bob", 1).name;
-    let (server, seq) = (world.server.1, 1);
+    let (server, seq) = (world.server.1, world.now_ms);
     let claim = |server, seq, time_ms| {
         alice.account.sign_claim(&hobnob_shared::identity::Binding {
             name: alice.name.clone(),
@@ -91,7 +135,7 @@ fn a_claim_must_say_what_was_agreed() {
             time_ms,
         })
     };
-    let with = |claim| hobnob_shared::wire::rendezvous::RegisterFinish { claim, ..good.clone() };
+    let with = |claim| RegisterFinish { claim, ..good.clone() };
     for wrong in [
         other_name,
         with(claim([9; 32], seq, world.now_ms)),
@@ -176,14 +220,14 @@ fn a_released_name_can_be_taken_with_a_higher_number() {
     let mut world = World::new();
     let mut alice = Person::new("alice", 1);
     let session = world.join(&mut alice);
-    world.done(session, ServerFrame::NameSet(NameSet::Release));
+    world.release(session, &alice);
     assert_eq!(world.refused(session, ServerFrame::VaultGet), ErrorCode::Denied);
     let mut other = Person::new("alice", 2);
     world.join(&mut other);
     let guest = world.open(Caller::Guest);
     let ServerFrame::Name(found) = world.ask(guest, find(&other)) else { panic!("not found") };
     let binding = found.binding.verify(&verifying_key(&world.server.1).unwrap()).unwrap();
-    assert_eq!((binding.account, binding.seq), (other.account.id(), 2));
+    assert_eq!((binding.account, binding.seq), (other.account.id(), world.now_ms + 1));
 }
 
 #[test]
@@ -206,8 +250,8 @@ fn the_accounts_key_counts_in_its_session_whatever_the_device() {
     let mut alice = Person::new("alice", 1);
     world.join(&mut alice);
     let guest = world.open(Caller::Guest);
-    let register = |alice: &mut Person, world: &mut World, owner: OwnerProof| {
-        let (state, start) = alice.begin_registration("remembered");
+    let register = |person: &mut Person, world: &mut World, owner: OwnerProof| {
+        let (state, start) = person.begin_registration("remembered");
         let start = RegisterStart { owner: Some(owner), ..start };
         (state, world.ask(guest, ServerFrame::RegisterStart(start)))
     };
@@ -217,9 +261,11 @@ fn the_accounts_key_counts_in_its_session_whatever_the_device() {
     assert!(matches!(refused, ServerFrame::Error(failure) if failure.code == ErrorCode::Denied));
     let keys = (world.server.0, world.server.1);
     let here = binding(guest);
-    let strangers = Person::new("mallory", 2).account.prove_over(&here);
-    let (state, ServerFrame::RegisterGo(go)) = register(&mut alice, &mut world, strangers) else { panic!("refused") };
-    let finish = alice.finish_registration(state, &go, "remembered", (&keys.0, &keys.1));
+    let mut mallory = Person::new("alice", 2);
+    let strangers = mallory.account.prove_over(&here);
+    let (state, ServerFrame::RegisterGo(go)) = register(&mut mallory, &mut world, strangers) else { panic!("refused") };
+    let finish = mallory.finish_registration(state, &go, "remembered", (&keys.0, &keys.1));
+    let finish = RegisterFinish { proof: world.free_proof(guest), ..finish };
     assert_eq!(world.refused(guest, ServerFrame::RegisterFinish(Box::new(finish))), ErrorCode::Conflict);
 
     let own = alice.account.prove_over(&here);

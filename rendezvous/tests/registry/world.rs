@@ -8,7 +8,7 @@ use hobnob_rendezvous::{
 };
 use hobnob_shared::wire::{
     ErrorCode,
-    rendezvous::{LoggedIn, Proof, RegisterFinish, ServerFrame},
+    rendezvous::{LoggedIn, NameSet, Proof, RegisterFinish, ServerFrame},
 };
 
 use crate::cast::{NOON_MS, Person, easy, rosa};
@@ -67,6 +67,12 @@ impl World {
 
     pub fn done(&mut self, session: SessionId, frame: ServerFrame) {
         assert_eq!(self.ask(session, frame), ServerFrame::Done);
+    }
+
+    /// Gives a person's name up.
+    pub fn release(&mut self, session: SessionId, person: &Person) {
+        let owner = person.account.prove_over(&binding(session));
+        self.done(session, ServerFrame::NameSet(NameSet::Release(Some(owner))));
     }
 
     /// Lets time pass, with every deadline on its way.

@@ -144,7 +144,7 @@ async fn whoever_asks_much_with_few_bytes_is_read_slowly() {
     let mut mallory = Person::new("mallory", 1);
     let mut session = join(&house.address, &mut mallory, "secret").await;
     let vault = SealedVault::new(vec![7; 192 * 1024]).unwrap();
-    session.done(ServerFrame::VaultPut(VaultPut { seq: 2, expected: 1, vault })).await;
+    session.done(ServerFrame::VaultPut(VaultPut { seq: 2, expected: 1, vault, owner: None })).await;
     let throttled = house.server.metrics().throttled.get();
     for _ in 0..6 {
         assert!(matches!(session.ask(ServerFrame::VaultGet).await, ServerFrame::Vault(_)));

@@ -26,7 +26,7 @@ async fn a_server_from_an_older_backup_is_the_same_and_says_how_old_it_is() {
     let backup = elsewhere.path().join("server.db");
     house.server.control().back_up(backup).await.unwrap();
     let vault = |seq| SealedVault::new(vec![seq as u8; 4096]).unwrap();
-    let put = |seq| ServerFrame::VaultPut(VaultPut { seq, expected: seq - 1, vault: vault(seq) });
+    let put = |seq| ServerFrame::VaultPut(VaultPut { seq, expected: seq - 1, vault: vault(seq), owner: None });
     alices.done(put(2)).await;
     join(&at, &mut bob, "secret").await;
     house.server.stop().await;

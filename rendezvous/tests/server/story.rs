@@ -85,7 +85,7 @@ async fn two_people_meet_see_each_other_and_write() {
     let (logged_in, first) = log_in(&mut bare, at, &mut alice, "correct horse").await.unwrap();
     assert_eq!((logged_in.id, logged_in.vault.seq), (alice.account.id(), 1));
     let vault = SealedVault::new(vec![9; 8192]).unwrap();
-    let put = VaultPut { seq: 2, expected: 1, vault: vault.clone() };
+    let put = VaultPut { seq: 2, expected: 1, vault: vault.clone(), owner: None };
     bare.done(ServerFrame::VaultPut(put.clone())).await;
     assert_eq!(alices.refused(ServerFrame::VaultPut(put)).await, ErrorCode::Stale { seq: 2 });
     let mut again = Client::guest(at).await;

@@ -193,7 +193,7 @@ pub fn signed_ticket() -> SignedTicket {
 /// Every frame at least once, each with a name of its own.
 pub fn server_frames() -> Vec<(&'static str, ServerFrame)> {
     let (mailbox, token) = (MailboxId::new([1; 16]), Token::new([2; 16]));
-    let vault_put = || VaultPut { seq: 8, expected: 7, vault: sealed(50) };
+    let vault_put = || VaultPut { seq: 8, expected: 7, vault: sealed(50), owner: None };
     let code = RegistrationCode::parse(&"abcdefghijklm234567abcdefg".replace("fg", "fe")).unwrap();
     vec![
         ("hello", ServerFrame::Hello(Hello { features: vec!["x".into()], ..Hello::default() })),
@@ -258,10 +258,18 @@ pub fn server_frames() -> Vec<(&'static str, ServerFrame)> {
         ("name", ServerFrame::Name(Name { binding: signed_binding(), account: account() })),
         ("name-set-visible", ServerFrame::NameSet(NameSet::Visible)),
         ("name-set-hidden", ServerFrame::NameSet(NameSet::Hidden)),
-        ("name-set-release", ServerFrame::NameSet(NameSet::Release)),
+        ("name-set-release", ServerFrame::NameSet(NameSet::Release(None))),
+        ("name-set-release-owned", ServerFrame::NameSet(NameSet::Release(Some(alice().account.prove_over(&[6; 32]))))),
         ("done", ServerFrame::Done),
         ("account-put", ServerFrame::AccountPut(account())),
         ("vault-put", ServerFrame::VaultPut(vault_put())),
+        (
+            "vault-put-owned",
+            ServerFrame::VaultPut(VaultPut {
+                owner: Some(Box::new(alice().account.prove_over(&[6; 32]))),
+                ..vault_put()
+            }),
+        ),
         ("vault-get", ServerFrame::VaultGet),
         ("vault", ServerFrame::Vault(Vault { seq: 7, vault: sealed(40) })),
         ("box-put", ServerFrame::BoxPut(BoxPut { mailbox, token: Some(token.clone()) })),

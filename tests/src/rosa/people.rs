@@ -60,6 +60,7 @@ impl Rosa {
             seq: go.seq,
             time_ms: go.time_ms,
         });
+        self.numbers.insert(name.clone(), go.seq);
         let content = VaultContent::new(account);
         let mut finish = RegisterFinish {
             name: name.clone(),
@@ -120,9 +121,11 @@ impl Rosa {
         *logged
     }
 
-    /// From now on she says that this name is that account's, and signs it, as often as she did before and once more.
-    pub(crate) fn impersonate(&mut self, name: &Username, account: &AccountKey, payload: AccountPayload, seq: u64) {
+    /// From now on she says that this name is that account's, and signs it, under a number that is so much higher than that of
+    /// the true binding.
+    pub(crate) fn impersonate(&mut self, name: &Username, account: &AccountKey, payload: AccountPayload, higher: u64) {
         let server = keys(self.seed).device;
+        let seq = self.numbers.get(name).copied().unwrap_or(0) + higher;
         let binding = Binding {
             name: name.clone(),
             server: *server.id().as_bytes(),

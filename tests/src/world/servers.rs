@@ -85,13 +85,14 @@ impl World {
         assert!(answer.is_ok(), "seed {}: {answer:?}", self.seed);
     }
 
-    /// From now on a rendezvous shows the account of `impostor` under the name of `person`.
-    pub fn impersonate(&mut self, server: ServerIndex, person: NodeIndex, impostor: NodeIndex, seq: u64) {
+    /// From now on a rendezvous shows the account of `impostor` under the name of `person`, with a number that is so much
+    /// higher than the true one.
+    pub fn impersonate(&mut self, server: ServerIndex, person: NodeIndex, impostor: NodeIndex, higher: u64) {
         let Ok(Reply::MyAccount(payload)) = self.answer(impostor, Command::MyAccount) else {
             panic!("seed {}: node {impostor} has no account", self.seed)
         };
         let (account, _) = cast::keys(impostor, self.seed);
-        self.servers[server].impersonate(&username(person), &account, *payload, seq);
+        self.servers[server].impersonate(&username(person), &account, *payload, higher);
     }
 
     /// Makes `node` a device of the account of `person` as `/login` does on a bare machine: from the name, the password and

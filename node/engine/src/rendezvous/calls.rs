@@ -44,6 +44,8 @@ pub(crate) enum Purpose {
     VaultPut,
     /// Whether it proves its key at a place that somebody named.
     Probe,
+    /// The vault, for its key: our name is to be given up, for this request.
+    Release(Ticket),
     /// Nobody needs the answer.
     Quiet,
 }
@@ -64,6 +66,7 @@ impl Purpose {
             | Self::Mail(Asked::Put | Asked::Ack | Asked::Deposit(_))
             | Self::VaultPut
             | Self::Probe
+            | Self::Release(_)
             | Self::Quiet => false,
         }
     }

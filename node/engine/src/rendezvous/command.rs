@@ -24,9 +24,18 @@ impl Parts {
             }
             Command::MyAccount => Ok(Some(Reply::MyAccount(Box::new(self.own.introduction())))),
             Command::Registered { server, name, binding, vault_key, vault_seq } => {
-                let account = OwnName { name, binding: *binding, vault_key, vault_seq, is_merged: false, keeper: None };
+                let account = OwnName {
+                    name,
+                    binding: *binding,
+                    vault_key,
+                    vault_seq,
+                    is_merged: false,
+                    keeper: None,
+                    is_proved: false,
+                };
                 self.rendezvous.register(&server, account, step)
             }
+            Command::GiveUpName { server } => self.rendezvous.release(ticket, &server, step),
             Command::LoggedOut { server } => self.rendezvous.log_out(&server, step),
             Command::Find { name, server } => self.rendezvous.look_up(server.as_deref(), name, Aim::Find(ticket), step),
             Command::AddName { name, server, note } => {

@@ -43,6 +43,7 @@ impl Parts {
             }
             Purpose::Mail(asked) => return self.on_mail_answer(server, asked, answer, step),
             Purpose::VaultGet => return self.on_vault(server, answer, step),
+            Purpose::Release(ticket) => self.rendezvous.on_release(server, ticket, answer, step),
             Purpose::VaultPut => self.rendezvous.on_vault_put(&server, &answer, step),
             Purpose::Probe => self.rendezvous.on_probed(&server, &answer, step),
             Purpose::Quiet => {}
@@ -294,7 +295,7 @@ impl Rendezvous {
     }
 
     /// What came of it, in words that name the host.
-    fn refusal(&self, server: &ServerKey, failed: &Failed) -> Refusal {
+    pub(super) fn refusal(&self, server: &ServerKey, failed: &Failed) -> Refusal {
         failed.refusal(&self.host(server))
     }
 

@@ -82,6 +82,9 @@ pub(crate) struct OwnName {
     /// [`hobnob_shared::keeper`].
     #[serde(default)]
     pub(crate) keeper: Option<Token<32>>,
+    /// A vault was written from here with the account's key shown: the rendezvous takes none without since then.
+    #[serde(default)]
+    pub(crate) is_proved: bool,
 }
 
 /// The name that an account has at a rendezvous, for a device of it that is made by a login.
@@ -116,7 +119,8 @@ impl Home {
         let Self { server, signing_key, name, binding, vault_key, vault_seq, records, account: me, height } =
             self.clone();
         let key = *server.x25519();
-        let account = Some(OwnName { name, binding, vault_key, vault_seq, is_merged: false, keeper: None });
+        let account =
+            Some(OwnName { name, binding, vault_key, vault_seq, is_merged: false, keeper: None, is_proved: false });
         let row = ServerRow { signing_key: Some(ByteArray::new(signing_key)), account, ..ServerRow::named(server) };
         let mut rows = Records::from([((Rows::ID, RowKey::to_bytes(&key)), Some(RowValue::to_bytes(&row)))]);
         if let Some((account, held)) = AccountRow::begin(&records) {

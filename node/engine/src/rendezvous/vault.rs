@@ -113,15 +113,16 @@ impl Parts {
         answer: Result<Answered, Failed>,
         step: &mut Step<'_>,
     ) -> Result<(), Fault> {
-        let Ok(ServerFrame::Vault(vault)) = answer.map(|answered| *answered.frame) else {
+        let answer = answer.map(|Answered { frame, session }| (*frame, session));
+        let Ok((ServerFrame::Vault(vault), session)) = answer else {
             self.rendezvous.vault_later(&server, AGAIN_MS, step);
             return Ok(());
         };
         let Some(own) = self.rendezvous.servers.get(&server).and_then(|row| row.account.clone()) else { return Ok(()) };
         let key = own.key();
         match key.open(&vault.vault, &own.name, vault.seq) {
-            Ok(content) => self.merge_vault(server, &own, &key, &vault, content, step),
-            Err(VaultError::Decrypt) => self.on_locked(server, &own, &vault, step),
+            Ok(content) => self.merge_vault(server, &own, &key, (&vault, &session), content, step),
+            Err(VaultError::Decrypt) => self.on_locked(server, &own, (&vault, &session), step),
             Err(error) => {
                 self.rendezvous.on_unreadable(&server, &error, step);
                 Ok(())
@@ -134,7 +135,7 @@ impl Parts {
         server: ServerKey,
         own: &OwnName,
         key: &VaultKey,
-        vault: &Vault,
+        (vault, session): (&Vault, &[u8; 32]),
         content: VaultContent,
         step: &mut Step<'_>,
     ) -> Result<(), Fault> {
@@ -179,14 +180,16 @@ impl Parts {
         if self.rendezvous.set_open(&server, vault.seq) {
             self.tell_vault_keys(step);
         }
-        if is_same && !was_set_back {
+        if is_same && !was_set_back && own.is_proved {
             self.rendezvous.vault_synced(&server, ours);
             return Ok(());
         }
         let seq = vault.seq + 1;
         match key.seal(&merged, &own.name, seq, step.rng) {
             Ok(sealed) => {
-                let put = VaultPut { seq, expected: vault.seq, vault: sealed };
+                // Whoever opened the vault has the key. The server wants it from then on, of everybody.
+                let owner = Some(Box::new(merged.account.prove_over(session)));
+                let put = VaultPut { seq, expected: vault.seq, vault: sealed, owner };
                 self.rendezvous.put_vault(server, put, ours, step);
             }
             Err(error) => self.rendezvous.on_unreadable(&server, &error, step),
@@ -294,7 +297,7 @@ impl Rendezvous {
             (Ok(_), Some((seq, ours))) => {
                 self.servers.change(server, step, |row| {
                     if let Some(account) = &mut row.account {
-                        account.vault_seq = seq;
+                        (account.vault_seq, account.is_proved) = (seq, true);
                     }
                 });
                 self.vault_synced(server, ours);

@@ -153,7 +153,8 @@ pub struct LoggedIn {
     pub account: AccountPayload,
 }
 
-/// Changes the password: the vault is sealed under what the new password opens, so both change at once or not at all.
+/// Changes the password: the vault is sealed under what the new password opens, so both change at once or not at all. Takes
+/// the account's key in the start, or a log-in in the same session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PasswordChange {
     /// OPAQUE's third message, after a start in this session.
@@ -187,15 +188,16 @@ pub struct Name {
 }
 
 /// What shall happen to one's own name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "NameSetMap", into = "NameSetMap")]
 pub enum NameSet {
     /// Others find it.
     Visible,
     /// Others do not find it.
     Hidden,
-    /// It is given up, with the vault, the mailboxes and all else that is kept for the account.
-    Release,
+    /// It is given up, with the vault, the mailboxes and all else that is kept for the account. Takes the account's key, or a
+    /// log-in in the same session.
+    Release(Option<OwnerProof>),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -204,6 +206,8 @@ struct NameSetMap {
     hidden: bool,
     #[serde(rename = "r", default, skip_serializing_if = "std::ops::Not::not")]
     release: bool,
+    #[serde(rename = "o", default, skip_serializing_if = "Option::is_none")]
+    owner: Option<OwnerProof>,
 }
 
 /// Replaces the vault, if it still is the one that `expected` names.
@@ -218,6 +222,10 @@ pub struct VaultPut {
     /// The vault.
     #[serde(rename = "v")]
     pub vault: SealedVault,
+    /// Whose key the sender holds: whoever opened the vault has it. From the first that is shown on, the rendezvous takes no
+    /// vault without; a linked device, which holds no key, writes none.
+    #[serde(rename = "o", default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<Box<OwnerProof>>,
 }
 
 /// The vault as it is.
@@ -256,7 +264,7 @@ impl From<Proof> for ProofMap {
 impl From<NameSetMap> for NameSet {
     fn from(map: NameSetMap) -> Self {
         match map {
-            NameSetMap { release: true, .. } => Self::Release,
+            NameSetMap { release: true, owner, .. } => Self::Release(owner),
             NameSetMap { hidden: true, .. } => Self::Hidden,
             NameSetMap { .. } => Self::Visible,
         }
@@ -265,6 +273,10 @@ impl From<NameSetMap> for NameSet {
 
 impl From<NameSet> for NameSetMap {
     fn from(set: NameSet) -> Self {
-        Self { hidden: set != NameSet::Visible, release: set == NameSet::Release }
+        match set {
+            NameSet::Visible => Self { hidden: false, release: false, owner: None },
+            NameSet::Hidden => Self { hidden: true, release: false, owner: None },
+            NameSet::Release(owner) => Self { hidden: true, release: true, owner },
+        }
     }
 }

@@ -16,7 +16,7 @@ impl Parts {
         &mut self,
         server: ServerKey,
         own: &OwnName,
-        vault: &Vault,
+        (vault, session): (&Vault, &[u8; 32]),
         step: &mut Step<'_>,
     ) -> Result<(), Fault> {
         self.rendezvous.set_shut(&server);
@@ -28,7 +28,7 @@ impl Parts {
                 }
             });
             self.rendezvous.say_another_password(&server, own, step);
-            return self.merge_vault(server, own, &key, vault, content, step);
+            return self.merge_vault(server, own, &key, (vault, session), content, step);
         }
         if vault.seq < own.vault_seq {
             self.rendezvous.warn_password_set_back(&server, own, vault.seq, step);
