@@ -182,7 +182,7 @@ fn largest_account() -> AccountPayload {
 
 #[test]
 fn the_largest_vault_fits_every_frame_that_carries_one() {
-    let vault = || Vault { seq: u64::MAX, vault: sealed(MAX_VAULT_BYTES), owner: None };
+    let vault = || Vault { seq: u64::MAX, vault: sealed(MAX_VAULT_BYTES) };
     let put = VaultPut { seq: u64::MAX, expected: u64::MAX, vault: sealed(MAX_VAULT_BYTES), owner: None };
     let logged_in = LoggedIn {
         id: AccountId::new([1; 32]),
