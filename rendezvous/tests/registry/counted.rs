@@ -8,10 +8,7 @@ use hobnob_rendezvous::registry::{
 use hobnob_shared::{
     identity::{AccountRecord, DeviceKeys},
     limits::MAX_DEVICES,
-    wire::{
-        AccountPayload, ErrorCode,
-        rendezvous::{NameSet, ServerFrame},
-    },
+    wire::{AccountPayload, ErrorCode, rendezvous::ServerFrame},
 };
 
 use crate::{
@@ -52,7 +49,7 @@ fn an_account_counts_for_what_it_takes_and_for_nothing_when_it_is_gone() {
     assert!(large > small + 3000, "{small} became {large}");
     world.done(session, ServerFrame::AccountPut(payload(&alice, 3, &all[..1])));
     assert!(assert_true(&world) < large - 2048, "what is gone does not count");
-    world.done(session, ServerFrame::NameSet(NameSet::Release));
+    world.release(session, &alice);
     assert_eq!(counted(&world), 0);
 }
 
@@ -78,7 +75,7 @@ fn accounts_that_were_counted_as_a_little_count_in_full_from_their_next_day_on()
     world.now_ms += DAY_MS;
     let session = world.open(alice.caller());
     assert!(counted(&world).abs_diff(true_bytes) < 16, "{} and {true_bytes}", counted(&world));
-    world.done(session, ServerFrame::NameSet(NameSet::Release));
+    world.release(session, &alice);
     assert_eq!(counted(&world), 0);
 }
 

@@ -15,7 +15,7 @@ use hobnob_shared::{
 
 use crate::{
     cast::{Person, rng},
-    world::World,
+    world::{World, binding},
 };
 
 /// Most rows that one piece may write: 256 envelopes have three each, and there is what is counted.
@@ -79,7 +79,8 @@ fn an_account_with_much_mail_is_gone_at_once_and_its_rows_in_pieces_also_after_a
     let mut alice = Person::new("alice", 1);
     let session = world.join(&mut alice);
     fill(&mut world, session, 1..6);
-    let release = Input::Frame { session, id: 7, frame: ServerFrame::NameSet(NameSet::Release) };
+    let owner = alice.account.prove_over(&binding(session));
+    let release = Input::Frame { session, id: 7, frame: ServerFrame::NameSet(NameSet::Release(Some(owner))) };
     assert!(written(&mut world, release).len() <= PIECE);
     assert!(world.view.count(TableId::Mail) > 2000, "most of it is left");
     let guest = world.open(Caller::Guest);
@@ -115,7 +116,7 @@ fn whoever_comes_back_meanwhile_sees_nothing_of_before() {
     let mut alice = Person::new("alice", 1);
     let session = world.join(&mut alice);
     fill(&mut world, session, 1..4);
-    world.done(session, ServerFrame::NameSet(NameSet::Release));
+    world.release(session, &alice);
     let session = world.join(&mut alice);
     let get = ServerFrame::MailGet(MailGet { after: 0, max: 10 });
     assert_eq!(world.refused(session, get.clone()), ErrorCode::Busy);
@@ -163,7 +164,7 @@ fn what_is_damaged_leaves_too() {
         visited.unwrap();
         let last = keys.pop().unwrap();
         world.view.apply(&Records::from([((table, last), Some(vec![0xff]))]));
-        world.done(session, ServerFrame::NameSet(NameSet::Release));
+        world.release(session, &alice);
         let mut faults = Vec::new();
         for _ in 0..20 {
             let mut work = Work::default();

@@ -23,7 +23,7 @@ async fn whoever_asks_for_much_and_reads_nothing_takes_a_share_of_the_memory_onl
     let mut mallory = Person::new("mallory", 1);
     let mut first = join(at, &mut mallory, "secret").await;
     let vault = SealedVault::new(vec![7; 192 * 1024]).unwrap();
-    first.done(ServerFrame::VaultPut(VaultPut { seq: 2, expected: 1, vault })).await;
+    first.done(ServerFrame::VaultPut(VaultPut { seq: 2, expected: 1, vault, owner: None })).await;
     let (mut sessions, metrics) = (Vec::new(), house.server.metrics().clone());
     // Each holds less than a session may: it is their sum that is too much.
     for _ in 0..6 {
