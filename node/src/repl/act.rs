@@ -41,7 +41,7 @@ impl Front {
         }
         if std::mem::take(&mut self.asked_secret) {
             // Typed while a password was checked, it may be one more try; it must not become a message.
-            self.terminal.forget_typed();
+            self.terminal.unhush();
         }
     }
 
