@@ -222,8 +222,18 @@ fn a_device_that_a_friend_adds_does_not_make_what_they_have_wait_here() {
         world.run_for(60_000);
         send(&mut world, ALICE, &name(BOB), "nobody has this");
         assert_eq!(waits(&mut world), (1, vec![(name(BOB), 5)], 1), "seed {seed}");
+        world.nodes[ALICE].events.clear();
         world.heal();
-        assert!(world.run_until(3_600_000, |world| waits(world) == (0, Vec::new(), 0)), "seed {seed}");
+        let is_over = |world: &mut World| chat(world, ALICE, &name(BOB)).iter().all(is_everywhere);
+        assert!(world.run_until(3_600_000, is_over), "seed {seed}");
+        assert_eq!(waits(&mut world), (0, Vec::new(), 0), "seed {seed}");
+        let moved = world.nodes[ALICE].events.iter().filter_map(|event| match event {
+            Event::MessageState { number, advances, .. } => Some((*number, *advances)),
+            _ => None,
+        });
+        let (news, old): (Vec<_>, Vec<_>) = moved.partition(|(_, advances)| *advances);
+        assert!(!news.is_empty() && news.iter().all(|(number, _)| *number == 6), "seed {seed}: {news:?}");
+        assert!(old.len() >= 5, "seed {seed}: the new device is counted, {old:?}");
     }
 }
 

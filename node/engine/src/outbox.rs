@@ -221,7 +221,9 @@ impl Chat {
         env.step.range::<EntryTable>(&first, Some(&end), Order::Ascending, |(_, place), row| {
             if place.branch == branch && row.number > 0 && !row.is_gone() {
                 let delivery = self.delivery(place, env.around);
-                events.push(Event::MessageState { chat: chat.clone(), number: row.number, entry: row.id(), delivery });
+                let advances = self.others_lag(device, place, delivery.state, env.around);
+                let (chat, number, entry) = (chat.clone(), row.number, row.id());
+                events.push(Event::MessageState { chat, number, entry, delivery, advances });
             }
             ControlFlow::Continue(())
         })?;
@@ -229,6 +231,13 @@ impl Chat {
             env.step.event(event);
         }
         Ok(())
+    }
+
+    /// Whether no other device of the friend had brought one of our messages to this state.
+    fn others_lag(&self, device: &DeviceId, place: Place, state: DeliveryState, around: &Around<'_>) -> bool {
+        let shows_read = around.settings.is_on("read-marks");
+        let mut others = around.people.devices(&self.row.account).iter().filter(|other| other.id != *device);
+        others.all(|other| self.state_at(&other.id, place, shows_read, around) < state)
     }
 
     fn forget_withdrawn(&mut self, log: u32, around: &Around<'_>) {

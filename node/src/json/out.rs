@@ -221,7 +221,7 @@ fn event_fields(event: &Event) -> (&'static str, Fields) {
     match event {
         Event::Message(message) => (message_type(message), view::message(message)),
         Event::MessageChanged { message, change } => ("message.changed", changed(message, *change)),
-        Event::MessageState { chat, number, entry, delivery } => (
+        Event::MessageState { chat, number, entry, delivery, advances: _ } => (
             "message.state",
             fields(json!({
                 "chat": chat.to_string(),

@@ -311,7 +311,7 @@ fn edited() -> Message {
 
 fn state(state: DeliveryState) -> Event {
     let delivery = Delivery { state, delivered: 1, devices: 1 };
-    Event::MessageState { chat: bob(), number: 43, entry: EntryId::new([0xe2; 32]), delivery }
+    Event::MessageState { chat: bob(), number: 43, entry: EntryId::new([0xe2; 32]), delivery, advances: true }
 }
 
 fn chat() -> Chat {
