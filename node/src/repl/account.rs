@@ -154,7 +154,7 @@ impl Front {
                 return self.offer_password(name).await;
             }
             match StrongPassword::parse(&typed, name) {
-                Err(weak) => self.say(&weak.to_string()),
+                Err(weak) => self.say(&format!("{weak}, or press Enter alone for words that hobnob makes")),
                 Ok(strong) if *self.secret("the new one again: ").await? == *typed => return Ok(strong),
                 Ok(_) => self.say("the two are not the same"),
             }

@@ -36,7 +36,7 @@ pub fn reply(command: &str, reply: &Reply, scene: &Scene, look: &Look) -> String
         Reply::Info(details) => info(details, scene, look),
         Reply::Net { listen, sessions, pairing, unreached, servers } => {
             let network = list::net(listen, *sessions, *pairing, unreached, look);
-            lines(&[network, server::servers(servers, look)].concat(), look)
+            lines([network, server::servers(servers, look)].join("\n").trim_end_matches('\n'), look)
         }
         Reply::Servers(servers) => lines(&server::servers(servers, look), look),
         Reply::Found(found) => notice(&server::found(found), look),
