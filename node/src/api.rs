@@ -19,8 +19,8 @@ use zeroize::Zeroizing;
 
 pub use hobnob_engine::command::{
     self, Chat, Code, Command, Delivery, DeliveryState, DeviceCopy, Found, Friend, InviteTerms, Joined, Message,
-    MessageDetails, MessageKind, MessageRef, NearbyPerson, OwnDevice, Peer, Presence, Queued, Quote, Refusal, Reply,
-    Request, RequestKind, ServerState, ServerView, Setting, Standing, Unreached, WaitReason, Which, WhoAmI,
+    MessageDetails, MessageKind, MessageRef, Missing, NearbyPerson, OwnDevice, Peer, Presence, Queued, Quote, Refusal,
+    Reply, Request, RequestKind, ServerState, ServerView, Setting, Standing, Unreached, WaitReason, Which, WhoAmI,
 };
 pub use hobnob_engine::event::{self, Change, Event};
 

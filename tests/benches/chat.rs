@@ -120,7 +120,7 @@ async fn throughput(alice: &mut Person, bob: &mut Person) {
             break;
         }
         // The state came while we were behind: ask.
-        let Ok(Reply::Outbox(queued)) = alice.node.ask(Command::Outbox).await else { panic!("no outbox") };
+        let Ok(Reply::Outbox { queued, .. }) = alice.node.ask(Command::Outbox).await else { panic!("no outbox") };
         if queued.is_empty() {
             break;
         }

@@ -105,9 +105,10 @@ fn a_message_that_one_machine_lacks_says_which_and_since_when() {
     let sent = bob.ask("@alice only at home");
     bob.wait_state(&sent["entry"], &["delivered", "read"]);
 
-    let is_seen = |answer: &Value| answer["queued"][0]["why"].as_str().is_some_and(|why| why.contains("(last here "));
-    let why = bob.ask_until("/outbox", is_seen)["queued"][0]["why"].as_str().unwrap().to_owned();
-    assert!(why.contains("still missing on phone") && why.contains("/device revoke"), "{why}");
+    let is_seen = |answer: &Value| answer["missing"][0]["last_seen"].is_string();
+    let outbox = bob.ask_until("/outbox", is_seen);
+    assert_eq!((&outbox["queued"], &outbox["missing"][0]["name"]), (&json!([]), &json!("phone")), "{outbox}");
+    assert_eq!(outbox["missing"][0]["count"], 1, "{outbox}");
     let copies = bob.ask(&format!("/info {}", sent["number"]))["copies"].as_array().unwrap().clone();
     let phone = copies.iter().find(|copy| copy["name"] == "phone").unwrap();
     assert_eq!(phone["state"], "queued", "{copies:?}");

@@ -102,7 +102,8 @@ fn at_a_terminal_the_old_one_is_asked_for_first_and_the_new_one_twice() {
     terminal.type_line(NEW);
     terminal.wait("old password of alice at 127.0.0.1 is wrong; nothing was changed");
     terminal.insist("/passwd rendezvous", "old password of alice at 127.0.0.1");
-    terminal.type_line(OLD);
+    // Behind the password, while it is checked: nobody sees it, and it answers nothing.
+    terminal.type_keys(&format!("{OLD}\rtyped ahead\r"));
     terminal.wait("new password for alice");
     terminal.type_line("alice1234");
     terminal.wait("too easy to guess");
@@ -112,7 +113,14 @@ fn at_a_terminal_the_old_one_is_asked_for_first_and_the_new_one_twice() {
     terminal.type_line(NEW);
     terminal.wait("/login alice takes the new password from now on");
     assert_eq!(terminal.quits(), 0);
-    assert!(!terminal.seen().contains(NEW) && !terminal.seen().contains(OLD), "a password was echoed");
+    for typed in [NEW, OLD, "typed ahead"] {
+        assert!(!terminal.seen().contains(typed), "{typed:?} was echoed");
+    }
+    assert_eq!(
+        terminal.seen().matches("too easy to guess").count(),
+        1,
+        "what was typed ahead was taken for a password"
+    );
     let bare_home = home("Nobody");
     let mut bare = start(&bare_home, &rosa);
     bare.ask(&named("login", &bare_home, "new"));

@@ -248,7 +248,7 @@ pub fn presence(world: &mut World, node: NodeIndex, of: &Handle) -> (Presence, S
 /// What `/outbox` shows.
 pub fn outbox(world: &mut World, node: NodeIndex) -> Vec<Queued> {
     match world.answer(node, Command::Outbox) {
-        Ok(Reply::Outbox(queued)) => queued,
+        Ok(Reply::Outbox { queued, .. }) => queued,
         other => panic!("seed {}: /outbox said {other:?}", world.seed),
     }
 }

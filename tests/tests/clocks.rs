@@ -39,7 +39,7 @@ async fn warned(person: &mut Person) -> String {
 }
 
 async fn outbox(person: &Person) -> Vec<Queued> {
-    let Ok(Reply::Outbox(queued)) = person.node.ask(Command::Outbox).await else { panic!("no outbox") };
+    let Ok(Reply::Outbox { queued, .. }) = person.node.ask(Command::Outbox).await else { panic!("no outbox") };
     queued
 }
 

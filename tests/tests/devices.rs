@@ -194,6 +194,50 @@ fn read_marks_agree() {
 }
 
 #[test]
+fn a_device_that_a_friend_adds_does_not_make_what_they_have_wait_here() {
+    for seed in seeds(10) {
+        let mut world = World::new(seed, 5);
+        befriend(&mut world, ALICE, BOB);
+        for n in 0..5 {
+            send(&mut world, ALICE, &name(BOB), &format!("{n}"));
+        }
+        world.run_for(5_000);
+        world.part(ALICE, TABLET);
+        add_device(&mut world, BOB, TABLET);
+        let is_known = |world: &mut World| {
+            let last = chat(world, ALICE, &name(BOB)).pop().and_then(|message| message.delivery).unwrap();
+            (last.delivered, last.devices) == (1, 2)
+        };
+        assert!(world.run_until(120_000, is_known), "seed {seed}");
+        let waits =
+            |world: &mut World| match (world.answer(ALICE, Command::Outbox), world.answer(ALICE, Command::Chats)) {
+                (Ok(Reply::Outbox { queued, missing }), Ok(Reply::Chats(chats))) => {
+                    let missing: Vec<_> = missing.into_iter().map(|it| (it.chat, it.count)).collect();
+                    (queued.len(), missing, chats[0].queued)
+                }
+                other => panic!("seed {seed}: {other:?}"),
+            };
+        assert_eq!(waits(&mut world), (0, vec![(name(BOB), 5)], 0), "seed {seed}");
+        world.part(ALICE, BOB);
+        world.run_for(60_000);
+        send(&mut world, ALICE, &name(BOB), "nobody has this");
+        assert_eq!(waits(&mut world), (1, vec![(name(BOB), 5)], 1), "seed {seed}");
+        world.nodes[ALICE].events.clear();
+        world.heal();
+        let is_over = |world: &mut World| chat(world, ALICE, &name(BOB)).iter().all(is_everywhere);
+        assert!(world.run_until(3_600_000, is_over), "seed {seed}");
+        assert_eq!(waits(&mut world), (0, Vec::new(), 0), "seed {seed}");
+        let moved = world.nodes[ALICE].events.iter().filter_map(|event| match event {
+            Event::MessageState { number, advances, .. } => Some((*number, *advances)),
+            _ => None,
+        });
+        let (news, old): (Vec<_>, Vec<_>) = moved.partition(|(_, advances)| *advances);
+        assert!(!news.is_empty() && news.iter().all(|(number, _)| *number == 6), "seed {seed}: {news:?}");
+        assert!(old.len() >= 5, "seed {seed}: the new device is counted, {old:?}");
+    }
+}
+
+#[test]
 fn a_friend_added_on_one_device_is_a_friend_on_all_and_removed_on_all() {
     for seed in seeds(30) {
         let mut world = World::new(seed, 4);

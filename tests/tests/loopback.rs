@@ -143,11 +143,11 @@ async fn what_is_sent_while_the_friend_is_away_arrives_later_once_and_in_order()
     for n in 0..50 {
         last = send(&alice, &handle, &format!("away {n}")).await;
     }
-    let Ok(Reply::Outbox(queued)) = alice.node.ask(Command::Outbox).await else { panic!() };
+    let Ok(Reply::Outbox { queued, .. }) = alice.node.ask(Command::Outbox).await else { panic!() };
     assert_eq!(queued.len(), 50);
     // Alice restarts too: what is queued is on disk.
     alice = alice.restart().await;
-    let Ok(Reply::Outbox(queued)) = alice.node.ask(Command::Outbox).await else { panic!() };
+    let Ok(Reply::Outbox { queued, .. }) = alice.node.ask(Command::Outbox).await else { panic!() };
     assert_eq!(queued.len(), 50);
     let bob = Person::start(handle.clone(), dir).await;
     reaches(&mut alice, &handle, last, DeliveryState::Delivered).await;

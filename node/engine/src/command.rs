@@ -10,8 +10,8 @@ use hobnob_shared::{
 
 pub use crate::reply::{
     Chat, Delivery, DeliveryState, DeviceCopy, Found, Friend, From, Joined, Message, MessageDetails, MessageKind,
-    NearbyPerson, OwnDevice, Peer, Queued, Quote, Reply, Request, RequestKind, ServerState, ServerView, Setting,
-    Standing, Unreached, WaitReason, WhoAmI,
+    Missing, NearbyPerson, OwnDevice, Peer, Queued, Quote, Reply, Request, RequestKind, ServerState, ServerView,
+    Setting, Standing, Unreached, WaitReason, WhoAmI,
 };
 
 /// Which message is meant.

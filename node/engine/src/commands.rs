@@ -397,11 +397,11 @@ impl Parts {
 
     fn outbox(&self, step: &Step<'_>) -> Answer {
         let unreached = self.reach.unreached(&around!(self), &self.sessions, step);
-        self.conversations.outbox(|chat, place| self.why(chat, place, &unreached), &around!(self), step)
+        self.conversations.outbox(|chat, place| self.why(chat, place, &unreached), self.missing(), &around!(self), step)
     }
 
     fn outbox_retry(&mut self, step: &mut Step<'_>) -> Reply {
-        let is_waiting = |account: &AccountId| self.conversations.queued(account, &around!(self)) > 0;
+        let is_waiting = |account: &AccountId| self.conversations.is_owing(account, &around!(self));
         let friends = self.people.friends().map(|(account, _)| *account);
         for account in friends.filter(is_waiting).collect::<Vec<_>>() {
             self.reach.wake(&account, &self.sessions, step);

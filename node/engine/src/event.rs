@@ -38,6 +38,8 @@ pub enum Event {
         number: u64,
         entry: EntryId,
         delivery: Delivery,
+        /// Its state is a better one now. Else one more device has caught up with the others.
+        advances: bool,
     },
     FriendRequested(Request),
     FriendAdded(Box<Friend>),

@@ -2,20 +2,19 @@
 //!
 //! Nothing is stored per message. A device's frontier of our logs is its receipt; the state is computed from it.
 
+mod missing;
 mod why;
 
 use std::ops::ControlFlow;
 
 use hobnob_shared::{
     id::{AccountId, DeviceId},
-    text::display,
     wire::Body,
 };
 
 use crate::{
     Around,
-    account::Device,
-    command::{Code, Delivery, DeliveryState, Queued, Reply, WaitReason, Which},
+    command::{Code, Delivery, DeliveryState, Missing, Queued, Reply, Which},
     conversation::{
         Conversations,
         chat::{Chat, Env},
@@ -82,14 +81,23 @@ impl Chat {
         receipts.min_by_key(|receipt| receipt.stored).unwrap_or_default()
     }
 
-    /// Messages written here that wait here for a device of the friend, and are not at a carrier either.
+    /// What a device of the friend has of a branch at most. What one of them has the others get from it, too: a device
+    /// that they add does not make our whole history wait here.
+    fn best_receipt(&self, log: u32, branch: u8, around: &Around<'_>) -> ReceiptRow {
+        let devices = around.people.devices(&self.row.account);
+        let receipts = devices.iter().map(|device| self.receipt(&device.id, log, branch));
+        receipts.max_by_key(|receipt| receipt.stored).unwrap_or_default()
+    }
+
+    /// Messages written here that no device of the friend has, and that are not at a carrier for all of them either.
     pub(crate) fn queued(&self, around: &Around<'_>) -> u64 {
         let devices = around.people.devices(&self.row.account);
         let mut queued = 0;
         for (number, log) in (0..).zip(&self.logs).filter(|(_, log)| log.row.device == around.device) {
             for (branch, known) in (0..).zip(&log.row.branches) {
                 let reached = devices.iter().map(|device| self.receipt(&device.id, number, branch).reached());
-                let (least, reached) = reached.min().unwrap_or_default();
+                let best = self.best_receipt(number, branch, around);
+                let (least, reached) = reached.min().unwrap_or_default().max((best.stored, best.messages));
                 let messages = known.messages.saturating_sub(reached.max(known.base));
                 let from = least.max(known.start.saturating_sub(1));
                 queued += messages.saturating_sub(count_in_ranges(&log.row.withdrawn, from));
@@ -117,7 +125,7 @@ impl Chat {
         let mut found = Vec::new();
         for (number, log) in (0..).zip(&self.logs).filter(|(_, log)| log.row.device == around.device) {
             for (branch, known) in (0..).zip(&log.row.branches) {
-                let stored = self.least_receipt(number, branch, around).stored;
+                let stored = self.best_receipt(number, branch, around).stored;
                 let from = Place { log: number, seq: (stored + 1).max(known.start), branch };
                 let to = Place { log: number, seq: known.seq + 1, branch: 0 };
                 let (from, to) = ((self.number, from).to_bytes(), (self.number, to).to_bytes());
@@ -213,7 +221,9 @@ impl Chat {
         env.step.range::<EntryTable>(&first, Some(&end), Order::Ascending, |(_, place), row| {
             if place.branch == branch && row.number > 0 && !row.is_gone() {
                 let delivery = self.delivery(place, env.around);
-                events.push(Event::MessageState { chat: chat.clone(), number: row.number, entry: row.id(), delivery });
+                let advances = self.others_lag(device, place, delivery.state, env.around);
+                let (chat, number, entry) = (chat.clone(), row.number, row.id());
+                events.push(Event::MessageState { chat, number, entry, delivery, advances });
             }
             ControlFlow::Continue(())
         })?;
@@ -223,21 +233,11 @@ impl Chat {
         Ok(())
     }
 
-    /// Why a message waits that one of their devices has: which ones lack it.
-    fn why_partly(&self, place: Place, around: &Around<'_>, step: &Step<'_>) -> String {
-        let lacks = |device: &&Device| self.state_at(&device.id, place, false, around) < DeliveryState::Delivered;
-        let lacking = around.people.devices(&self.row.account).iter().filter(lacks);
-        let seen = |device: &Device| match device.seen_ms {
-            Some(ms) => format!("last here {}", ago(step.now.wall_ms.saturating_sub(ms))),
-            None => "never here yet".to_owned(),
-        };
-        let names: Vec<_> =
-            lacking.map(|device| format!("{} ({})", display::line(device.name.as_str()), seen(device))).collect();
-        let handle = around.people.handle(&self.row.account);
-        format!(
-            "{handle} has it; still missing on {}. A machine that is gone for good they take out with /device revoke",
-            names.join(", ")
-        )
+    /// Whether no other device of the friend had brought one of our messages to this state.
+    fn others_lag(&self, device: &DeviceId, place: Place, state: DeliveryState, around: &Around<'_>) -> bool {
+        let shows_read = around.settings.is_on("read-marks");
+        let mut others = around.people.devices(&self.row.account).iter().filter(|other| other.id != *device);
+        others.all(|other| self.state_at(&other.id, place, shows_read, around) < state)
     }
 
     fn forget_withdrawn(&mut self, log: u32, around: &Around<'_>) {
@@ -256,17 +256,19 @@ impl Conversations {
         self.chat_of(account).map_or(0, |chat| chat.queued(around))
     }
 
-    /// Every message that waits, with the reason.
-    pub(crate) fn outbox(&self, why: impl Fn(&Chat, Place) -> Why, around: &Around<'_>, step: &Step<'_>) -> Answer {
+    /// Every message that waits, with the reason; and of what one device of a friend has, how much others lack.
+    pub(crate) fn outbox(
+        &self,
+        why: impl Fn(&Chat, Place) -> Why,
+        missing: Vec<Missing>,
+        around: &Around<'_>,
+        step: &Step<'_>,
+    ) -> Answer {
         let mut queued = Vec::new();
         for chat in self.chats.values().filter(|chat| !chat.is_own(around)) {
             for (place, row) in chat.queued_places(MAX_LISTED - queued.len().min(MAX_LISTED), around, step)? {
                 let message = chat.message(place, &row, around, step)?;
-                let Why { reason, mut words } = why(chat, place);
-                let is_partly_there = message.delivery.is_some_and(|delivery| delivery.delivered > 0);
-                if is_partly_there && reason != WaitReason::Sending {
-                    words = chat.why_partly(place, around, step);
-                }
+                let Why { reason, words } = why(chat, place);
                 queued.push(Queued { message, reason, why: words });
             }
             if queued.len() >= MAX_LISTED {
@@ -274,7 +276,7 @@ impl Conversations {
             }
         }
         queued.sort_by_key(|queued| queued.message.number);
-        Ok(Some(Reply::Outbox(queued)))
+        Ok(Some(Reply::Outbox { queued, missing }))
     }
 
     /// Withdraws a message that no device has stored yet.
@@ -310,15 +312,5 @@ impl Conversations {
         let counters = &mut self.counters;
         chat.write(&Body::Delete { target }, &mut Env { counters, around, step })?;
         Ok(Some(Reply::Done))
-    }
-}
-
-/// How long ago, as roughly as it matters.
-fn ago(ms: u64) -> String {
-    match ms / 60_000 {
-        0..2 => "just now".to_owned(),
-        minutes @ 2..120 => format!("{minutes} min ago"),
-        minutes @ 120..2_880 => format!("{} h ago", minutes / 60),
-        minutes => format!("{} days ago", minutes / 1_440),
     }
 }

@@ -267,7 +267,7 @@ pub struct Unreached {
     pub retry_ms: Option<u64>,
 }
 
-/// A message that not all devices have.
+/// A message that no device of the friend has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Queued {
     /// The message.
@@ -276,6 +276,21 @@ pub struct Queued {
     pub reason: WaitReason,
     /// The same in words.
     pub why: String,
+}
+
+/// A device of a friend that lacks messages of ours which another one of theirs has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Missing {
+    /// Whose.
+    pub chat: Handle,
+    /// Which one.
+    pub device: DeviceId,
+    /// What they call it.
+    pub device_name: Nickname,
+    /// So many messages.
+    pub count: u64,
+    /// When a session with it ended last, in ms since the epoch; none if there never was one.
+    pub last_seen_ms: Option<u64>,
 }
 
 /// Why a message waits, or where.
@@ -415,7 +430,10 @@ pub enum Reply {
     Pong {
         round_trip_ms: u64,
     },
-    Outbox(Vec<Queued>),
+    Outbox {
+        queued: Vec<Queued>,
+        missing: Vec<Missing>,
+    },
     Servers(Vec<ServerView>),
     /// What a rendezvous answered, and the handshake hash of the session that it came over: a login is bound to it.
     Answered {

@@ -80,7 +80,7 @@ fn states(world: &mut World, node: usize, chat: &str) -> Vec<DeliveryState> {
 
 fn outbox(world: &mut World, node: usize) -> Vec<Queued> {
     match world.ask(node, Command::Outbox).unwrap() {
-        Reply::Outbox(queued) => queued,
+        Reply::Outbox { queued, .. } => queued,
         other => panic!("{other:?}"),
     }
 }

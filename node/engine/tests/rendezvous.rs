@@ -324,6 +324,51 @@ fn a_name_is_found_by_its_exact_letters_and_nobody_learns_who_asked() {
 }
 
 #[test]
+fn a_list_of_names_is_looked_up_a_few_at_a_time_and_each_is_answered() {
+    let mut world = two();
+    // Whoever tried her address out is gone.
+    world.pass(60_000);
+    assert_eq!(world.rosa().sessions(Mode::Guest), 0);
+    let find = || Command::Find { name: name("bob"), server: None };
+    let tickets: Vec<_> = (0..40).map(|_| world.call(0, find())).collect();
+    let mut most = 0;
+    for _ in 0..2_000 {
+        most = most.max(world.rosa().sessions(Mode::Guest));
+        world.pass(1);
+    }
+    assert!(most <= 8, "{most} links at once");
+    for ticket in tickets {
+        let reply = world.answer(0, ticket).expect("an answer");
+        assert!(matches!(reply, Ok(Reply::Found(_))), "{reply:?}");
+    }
+    assert_eq!(world.rosa().sessions(Mode::Guest), 0, "each link ends with its errand");
+}
+
+#[test]
+fn a_look_up_that_is_one_too_many_says_so_and_when_the_next_is_taken() {
+    let mut world = two();
+    for (retry_ms, when) in [(120_000, "in 2 min"), (u64::MAX, "later")] {
+        world.rosa().refuses = Some(ErrorCode::RateLimited { retry_ms });
+        let refusal = find(&mut world, 0, "bob").unwrap_err();
+        assert_eq!(refusal.code, Code::Limited);
+        assert!(refusal.message.contains("too many look-ups") && refusal.message.ends_with(when), "{refusal}");
+    }
+}
+
+#[test]
+fn a_rendezvous_that_only_nods_at_a_look_up_is_told_of_and_nothing_hangs() {
+    // When it is asked for its status (151), and for the name (111).
+    for number in [151, 111] {
+        let mut world = two();
+        world.rosa().nods_at = Some(number);
+        for refusal in [find(&mut world, 0, "bob").unwrap_err(), add(&mut world, 0, "bob").unwrap_err()] {
+            assert_eq!(refusal.code, Code::Network);
+            assert!(refusal.message.contains("nonsense"), "{refusal}");
+        }
+    }
+}
+
+#[test]
 fn a_request_by_name_waits_until_the_other_is_there_and_both_become_friends() {
     let mut world = two();
     world.stop(1);

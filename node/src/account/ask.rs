@@ -78,12 +78,19 @@ pub(super) async fn server(node: &Node, place: Option<&str>) -> Result<ServerVie
         (Some(one), true, _) => Ok(one),
         (Some(last), false, _) => {
             fitting.push(last);
-            Err(several("several rendezvous are meant", &fitting))
+            let what = match place {
+                Some(place) => format!("{} fits several rendezvous", display::line(place)),
+                None => "several rendezvous are in use".to_owned(),
+            };
+            Err(several(&what, &fitting))
         }
         (None, _, Some(place)) => {
             let place = display::line(place);
-            let message =
-                format!("no rendezvous at {place} is in use; /set rendezvous ADDRESS adds one, /net lists them");
+            let message = if place.is_empty() {
+                "nothing stands behind the @: NAME@HOST, or NAME alone where one rendezvous is in use".to_owned()
+            } else {
+                format!("no rendezvous at {place} is in use; /set rendezvous ADDRESS adds one, /net lists them")
+            };
             Err(Refusal::new(Code::NotFound, message))
         }
         (None, _, None) => {

@@ -102,8 +102,8 @@ impl fmt::Display for Left {
             ),
             Fate::Unknown => write!(
                 f,
-                "logged out of {host} on this device; friends and history stay here. {host} was not reached, so {name} stays \
-                 yours if it was: /login {name} tells"
+                "logged out of {host} on this device; friends and history stay here. {host} was not reached, and may \
+                 keep {name} for you: /login {name} says whether it does"
             ),
         }
     }

@@ -10,7 +10,7 @@ use zxcvbn::{Score, feedback::Warning, zxcvbn};
 
 use crate::api::{Code, Refusal};
 
-const ADVICE: &str = "take four or more words that do not belong together, or the ones that hobnob offers";
+const ADVICE: &str = "take four or more words that do not belong together";
 
 /// The weakest that is taken: 10^8 guesses at least, by zxcvbn's count. Each costs a guesser Argon2id over 256 MiB, a
 /// second of one core; so the weakest stands for three years of it, and a common password for none.
@@ -29,10 +29,9 @@ pub struct StrongPassword(keystore::Password);
 
 /// A password that is too easy to guess: why, and what helps.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("this password is too easy to guess{why}; {advice}")]
+#[error("this password is too easy to guess{why}; {ADVICE}")]
 pub struct WeakPassword {
     why: String,
-    advice: &'static str,
 }
 
 impl StrongPassword {
@@ -46,7 +45,7 @@ impl StrongPassword {
         let found = estimate.feedback().and_then(|feedback| feedback.warning()).map(words);
         let is_obvious = obvious.iter().any(|word| typed.to_lowercase().contains(word));
         let why = found.or(is_obvious.then_some("it holds your own name, or this program's"));
-        Err(WeakPassword { why: why.map(|why| format!(": {why}")).unwrap_or_default(), advice: ADVICE })
+        Err(WeakPassword { why: why.map(|why| format!(": {why}")).unwrap_or_default() })
     }
 
     /// For the password protocol.

@@ -140,7 +140,7 @@ fn reply_kind(reply: &Reply) -> usize {
         Reply::Net { .. } => 15,
         Reply::Peers(_) => 16,
         Reply::Pong { .. } => 17,
-        Reply::Outbox(_) => 18,
+        Reply::Outbox { .. } => 18,
         Reply::Found(_) => 19,
         Reply::Settings(_) => 20,
         Reply::Servers(_) => 21,

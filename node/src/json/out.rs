@@ -168,7 +168,11 @@ fn reply_fields(reply: &Reply) -> Fields {
         Reply::Answered { .. } | Reply::MyAccount(_) => Fields::new(),
         Reply::Peers(peers) => list("peers", peers, view::peer),
         Reply::Pong { round_trip_ms } => fields(json!({ "round_trip_ms": round_trip_ms })),
-        Reply::Outbox(queued) => list("queued", queued, view::queued),
+        Reply::Outbox { queued, missing } => {
+            let mut fields = list("queued", queued, view::queued);
+            fields.extend(list("missing", missing, view::missing));
+            fields
+        }
         Reply::Settings(settings) => list("settings", settings, view::setting),
         Reply::Listening { unread, messages } => {
             let mut fields = fields(json!({ "unread": unread }));
@@ -217,7 +221,7 @@ fn event_fields(event: &Event) -> (&'static str, Fields) {
     match event {
         Event::Message(message) => (message_type(message), view::message(message)),
         Event::MessageChanged { message, change } => ("message.changed", changed(message, *change)),
-        Event::MessageState { chat, number, entry, delivery } => (
+        Event::MessageState { chat, number, entry, delivery, advances: _ } => (
             "message.state",
             fields(json!({
                 "chat": chat.to_string(),

@@ -21,7 +21,7 @@ use super::{
 use crate::account::{DeviceStanding, Fate, Left, LoginEnd};
 use crate::api::{
     Change, Chat, Code, Delivery, DeliveryState, DeviceCopy, Event, Found, Friend, Joined, Message, MessageDetails,
-    MessageKind, NearbyPerson, OwnDevice, Peer, Presence, Queued, Quote, Refusal, Reply, Request, RequestKind,
+    MessageKind, Missing, NearbyPerson, OwnDevice, Peer, Presence, Queued, Quote, Refusal, Reply, Request, RequestKind,
     ServerState, ServerView, Setting, Standing, Unreached, WaitReason, WhoAmI, command::From,
 };
 
@@ -92,16 +92,29 @@ pub(super) fn replies() -> Vec<(&'static str, Reply)> {
         ("net", net()),
         ("peers", Reply::Peers(vec![peer()])),
         ("ping", Reply::Pong { round_trip_ms: 12 }),
-        ("outbox", Reply::Outbox(vec![Queued {
-            message: sent(),
-            reason: WaitReason::NoMailbox,
-            why: "@bob is not reachable, and no mailbox of theirs is known here; @bob must be online once with this machine"
-                .into(),
-        }])),
+        ("outbox", outbox()),
         ("find", Reply::Found(Box::new(found()))),
         ("set", Reply::Settings(vec![setting()])),
         ("set rendezvous", Reply::Servers(vec![server()])),
     ]
+}
+
+fn outbox() -> Reply {
+    let queued = Queued {
+        message: sent(),
+        reason: WaitReason::NoMailbox,
+        why:
+            "@bob is not reachable, and no mailbox of theirs is known here; @bob must be online once with this machine"
+                .into(),
+    };
+    let missing = Missing {
+        chat: bob(),
+        device: DeviceId::new([0xd3; 32]),
+        device_name: Nickname::parse("tablet").unwrap(),
+        count: 9,
+        last_seen_ms: None,
+    };
+    Reply::Outbox { queued: vec![queued], missing: vec![missing] }
 }
 
 /// Answers that the front end makes itself, about a name at a rendezvous.
@@ -298,7 +311,7 @@ fn edited() -> Message {
 
 fn state(state: DeliveryState) -> Event {
     let delivery = Delivery { state, delivered: 1, devices: 1 };
-    Event::MessageState { chat: bob(), number: 43, entry: EntryId::new([0xe2; 32]), delivery }
+    Event::MessageState { chat: bob(), number: 43, entry: EntryId::new([0xe2; 32]), delivery, advances: true }
 }
 
 fn chat() -> Chat {

@@ -10,8 +10,8 @@ use hobnob_shared::{
 use serde_json::{Map, Value, json};
 
 use crate::api::{
-    Chat, Code, Delivery, DeliveryState, Friend, Message, MessageKind, NearbyPerson, OwnDevice, Peer, Presence, Queued,
-    Quote, Request, RequestKind, Setting, Standing, Unreached, WaitReason, command::From,
+    Chat, Code, Delivery, DeliveryState, Friend, Message, MessageKind, Missing, NearbyPerson, OwnDevice, Peer,
+    Presence, Queued, Quote, Request, RequestKind, Setting, Standing, Unreached, WaitReason, command::From,
 };
 
 /// The fields of one object, in the order in which they are written.
@@ -267,6 +267,17 @@ pub(crate) fn queued(queued: &Queued) -> Value {
     object.insert("reason".into(), wait_reason(queued.reason).into());
     object.insert("why".into(), queued.why.clone().into());
     object.into()
+}
+
+/// A device of a friend that lacks what another one of theirs has.
+pub(crate) fn missing(missing: &Missing) -> Value {
+    json!({
+        "chat": missing.chat.to_string(),
+        "device": missing.device.to_string(),
+        "name": missing.device_name.as_str(),
+        "count": missing.count,
+        "last_seen": missing.last_seen_ms.map(time),
+    })
 }
 
 fn wait_reason(reason: WaitReason) -> &'static str {

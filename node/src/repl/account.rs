@@ -154,7 +154,7 @@ impl Front {
                 return self.offer_password(name).await;
             }
             match StrongPassword::parse(&typed, name) {
-                Err(weak) => self.say(&weak.to_string()),
+                Err(weak) => self.say(&format!("{weak}, or press Enter alone for words that hobnob makes")),
                 Ok(strong) if *self.secret("the new one again: ").await? == *typed => return Ok(strong),
                 Ok(_) => self.say("the two are not the same"),
             }
@@ -168,14 +168,22 @@ impl Front {
         self.say("these six words are the password; write them down, they are not shown again");
         let text = Zeroizing::new(render::page(&offered, &self.look()));
         self.terminal.put(&text);
+        let is_typed = self.typed_back(&offered).await;
+        // Nobody wants them to stay, however it went.
+        self.terminal.clear();
+        if is_typed? { Ok(StrongPassword::parse(&offered, name)?) } else { Err(Refusal::new(Code::Login, NOT_CHOSEN)) }
+    }
+
+    /// Whether the words on the screen are typed once more.
+    async fn typed_back(&mut self, offered: &str) -> Result<bool, Refusal> {
         for _ in 0..TRIES {
             let typed = self.secret("type the six words: ").await?;
             if typed.split_whitespace().eq(offered.split(' ')) {
-                return Ok(StrongPassword::parse(&offered, name)?);
+                return Ok(true);
             }
             self.say("these are not the words above");
         }
-        Err(Refusal::new(Code::Login, NOT_CHOSEN))
+        Ok(false)
     }
 
     /// Does `work`, and says how far it is.

@@ -30,6 +30,7 @@ impl Front {
     /// Carries out one line.
     pub(super) async fn on_line(&mut self, line: &str, crossed: bool) {
         let aliases = command::aliases(self.settings.iter().map(|(key, value)| (key.as_str(), value.as_str())));
+        let had_none = self.scene.chat.is_none();
         let chat = self.chat_or_only();
         let context = Context { chat: chat.as_ref(), aliases: &aliases, page: self.page() };
         let done = match command::parse(line, &context) {
@@ -37,11 +38,15 @@ impl Front {
             Err(refusal) => Err(refusal),
         };
         if let Err(refusal) = done {
+            if had_none {
+                // What was refused opens no chat.
+                self.scene.chat = None;
+            }
             self.refuse(&refusal);
         }
         if std::mem::take(&mut self.asked_secret) {
             // Typed while a password was checked, it may be one more try; it must not become a message.
-            self.terminal.forget_typed();
+            self.terminal.unhush();
         }
     }
 

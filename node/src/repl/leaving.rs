@@ -34,7 +34,7 @@ impl Front {
 
     async fn outbox(&self) -> Vec<Queued> {
         match self.node.ask(Command::Outbox).await {
-            Ok(Reply::Outbox(queued)) => queued,
+            Ok(Reply::Outbox { queued, .. }) => queued,
             // The node has stopped, or answers nonsense: there is nothing to be told.
             Ok(_) | Err(_) => Vec::new(),
         }

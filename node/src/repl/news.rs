@@ -156,6 +156,7 @@ impl Front {
     pub(super) async fn on_event(&mut self, event: Event) {
         match &event {
             Event::Message(message) => return self.on_message(message),
+            Event::MessageState { advances: false, .. } => return self.recount(),
             Event::MessageState { chat, number, delivery, .. } => {
                 return self.on_moved(Moved { chat: chat.clone(), number: *number, delivery: *delivery });
             }

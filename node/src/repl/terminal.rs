@@ -9,7 +9,9 @@ use std::{
     thread,
 };
 
-use rustix::termios::{OptionalActions, QueueSelector, Termios, tcflush, tcgetattr, tcgetwinsize, tcsetattr};
+use rustix::termios::{
+    LocalModes, OptionalActions, QueueSelector, Termios, tcflush, tcgetattr, tcgetwinsize, tcsetattr,
+};
 use rustyline::ExternalPrinter;
 use tokio::sync::mpsc;
 use unicode_segmentation::UnicodeSegmentation as _;
@@ -37,6 +39,8 @@ pub(super) struct Terminal {
     pub(super) shared: Arc<Shared>,
     is_reading: bool,
     before: Option<Termios>,
+    /// As it was before a password was asked for; the terminal shows nothing that is typed meanwhile.
+    hushed: Option<Termios>,
 }
 
 impl Terminal {
@@ -54,7 +58,7 @@ impl Terminal {
             spawn("hobnob-lines", move || print_lines(out, &gate))?;
             spawn("hobnob-keys", move || reader.run(&asked, &tell))?;
         }
-        Ok(Self { asks, typed, prints_above: !plain, dropped: 0, shared, is_reading: false, before })
+        Ok(Self { asks, typed, prints_above: !plain, dropped: 0, shared, is_reading: false, before, hushed: None })
     }
 
     /// Begins to read a line. Until it is there, [`Terminal::put`] prints above it.
@@ -68,16 +72,33 @@ impl Terminal {
         self.next().await
     }
 
-    /// Asks for a password. Nothing is printed until it is there.
+    /// Asks for a password. Nothing is printed until it is there. What is typed while it is checked is not shown either,
+    /// until [`Terminal::unhush`]: it may be one more try.
     pub(super) async fn secret(&mut self, prompt: &str) -> Typed {
+        self.hush();
         self.ask(Ask::Secret { prompt: prompt.to_owned() });
         self.next().await
     }
 
-    /// Throws away what was typed and not yet read.
-    pub(super) fn forget_typed(&mut self) {
-        // Where no terminal is, nobody types ahead.
-        let _ = tcflush(io::stdin(), QueueSelector::IFlush);
+    /// Nothing that is typed is shown from now on; what was typed since the last password is thrown away.
+    fn hush(&mut self) {
+        if self.hushed.is_some() {
+            return forget_typed();
+        }
+        let Ok(before) = tcgetattr(io::stdin()) else { return };
+        let mut quiet = before.clone();
+        quiet.local_modes -= LocalModes::ECHO | LocalModes::ECHONL;
+        // A terminal that is gone shows nothing.
+        let _ = tcsetattr(io::stdin(), OptionalActions::Now, &quiet);
+        self.hushed = Some(before);
+    }
+
+    /// The password was the last one: what was typed meanwhile is thrown away, and what comes now is shown again.
+    pub(super) fn unhush(&mut self) {
+        if let Some(before) = self.hushed.take() {
+            // Flushes too.
+            let _ = tcsetattr(io::stdin(), OptionalActions::Flush, &before);
+        }
     }
 
     /// What was typed. Dropping the future loses nothing.
@@ -88,6 +109,9 @@ impl Terminal {
     }
 
     fn ask(&mut self, ask: Ask) {
+        if !matches!(ask, Ask::Secret { .. }) {
+            self.unhush();
+        }
         self.is_reading = true;
         // A reader that is gone shows as the end of input.
         let _ = self.asks.send(ask);
@@ -152,6 +176,7 @@ impl Drop for Terminal {
     /// A line may still be read; the terminal must not stay as rustyline left it.
     fn drop(&mut self) {
         self.shared.gate.end();
+        self.unhush();
         if !self.is_reading {
             return;
         }
@@ -161,6 +186,12 @@ impl Drop for Terminal {
         }
         door(if self.prints_above { "\x1b[?2004l\r\n" } else { "\n" });
     }
+}
+
+/// Throws away what was typed and not yet read.
+fn forget_typed() {
+    // Where no terminal is, nobody types ahead.
+    let _ = tcflush(io::stdin(), QueueSelector::IFlush);
 }
 
 /// Cells and rows of the screen.

@@ -28,6 +28,7 @@ impl Script<'_> {
         let name = who.name.clone();
         let wish = Registration { name: who.name, server: server.clone(), password, code, key };
         let words = account::register(self.node, wish, &|_| {}).await?;
+        self.out.aside("these words restore your account; whoever has them is you:");
         self.out.answer(command, origin, json::registered(&name, &server, &words), &words);
         Ok(())
     }

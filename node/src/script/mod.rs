@@ -278,7 +278,7 @@ impl Script<'_> {
         self.note(&event);
         if matches!(event, Event::Missed(_)) && self.outstanding.count() > 0 {
             // Not `self.ask`: events that are lost one after the other must not nest.
-            if let Ok(Reply::Outbox(queued)) = self.node.ask(Command::Outbox).await {
+            if let Ok(Reply::Outbox { queued, .. }) = self.node.ask(Command::Outbox).await {
                 self.outstanding.on_outbox(&queued);
             }
         }

@@ -71,6 +71,13 @@ impl Output {
         self.text(text);
     }
 
+    /// Words about the data that follows, for whoever reads plain lines.
+    pub(super) fn aside(&mut self, text: &str) {
+        if !self.json {
+            self.talk(text);
+        }
+    }
+
     /// What happened. A message is data, all else is talk.
     pub(super) fn event(&mut self, event: &Event) {
         if let Event::FriendAdded(friend) | Event::FriendChanged(friend) | Event::FriendKeyChanged(friend) = event {

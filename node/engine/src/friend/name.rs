@@ -26,8 +26,13 @@ impl People {
         let names = self.handles.keys().map(Handle::as_str);
         let hint = match nearest(handle.as_str(), names) {
             Some(near) => format!("did you mean @{near}? /friends lists them"),
+            None if self.handles.is_empty() && !self.requests.is_empty() => {
+                "somebody asks for you: /requests shows who, and /accept N makes a friend of them".to_owned()
+            }
             None if self.handles.is_empty() => {
-                "you have no friends here yet; /invite-link makes a link for one".to_owned()
+                "you have no friends here yet; /invite-link makes a link for one, /add NAME asks somebody who has a name at \
+                 a rendezvous"
+                    .to_owned()
             }
             None => "/friends lists them".to_owned(),
         };

@@ -32,7 +32,7 @@ impl Parts {
     /// Conversations with something of ours that a device of the friend lacks and no carrier has for it.
     fn waiting(&self) -> impl Iterator<Item = &Chat> {
         let around = around!(self);
-        self.conversations.chats.values().filter(move |chat| !chat.is_own(&around) && chat.queued(&around) > 0)
+        self.conversations.chats.values().filter(move |chat| !chat.is_own(&around) && chat.is_owing(&around))
     }
 
     /// Whether a device that is there has yet to say that it has all of it.

@@ -61,7 +61,7 @@ fn what_is_queued_goes_out_once_and_in_order_when_the_friend_returns() {
     for word in &words {
         world.say(ALICE, "bob", word);
     }
-    let Reply::Outbox(queued) = world.ask(ALICE, Command::Outbox).unwrap() else { panic!("an outbox") };
+    let Reply::Outbox { queued, .. } = world.ask(ALICE, Command::Outbox).unwrap() else { panic!("an outbox") };
     assert_eq!(queued.len(), 700);
     assert!(queued[0].why.contains("not reachable"), "{}", queued[0].why);
     let disk = world.nodes[ALICE].disk.clone();
@@ -69,7 +69,7 @@ fn what_is_queued_goes_out_once_and_in_order_when_the_friend_returns() {
     world.cut = false;
     world.run(60_000);
     assert_eq!(world.texts(BOB, "alice"), words);
-    let Reply::Outbox(queued) = world.ask(ALICE, Command::Outbox).unwrap() else { panic!("an outbox") };
+    let Reply::Outbox { queued, .. } = world.ask(ALICE, Command::Outbox).unwrap() else { panic!("an outbox") };
     assert!(queued.is_empty());
     let shown = world.nodes[BOB].events.iter().filter(|event| matches!(event, Event::Message(_))).count();
     assert_eq!(shown, 700);
@@ -276,7 +276,7 @@ fn a_message_nobody_has_can_be_withdrawn() {
     let kept = world.say(ALICE, "bob", "kept");
     let gone = world.say(ALICE, "bob", "gone");
     world.ask(ALICE, Command::OutboxCancel { which: number(gone.number) }).unwrap();
-    let Reply::Outbox(queued) = world.ask(ALICE, Command::Outbox).unwrap() else { panic!("an outbox") };
+    let Reply::Outbox { queued, .. } = world.ask(ALICE, Command::Outbox).unwrap() else { panic!("an outbox") };
     assert_eq!(queued.iter().map(|queued| queued.message.number).collect::<Vec<_>>(), [kept.number]);
     let Reply::Chats(chats) = world.ask(ALICE, Command::Chats).unwrap() else { panic!("chats") };
     assert_eq!(chats[0].queued, 1);

@@ -26,8 +26,10 @@ use crate::{own::Own, step::Step, work::Ticket};
 
 /// Hashes that one call of the engine may take: about a millisecond of one core.
 const STEPS: u32 = 3_000;
-/// Most errands at a time.
-const MAX_ERRANDS: usize = 32;
+/// Most errands that are known of. A script may look a list of names up; a front end that asks for more is out of order.
+const MAX_ERRANDS: usize = 512;
+/// Most errands under way. Each has a link of its own; the network layer keeps 16 such links, others among them.
+const AT_ONCE: usize = 6;
 /// Most look-ups that no person asked for, at all rendezvous together. After a login there may be hundreds of friends to be
 /// told of this machine; a rendezvous answers 30 look-ups an hour unless its operator says otherwise, and `/find` is to
 /// be among them. What is put off is done when the session is next renewed, within the hour.
@@ -57,6 +59,8 @@ pub(super) struct Errand {
     pub(super) server: ServerKey,
     pub(super) name: Username,
     pub(super) aim: Aim,
+    /// Its link is asked for. The others wait until one that is under way is over.
+    is_begun: bool,
     /// The newest record of theirs that we hold.
     since: Option<[u8; 32]>,
     status: Option<Status>,
@@ -123,6 +127,13 @@ impl Errands {
         self.running.values().any(|errand| matches!(errand.aim, Aim::Refresh(of) if of == *account))
     }
 
+    /// The oldest that waits, if one more may begin.
+    fn next_to_begin(&self) -> Option<u64> {
+        let begun = self.running.values().filter(|errand| errand.is_begun).count();
+        let waits = self.running.iter().find(|(_, errand)| !errand.is_begun);
+        waits.filter(|_| begun < AT_ONCE).map(|(id, _)| *id)
+    }
+
     /// Whether there is room for another one; it counts then.
     fn admits(&mut self, aim: &Aim, now_ms: u64) -> bool {
         if self.running.len() >= MAX_ERRANDS {
@@ -173,10 +184,30 @@ impl Rendezvous {
         }
         let id = self.errands.next;
         self.errands.next += 1;
-        let errand = Errand { server, name, aim, since, status: None, known: None, work: None, works: 0 };
+        let errand =
+            Errand { server, name, aim, is_begun: false, since, status: None, known: None, work: None, works: 0 };
         self.errands.running.insert(id, errand);
-        self.ask(server, Lane::Errand(id), ServerFrame::StatusGet, Purpose::Errand(id), step);
+        self.begin_errands(step);
         true
+    }
+
+    /// Begins those that waited, as far as there is room.
+    pub(super) fn begin_errands(&mut self, step: &mut Step<'_>) {
+        while let Some(id) = self.errands.next_to_begin() {
+            let Some(errand) = self.errands.running.get_mut(&id) else { return };
+            errand.is_begun = true;
+            let server = errand.server;
+            self.ask(server, Lane::Errand(id), ServerFrame::StatusGet, Purpose::Errand(id), step);
+        }
+    }
+
+    /// Ends the link of an errand that is over, so that the next one may have it.
+    pub(super) fn leave_errand(&mut self, id: u64, step: &mut Step<'_>) {
+        let is_its = |session: &super::session::Session| session.lane == Lane::Errand(id);
+        let links = self.sessions.iter().filter(|(_, session)| is_its(session)).map(|(link, _)| *link);
+        for link in links.collect::<Vec<_>>() {
+            self.leave(link, step);
+        }
     }
 
     /// An answer of an errand's session.
@@ -189,6 +220,7 @@ impl Rendezvous {
         let Some(errand) = self.errands.running.get(&id) else { return Ok(Next::On) };
         let (server, get) =
             (errand.server, NameGet { name: errand.name.clone(), since: errand.since.map(ByteArray::new) });
+        let is_sent = errand.work.as_ref().is_some_and(|work| work.is_sent);
         match answer.map(|answered| *answered.frame) {
             Ok(ServerFrame::Status(status)) => {
                 self.check_status(&server, &status, step)?;
@@ -201,7 +233,8 @@ impl Rendezvous {
                 self.change(id, |errand| errand.known = Some(known));
                 Ok(Next::Known)
             }
-            Ok(ServerFrame::Done) => Ok(Next::Stored),
+            // To anything but the request itself it says nothing.
+            Ok(ServerFrame::Done) if is_sent => Ok(Next::Stored),
             Ok(_) => Err(Failed::Unreached("it answers nonsense".to_owned())),
             Err(Failed::Refused(ErrorCode::Pow { bits, challenge })) => self.work_again(id, bits, challenge, step),
             Err(failed) => Err(failed),

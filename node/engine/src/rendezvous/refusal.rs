@@ -63,7 +63,7 @@ impl Failed {
 fn refused(host: &str, code: ErrorCode) -> Refusal {
     let (name, message) = match code {
         ErrorCode::RateLimited { retry_ms } => {
-            (Code::Limited, format!("too many tries at {host}; it takes the next one in {}", words(retry_ms)))
+            (Code::Limited, format!("too many tries at {host}; it takes the next one {}", later(retry_ms)))
         }
         ErrorCode::Pow { .. } => (Code::Limited, format!("{host} wants proof of work for this; try again")),
         ErrorCode::Quota => (Code::Limited, format!("{host} has no room for this; try again later")),
@@ -85,13 +85,17 @@ fn refused(host: &str, code: ErrorCode) -> Refusal {
     Refusal::new(name, message)
 }
 
-/// A time to wait, rounded up.
-fn words(ms: u64) -> String {
+/// Longest wait that is believed, in ms: no limit of a rendezvous counts over more than a day.
+const MAX_WAIT_MS: u64 = 86_400_000;
+
+/// When the next try is taken: after a time to wait, rounded up.
+pub(super) fn later(ms: u64) -> String {
     let secs = ms.div_ceil(1000);
     match secs {
-        0..=90 => format!("{secs} s"),
-        91..=5_400 => format!("{} min", secs.div_ceil(60)),
-        _ => format!("{} h", secs.div_ceil(3600)),
+        _ if ms > MAX_WAIT_MS => "later".to_owned(),
+        0..=90 => format!("in {secs} s"),
+        91..=5_400 => format!("in {} min", secs.div_ceil(60)),
+        _ => format!("in {} h", secs.div_ceil(3600)),
     }
 }
 
@@ -102,7 +106,10 @@ mod tests {
     #[test]
     fn a_wait_is_said_in_the_unit_that_fits_it() {
         let said = |retry_ms| refused("rosa.example", ErrorCode::RateLimited { retry_ms }).message;
-        for (ms, words) in [(1, "in 1 s"), (90_000, "in 90 s"), (90_001, "in 2 min"), (5_400_001, "in 2 h")] {
+        let waits = [(1, "in 1 s"), (90_000, "in 90 s"), (90_001, "in 2 min"), (5_400_001, "in 2 h")];
+        for (ms, words) in
+            waits.into_iter().chain([(MAX_WAIT_MS, "in 24 h"), (MAX_WAIT_MS + 1, "later"), (u64::MAX, "later")])
+        {
             assert!(said(ms).ends_with(words), "{}", said(ms));
         }
     }

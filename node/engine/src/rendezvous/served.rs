@@ -13,6 +13,7 @@ use super::{
     calls::{Answered, Failed, Outcome, Purpose},
     errand::{Aim, Errand, Next},
     names::Known,
+    refusal,
 };
 use crate::{
     Parts, around,
@@ -85,6 +86,15 @@ impl Parts {
     }
 
     fn on_errand(&mut self, id: u64, answer: Result<Answered, Failed>, step: &mut Step<'_>) -> Result<(), Fault> {
+        self.carry_on(id, answer, step)?;
+        if self.rendezvous.errands.get(id).is_none() {
+            self.rendezvous.leave_errand(id, step);
+            self.rendezvous.begin_errands(step);
+        }
+        Ok(())
+    }
+
+    fn carry_on(&mut self, id: u64, answer: Result<Answered, Failed>, step: &mut Step<'_>) -> Result<(), Fault> {
         let went = match self.rendezvous.advance(id, answer, step) {
             Ok(Next::On) => return Ok(()),
             Ok(Next::Known) => self.on_key_known(id, step)?,
@@ -315,6 +325,11 @@ impl Rendezvous {
                 said: Some(*code),
                 ..Refusal::new(Code::Limited, format!("too many requests wait for {name} already; try again tomorrow"))
             },
+            Failed::Refused(code @ ErrorCode::RateLimited { retry_ms }) => {
+                let (host, when) = (self.host(&errand.server), refusal::later(*retry_ms));
+                let message = format!("too many look-ups at {host}; it takes the next one {when}");
+                Refusal { said: Some(*code), ..Refusal::new(Code::Limited, message) }
+            }
             Failed::Refused(_)
             | Failed::Disowned
             | Failed::Revoked

@@ -71,7 +71,7 @@ fn a_restored_database_that_wrote_alone_forks_honestly() {
         let theirs = world.history(BOB, "alice");
         let copies = theirs.iter().filter(|message| message.restored_copy).count();
         assert_eq!(copies, behind + alone, "{behind} behind, {alone} alone");
-        let Reply::Outbox(queued) = world.ask(ALICE, Command::Outbox).unwrap() else { panic!("an outbox") };
+        let Reply::Outbox { queued, .. } = world.ask(ALICE, Command::Outbox).unwrap() else { panic!("an outbox") };
         assert!(queued.is_empty(), "{behind} behind, {alone} alone: {} queued", queued.len());
     }
 }

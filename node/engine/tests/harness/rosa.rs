@@ -43,6 +43,8 @@ pub(crate) struct Rosa {
     pub(crate) is_away: bool,
     /// She takes requests and says nothing.
     pub(crate) is_silent: bool,
+    /// She answers this with a bare `Done`, whatever it is.
+    pub(crate) nods_at: Option<u16>,
     pub(crate) status: Status,
     /// What she answers to all requests but the first of a session, if not what she should.
     pub(crate) refuses: Option<ErrorCode>,
@@ -111,6 +113,7 @@ impl Rosa {
             address,
             is_away: false,
             is_silent: false,
+            nods_at: None,
             status,
             refuses: None,
             disowns: false,
@@ -206,6 +209,7 @@ impl Rosa {
     fn answer(&mut self, who: Option<(AccountId, DeviceId)>, frame: &ServerFrame) -> Result<ServerFrame, ErrorCode> {
         let member = who.filter(|(account, _)| self.accounts.contains_key(account)).ok_or(ErrorCode::Denied);
         match (frame, self.refuses) {
+            _ if self.nods_at == Some(frame.number()) => Ok(ServerFrame::Done),
             (ServerFrame::StatusGet, _) => Ok(ServerFrame::Status(self.status.clone())),
             (_, Some(code)) => Err(code),
             (ServerFrame::NameGet(get), _) => self.name(&get.name).ok_or(ErrorCode::NotFound),

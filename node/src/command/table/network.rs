@@ -43,8 +43,9 @@ pub(super) const ROWS: &[Spec] = &[
     Spec {
         name: "outbox",
         usage: "/outbox [retry or cancel N]",
-        help: "show what is not delivered everywhere; try again now, or withdraw a message",
-        more: "Waiting messages go out by themselves. Only one that no device has stored yet can be withdrawn.",
+        help: "show what is not delivered; try again now, or withdraw a message",
+        more: "Waiting messages go out by themselves. What one device of a friend has is delivered; how much their other \
+               devices lack is said at the end. Only one that no device has stored yet can be withdrawn.",
         args: &[Arg::Word(&["retry", "cancel"]), Arg::Message],
         parse: outbox,
         ..ROW

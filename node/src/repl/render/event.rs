@@ -29,6 +29,7 @@ pub fn event(event: &Event, scene: &Scene, look: &Look) -> Option<String> {
         Event::Message(one) => return Some(message(one, scene, look)),
         Event::MessageChanged { message: one, change: Change::Edited } => return Some(message(one, scene, look)),
         Event::MessageChanged { message, change } => changed(message, *change)?,
+        Event::MessageState { advances: false, .. } => return None,
         Event::MessageState { chat, number, delivery, .. } => {
             return moved(&[Moved { chat: chat.clone(), number: *number, delivery: *delivery }], look);
         }

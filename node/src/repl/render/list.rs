@@ -10,7 +10,7 @@ use super::{
     people::presence_words,
     time::span,
 };
-use crate::api::{Chat, Peer, Queued, Setting, Unreached, command::From};
+use crate::api::{Chat, Missing, Peer, Queued, Setting, Unreached, command::From};
 
 /// No column but the last is wider than this.
 const COLUMN_CELLS: usize = 24;
@@ -172,18 +172,33 @@ fn unreached_row(one: &Unreached) -> Vec<String> {
     vec![bare(&one.handle, true), why, next, addresses]
 }
 
-/// What is not everywhere yet.
-pub(super) fn outbox(list: &[Queued], scene: &Scene, look: &Look) -> String {
-    if list.is_empty() {
-        return "everything is delivered\n".to_owned();
-    }
+/// What nobody has yet, and then what some of their machines lack.
+pub(super) fn outbox(list: &[Queued], missing: &[Missing], scene: &Scene, look: &Look) -> String {
     let mut out = String::new();
+    if list.is_empty() {
+        out.push_str("everything is delivered\n");
+    }
     for queued in list {
         out.push_str(&message(&queued.message, scene, look));
         let why = display::line(&queued.why);
         out.push_str(&if look.plain { format!("why: {why}\n") } else { look.block(&look.gutter("╰"), &why, "") });
     }
+    for one in missing {
+        out.push_str(&look.block("", &missing_words(one, look), ""));
+    }
     out
+}
+
+fn missing_words(one: &Missing, look: &Look) -> String {
+    let messages = if one.count == 1 { "message is" } else { "messages are" };
+    let seen = one.last_seen_ms.map_or("never here yet".to_owned(), |ms| format!("last here {}", look.ago(ms)));
+    format!(
+        "{} {messages} still missing on {}’s device “{}” ({seen}); it gets what their other devices have. A device that is \
+         gone for good they take out with /device revoke",
+        one.count,
+        one.chat,
+        shorten(one.device_name.as_str(), 40)
+    )
 }
 
 /// Settings with what they do; an alias with what it stands for.

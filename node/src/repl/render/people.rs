@@ -39,7 +39,8 @@ pub(super) fn presence_words(presence: Presence) -> &'static str {
 /// The list of friends.
 pub(super) fn friends(list: &[Friend], look: &Look) -> String {
     if list.is_empty() {
-        return "nobody yet: /invite-link makes a link for somebody, /nearby on finds people on this network"
+        return "nobody yet: /requests shows who asks for you, /add NAME asks somebody who has a name at a rendezvous, \
+                /invite-link makes a link for somebody, /nearby on finds people on this network"
             .to_owned();
     }
     let cells: Vec<Vec<String>> = list.iter().map(|friend| friend_row(friend, look)).collect();
@@ -137,7 +138,9 @@ pub(super) fn friend_after(command: &str, friend: &Friend) -> String {
              secret here, and meet over another link; /block {name} ends the connection"
         ),
         (_, Standing::Pending) => {
-            format!("asked {name}; you are friends once they are reached and accept (/net says how that goes)")
+            format!(
+                "asked {name}: they see it when they are next online, and you are friends once they accept (/friends shows it)"
+            )
         }
         (_, Standing::Friend) => format!("you and {name} are friends: write \"{name} hello\""),
     }

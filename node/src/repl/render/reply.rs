@@ -36,7 +36,7 @@ pub fn reply(command: &str, reply: &Reply, scene: &Scene, look: &Look) -> String
         Reply::Info(details) => info(details, scene, look),
         Reply::Net { listen, sessions, pairing, unreached, servers } => {
             let network = list::net(listen, *sessions, *pairing, unreached, look);
-            lines(&[network, server::servers(servers, look)].concat(), look)
+            lines([network, server::servers(servers, look)].join("\n").trim_end_matches('\n'), look)
         }
         Reply::Servers(servers) => lines(&server::servers(servers, look), look),
         Reply::Found(found) => notice(&server::found(found), look),
@@ -44,7 +44,7 @@ pub fn reply(command: &str, reply: &Reply, scene: &Scene, look: &Look) -> String
         Reply::Answered { .. } | Reply::MyAccount(_) => String::new(),
         Reply::Peers(peers) => lines(&list::peers(peers, look), look),
         Reply::Pong { round_trip_ms } => notice(&format!("there and back in {round_trip_ms} ms"), look),
-        Reply::Outbox(queued) => list::outbox(queued, scene, look),
+        Reply::Outbox { queued, missing } => list::outbox(queued, missing, scene, look),
         Reply::Settings(settings) => lines(&list::settings(settings, look), look),
         Reply::Listening { messages: list, .. } => messages(list, scene, look),
     }

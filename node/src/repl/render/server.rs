@@ -5,13 +5,13 @@ use hobnob_shared::text::display;
 use super::{Look, event::in_ms, layout::shorten, list::rows};
 use crate::api::{Found, ServerState, ServerView};
 
-/// The rendezvous that are used, each in a line of its own behind a line break; nothing where there are none.
+/// The rendezvous that are used, each in a line of its own; nothing where there are none.
 pub(super) fn servers(servers: &[ServerView], look: &Look) -> String {
     if servers.is_empty() {
         return String::new();
     }
     let cells: Vec<Vec<String>> = servers.iter().map(row).collect();
-    let mut lines = vec![format!("\nrendezvous:\n{}", rows(&cells, look))];
+    let mut lines = vec![format!("rendezvous:\n{}", rows(&cells, look))];
     lines.extend(servers.iter().filter_map(why));
     lines.join("\n")
 }

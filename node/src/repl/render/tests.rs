@@ -8,8 +8,9 @@ use jiff::tz::TimeZone;
 
 use super::*;
 use crate::api::{
-    Change, Chat, Delivery, DeliveryState, Event, Message, MessageDetails, MessageKind, NearbyPerson, Peer, Presence,
-    Queued, Quote, Reply, Request, RequestKind, Setting, Standing, Unreached, WaitReason, WhoAmI, command::From,
+    Change, Chat, Delivery, DeliveryState, Event, Message, MessageDetails, MessageKind, Missing, NearbyPerson, Peer,
+    Presence, Queued, Quote, Reply, Request, RequestKind, Setting, Standing, Unreached, WaitReason, WhoAmI,
+    command::From,
 };
 
 /// 2026-03-04 14:02:00 UTC, a Wednesday.
@@ -247,7 +248,7 @@ fn hostile_names_and_notes_are_harmless_everywhere() {
     let me = WhoAmI {
         account,
         device: DeviceId::new([3; 32]),
-        nick,
+        nick: nick.clone(),
         bio: note.clone(),
         device_name: Nickname::parse("laptop").unwrap(),
         listen: vec![HOSTILE.into()],
@@ -278,7 +279,16 @@ fn hostile_names_and_notes_are_harmless_everywhere() {
             unreached: vec![unreached],
             servers: Vec::new(),
         },
-        Reply::Outbox(vec![Queued { message: quoting.clone(), reason: WaitReason::Kept, why: HOSTILE.into() }]),
+        Reply::Outbox {
+            queued: vec![Queued { message: quoting.clone(), reason: WaitReason::Kept, why: HOSTILE.into() }],
+            missing: vec![Missing {
+                chat: handle("bob"),
+                device: DeviceId::new([7; 32]),
+                device_name: nick.clone(),
+                count: 3,
+                last_seen_ms: None,
+            }],
+        },
         Reply::Settings(vec![Setting { key: "alias.x".into(), value: HOSTILE.into(), help: "" }]),
         Reply::WhoAmI(Box::new(me)),
         Reply::Invite { link: HOSTILE.into(), local_only: true },
@@ -532,7 +542,7 @@ fn an_empty_answer_says_what_to_do_next() {
         ("chats", Reply::Chats(Vec::new()), "no chats yet"),
         ("next", Reply::Next(None), "nothing is unread"),
         ("peers", Reply::Peers(Vec::new()), "/net says why"),
-        ("outbox", Reply::Outbox(Vec::new()), "everything is delivered"),
+        ("outbox", Reply::Outbox { queued: Vec::new(), missing: Vec::new() }, "everything is delivered"),
         ("history", Reply::Messages(Vec::new()), "nothing was said here yet"),
         ("alias", Reply::Settings(Vec::new()), "there are none"),
     ] {
