@@ -16,6 +16,7 @@ mod presence;
 mod proof;
 mod recent;
 mod register;
+mod released;
 mod row;
 mod serve;
 mod session;

@@ -7,8 +7,8 @@ use hobnob_shared::{
     wire::{
         ErrorCode,
         rendezvous::{
-            GENERATION, KnockPut, LoggedIn, LoginFinish, LoginStart, MailPut, MailWaiting, NameGet, PasswordChange,
-            PresencePut, PresenceWatch, Proof, RegisterStart, ServerFrame, Status,
+            GENERATION, KnockPut, LoggedIn, LoginFinish, LoginStart, MailPut, MailWaiting, NameGet, NameSet,
+            PasswordChange, PresencePut, PresenceWatch, Proof, RegisterStart, ServerFrame, Status,
         },
     },
 };
@@ -48,7 +48,7 @@ impl Registry {
             ServerFrame::LoginFinish(finish) => self.finish_login(id, step, &finish)?,
             ServerFrame::PasswordChange(change) => self.change_password(id, step, change).map(done)?,
             ServerFrame::NameGet(get) => self.look_up(id, step, &get)?,
-            ServerFrame::NameSet(set) => name::set(step, &self.session(id)?.account(step)?, set).map(done)?,
+            ServerFrame::NameSet(set) => self.set_name(id, step, set, notes).map(done)?,
             ServerFrame::AccountPut(payload) => {
                 let account = self.session(id)?.publisher(step, &payload)?;
                 account::update(step, &self.policy, &account, payload).map(done)?
@@ -223,6 +223,15 @@ impl Registry {
         }
         knock::deposit(step, &self.policy, &put.account, &envelopes.into_iter().collect())?;
         devices.into_iter().try_for_each(|device| self.ring(&(put.account, device), step, notes))
+    }
+
+    fn set_name(&mut self, id: SessionId, step: &mut Step<'_>, set: NameSet, notes: &mut Vec<Note>) -> Served<()> {
+        let account = self.session(id)?.account(step)?;
+        name::set(step, &account, set)?;
+        if set == NameSet::Release {
+            self.on_released(&account, notes);
+        }
+        Ok(())
     }
 
     fn publish(&mut self, id: SessionId, step: &Step<'_>, put: PresencePut, notes: &mut Vec<Note>) -> Served<()> {
