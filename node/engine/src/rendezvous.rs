@@ -10,6 +10,7 @@ mod dial;
 mod errand;
 mod gap;
 mod generation;
+mod given_up;
 mod knock;
 mod names;
 mod places;

@@ -229,7 +229,7 @@ impl Registry {
         let account = self.session(id)?.account(step)?;
         name::set(step, &account, set)?;
         if set == NameSet::Release {
-            self.on_released(&account, notes);
+            self.on_released(&account, id, notes);
         }
         Ok(())
     }

@@ -3,7 +3,7 @@ use hobnob_shared::{
     id::TopicId,
     limits::{MAX_PRESENCE_TTL_SECS, SESSION_DEAD_MS},
     wire::{
-        ErrorCode,
+        Close, ErrorCode,
         rendezvous::{NameSet, PresenceNote, PresencePut, PresenceToken, PresenceWatch, SealedPresence, ServerFrame},
     },
 };
@@ -146,6 +146,8 @@ fn nobody_of_an_account_is_there_once_its_name_is_given_up() {
     for topic in topics {
         assert!(notes.contains(&note(bob, topic, None)), "{notes:?}");
     }
+    let closes = Note { to: vec![alice], frame: ServerFrame::Close(Close { code: ErrorCode::Denied }) };
+    assert_eq!(notes[2..], [closes], "the other device, and nobody else");
     world.done(bob, watch(&[put(3, 0).topic()], true));
     assert_eq!(world.take_notes(), [note(bob, put(3, 0).topic(), Some(30))], "others stay");
 }

@@ -295,6 +295,8 @@ impl Rendezvous {
 
     /// What came of it, in words that name the host.
     fn refusal(&self, server: &ServerKey, failed: &Failed) -> Refusal {
+        let is_denied = *failed == Failed::Refused(ErrorCode::Denied);
+        let failed = if is_denied && self.is_forgotten(server) { &Failed::Disowned } else { failed };
         failed.refusal(&self.host(server))
     }
 
