@@ -24,7 +24,14 @@ impl Parts {
             }
             Command::MyAccount => Ok(Some(Reply::MyAccount(Box::new(self.own.introduction())))),
             Command::Registered { server, name, binding, vault_key, vault_seq } => {
-                let account = OwnName { name, binding: *binding, vault_key, vault_seq, is_merged: false, keeper: None };
+                let account = OwnName {
+                    name,
+                    binding: *binding,
+                    vault_key: Some(vault_key),
+                    vault_seq,
+                    is_merged: false,
+                    keeper: None,
+                };
                 self.rendezvous.register(&server, account, step)
             }
             Command::LoggedOut { server } => self.log_out(&server, step),
