@@ -264,7 +264,9 @@ impl Parts {
     /// What the rendezvous says to our account's newest record and this device's bundle.
     fn on_account_put(&mut self, server: &ServerKey, answer: &Result<Answered, Failed>, step: &mut Step<'_>) {
         match answer {
-            Ok(_) => self.rendezvous.on_known(server, step),
+            Ok(_) if self.rendezvous.is_ready(server) => self.rendezvous.on_known(server, step),
+            // The session has ended since, perhaps because the name was given up right after.
+            Ok(_) => {}
             Err(
                 Failed::Unreached(_) | Failed::Untrusted(_) | Failed::Unsupported(_) | Failed::Silent | Failed::Revoked,
             ) => {}
