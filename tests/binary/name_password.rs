@@ -2,8 +2,11 @@
 
 use std::fs;
 
+use serde_json::Value;
+
 use crate::{
     driver::{Home, Pair, Running},
+    house::wait_up,
     pty::Terminal,
     rosa::Rosa,
 };
@@ -87,6 +90,30 @@ fn a_device_that_was_cut_off_behind_the_change_goes_on_and_is_mended_by_the_new_
     let mut bare = start(&bare_home, &rosa);
     bare.refused(&named("login", &bare_home, "old"), "login");
     assert_eq!(bare.ask(&named("login", &bare_home, "new"))["account"], alice.ready["account"]);
+}
+
+#[test]
+fn a_name_that_one_machine_gives_up_is_gone_for_the_others_who_are_told_once() {
+    let (rosa, alice_home, phone_home) = (Rosa::new(), home("Alice"), home("Nobody"));
+    let mut alice = start(&alice_home, &rosa);
+    alice.ask(&named("register", &alice_home, "old"));
+    let mut phone = start(&phone_home, &rosa);
+    phone.ask(&named("login", &phone_home, "old"));
+    wait_up(&mut phone);
+    assert_eq!(alice.ask("/unregister --yes")["name_is"], "free");
+    let is_told = |line: &Value| line["last_error"].as_str().is_some_and(|why| why.contains("has given the name up"));
+    let told = phone.wait("rendezvous.changed", is_told);
+    assert!(told["last_error"].as_str().unwrap().ends_with("/register takes the name again"), "{told}");
+    let shown = phone.ask("/net")["servers"][0].clone();
+    assert!(shown["state"] != "up" && is_told(&shown), "{shown}");
+    let refused = phone.refused(&change(&phone_home, "old", "new"), "login");
+    let why = refused["message"].as_str().unwrap();
+    assert!(why.contains("does not know alice any more") && why.contains("/register alice"), "{why}");
+    phone.ask(&named("register", &phone_home, "new"));
+    wait_up(&mut phone);
+    let (_, lines) = phone.end();
+    let is_again = |line: &&Value| line["type"] == "rendezvous.changed" && is_told(line);
+    assert_eq!(lines.iter().find(is_again), None);
 }
 
 #[test]

@@ -114,6 +114,7 @@ impl Parts {
             nick: self.own.nick(step),
             bio: self.own.bio(),
             device_name: step.me.device_name.clone(),
+            names: self.rendezvous.full_names(),
             listen: self.own.listening().to_vec(),
             presence,
             presence_text,

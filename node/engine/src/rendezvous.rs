@@ -10,8 +10,10 @@ mod dial;
 mod errand;
 mod gap;
 mod generation;
+mod given_up;
 mod knock;
 mod names;
+mod own_names;
 mod places;
 pub(crate) mod prekeys;
 mod publish;
@@ -43,6 +45,7 @@ use self::{
 pub(crate) use self::{
     calls::{Answered, Failed, Outcome, Purpose},
     dial::is_ours,
+    own_names::is_name,
     refresh::LookUp,
     servers::ServerKey,
     session::Lane,

@@ -342,6 +342,8 @@ pub struct WhoAmI {
     pub bio: Note,
     /// How this device is called.
     pub device_name: Nickname,
+    /// Our names at rendezvous, as friends type them: `alice@rosa.example`.
+    pub names: Vec<String>,
     /// Addresses that another node can dial.
     pub listen: Vec<String>,
     /// How we show ourselves.

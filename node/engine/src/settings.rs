@@ -135,15 +135,18 @@ impl Settings {
 
     /// Everything is compared with what our other devices know.
     pub(crate) fn touch_all(&mut self) {
-        self.touched.extend(self.set.keys().chain(self.said.keys()).cloned());
+        // What is no setting of this version is not unset here.
+        let said = self.said.keys().filter(|key| is_setting(key));
+        self.touched.extend(self.set.keys().chain(said).cloned());
     }
 
-    /// A device of ours set something. What a later version sets is kept for it, and does nothing here.
-    pub(crate) fn on_said(&mut self, rank: Rank, setting: &wire::Setting, step: &mut Step<'_>) {
+    /// A device of ours set something. What a later version sets is kept for it, and does nothing here. `true`: it is the
+    /// last word.
+    pub(crate) fn on_said(&mut self, rank: Rank, setting: &wire::Setting, step: &mut Step<'_>) -> bool {
         let wire::Setting { key, value, .. } = setting;
         let is_last = self.said.get(key).is_none_or(|(known, _)| *known < rank);
         if !is_last || !self.said.contains_key(key) && self.said.len() >= MAX_SAID {
-            return;
+            return false;
         }
         self.said.insert(key.clone(), (rank, value.clone()));
         step.put::<SaidRow>(&Slot, &self.said);
@@ -151,6 +154,12 @@ impl Settings {
         if is_known && self.set.get(key) != value.as_ref() {
             self.put(key, value.as_deref(), step);
         }
+        true
+    }
+
+    /// What our devices told each other of this key last.
+    pub(crate) fn said(&self, key: &str) -> Option<&str> {
+        self.said.get(key).and_then(|(_, said)| said.as_deref())
     }
 
     /// This machine becomes a device of another account, whose settings come.
@@ -248,6 +257,10 @@ impl Settings {
         }
         Ok(())
     }
+}
+
+fn is_setting(key: &str) -> bool {
+    key.starts_with(ALIAS) || SETTINGS.iter().any(|spec| spec.key == key)
 }
 
 fn unknown(key: &str) -> Refusal {

@@ -19,6 +19,7 @@ use crate::{
     friend::FriendRow,
     invite,
     log::row::Rank,
+    rendezvous::is_name,
     step::{News, Signal, Step},
     view::Fault,
 };
@@ -158,6 +159,7 @@ impl Parts {
         for (key, value) in self.settings.take_touched() {
             self.say(&Body::Setting(Setting { key, value, hearsay: false }), step)?;
         }
+        self.share_names(step)?;
         if self.conversations.has_marks() && self.share.marks_ms.is_none() {
             self.share.marks_ms = Some(step.now.mono_ms + MARKS_MS);
         }
@@ -204,7 +206,7 @@ impl Parts {
     }
 
     /// Writes to the self conversation.
-    fn say(&mut self, body: &Body, step: &mut Step<'_>) -> Result<(), Fault> {
+    pub(crate) fn say(&mut self, body: &Body, step: &mut Step<'_>) -> Result<(), Fault> {
         self.conversations.write_own(body, &around!(self), step)
     }
 
@@ -213,7 +215,7 @@ impl Parts {
         match body {
             Body::FriendPut(put) => self.on_friend_said(weigh(rank, put.hearsay), put, step)?,
             Body::FriendRemove(account) => self.on_removal_said(rank, account, step)?,
-            Body::Setting(setting) => self.settings.on_said(weigh(rank, setting.hearsay), setting, step),
+            Body::Setting(setting) => self.on_setting_said(weigh(rank, setting.hearsay), setting, step),
             Body::ReadMark(mark) => self.on_mark_said(mark, step)?,
             Body::Text { .. }
             | Body::Edit { .. }
@@ -226,6 +228,12 @@ impl Parts {
             | Body::Unknown(..) => {}
         }
         Ok(())
+    }
+
+    fn on_setting_said(&mut self, rank: Rank, setting: &Setting, step: &mut Step<'_>) {
+        if self.settings.on_said(rank, setting, step) && is_name(&setting.key) {
+            self.on_name_said(setting, step);
+        }
     }
 
     fn on_friend_said(&mut self, rank: Rank, put: &FriendPut, step: &mut Step<'_>) -> Result<(), Fault> {

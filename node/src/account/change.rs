@@ -21,7 +21,7 @@ use zeroize::Zeroizing;
 
 use super::{
     Tell,
-    ask::Talk,
+    ask::{Known, Talk, known},
     login::{self, Opened},
     password::StrongPassword,
     register::{Evaluated, evaluate},
@@ -51,6 +51,10 @@ pub async fn unlock(
     old: Zeroizing<String>,
     tell: Tell<'_>,
 ) -> Result<Unlocked, Refusal> {
+    // A name that is not there looks like a wrong password.
+    if server.is_forgotten && known(node, &server, &name).await? == Known::Forgotten {
+        return Err(gone(&server, &name));
+    }
     let mut talk = Talk::new(node, &server, false);
     match login::open(node, &mut talk, &name, old, tell).await {
         Ok(opened) => Ok(Unlocked { server, name, opened }),
@@ -64,6 +68,15 @@ pub async fn unlock(
         }
         Err(refusal) => Err(refusal),
     }
+}
+
+fn gone(server: &ServerView, name: &Username) -> Refusal {
+    let message = format!(
+        "{} does not know {name} any more: another machine of yours has given it up, or the rendezvous has lost what it had; \
+         friends find you there no more. /register {name} takes it again. Nothing was changed",
+        server.called
+    );
+    Refusal::new(Code::Login, message)
 }
 
 /// Changes it.

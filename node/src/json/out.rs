@@ -125,6 +125,7 @@ fn who_am_i(me: &WhoAmI) -> Fields {
         "name": me.nick.as_str(),
         "bio": me.bio.as_str(),
         "device_name": me.device_name.as_str(),
+        "names": me.names,
         "presence": view::presence(me.presence),
         "text": me.presence_text.as_str(),
         "listen": me.listen,

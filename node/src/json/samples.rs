@@ -183,6 +183,7 @@ fn me() -> WhoAmI {
         nick: Nickname::parse("Alice").unwrap(),
         bio: Note::parse("").unwrap(),
         device_name: Nickname::parse("laptop").unwrap(),
+        names: vec!["alice@rosa.example".to_owned()],
         listen: listen(),
         presence: Presence::Online,
         presence_text: Note::parse("").unwrap(),

@@ -17,6 +17,7 @@ mod presence;
 mod proof;
 mod recent;
 mod register;
+mod released;
 mod row;
 mod serve;
 mod session;

@@ -159,6 +159,12 @@ impl Presence {
         Ok(told)
     }
 
+    /// A session publishes nothing any more.
+    pub(crate) fn withdraw_all(&mut self, session: SessionId) -> Vec<Told> {
+        let published = self.sessions.get(&session).map(|part| part.published.clone()).unwrap_or_default();
+        published.into_iter().filter_map(|index| self.withdraw(index, session)).collect()
+    }
+
     /// When [`Self::on_timeout`] is needed next, if at all.
     pub(crate) fn next_timeout(&self) -> Option<u64> {
         self.due.first().map(|(due, _)| *due)

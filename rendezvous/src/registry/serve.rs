@@ -51,7 +51,7 @@ impl Registry {
             ServerFrame::LoginFinish(finish) => self.finish_login(id, step, &finish)?,
             ServerFrame::PasswordChange(change) => self.change_password(id, step, change).map(done)?,
             ServerFrame::NameGet(get) => self.look_up(id, step, &get)?,
-            ServerFrame::NameSet(set) => self.set_name(id, step, &set).map(done)?,
+            ServerFrame::NameSet(set) => self.set_name(id, step, &set, notes).map(done)?,
             ServerFrame::AccountPut(payload) => {
                 let account = self.session(id)?.publisher(step, &payload)?;
                 account::update(step, &self.policy, &account, payload).map(done)?
@@ -178,18 +178,6 @@ impl Registry {
     }
 
     /// Hides the own name, shows it, or gives it up, which is more than a linked device may.
-    fn set_name(&self, id: SessionId, step: &mut Step<'_>, set: &NameSet) -> Served<()> {
-        let account = self.session(id)?.account(step)?;
-        match set {
-            NameSet::Visible => name::set_hidden(step, &account, false),
-            NameSet::Hidden => name::set_hidden(step, &account, true),
-            NameSet::Release(owner) => match self.proved(id, &account, owner.as_ref())? {
-                Proved::Nothing => Err(ErrorCode::Denied.into()),
-                Proved::ByPassword | Proved::ByKey => account::release(step, &account),
-            },
-        }
-    }
-
     fn replace_vault(&self, id: SessionId, step: &mut Step<'_>, put: VaultPut) -> Served<()> {
         let account = self.session(id)?.account(step)?;
         let proved = self.proved(id, &account, put.owner.as_deref())?;
@@ -285,6 +273,22 @@ impl Registry {
         knock::deposit(step, &self.policy, &put.account, &envelopes, (sender, &mut self.senders))?;
         self.intake.count(&self.policy, sender.source, kib, step.now_ms);
         devices.into_iter().try_for_each(|device| self.ring(&(put.account, device), step, notes))
+    }
+
+    fn set_name(&mut self, id: SessionId, step: &mut Step<'_>, set: &NameSet, notes: &mut Vec<Note>) -> Served<()> {
+        let account = self.session(id)?.account(step)?;
+        match set {
+            NameSet::Visible => name::set_hidden(step, &account, false),
+            NameSet::Hidden => name::set_hidden(step, &account, true),
+            NameSet::Release(owner) => match self.proved(id, &account, owner.as_ref())? {
+                Proved::Nothing => Err(ErrorCode::Denied.into()),
+                Proved::ByPassword | Proved::ByKey => {
+                    account::release(step, &account)?;
+                    self.on_released(&account, id, notes);
+                    Ok(())
+                }
+            },
+        }
     }
 
     fn publish(&mut self, id: SessionId, step: &Step<'_>, put: PresencePut, notes: &mut Vec<Note>) -> Served<()> {

@@ -148,6 +148,13 @@ impl Sessions {
         self.devices.get(owner).cloned().unwrap_or_default()
     }
 
+    /// The sessions of all devices of an account.
+    pub(crate) fn of_account(&self, account: &AccountId) -> Vec<SessionId> {
+        let from = (*account, DeviceId::new([0; 32]));
+        let theirs = self.devices.range(from..).take_while(|((owner, _), _)| owner == account);
+        theirs.flat_map(|(_, sessions)| sessions).copied().collect()
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.open.len()
     }

@@ -358,10 +358,24 @@ impl Hub {
             self.metrics.count_answer(&frame);
             self.push(session, frame.encode(id).into());
         }
-        for Note { to, frame } in work.notes {
-            let bytes: Arc<[u8]> = frame.encode(0).into();
-            self.metrics.notes.add(to.len() as u64);
-            to.into_iter().for_each(|session| self.push(session, bytes.clone()));
+        for note in work.notes {
+            self.tell_unasked(note, committed.is_ok());
+        }
+    }
+
+    /// Sends a note. One that ends sessions counts only if what led to it was stored.
+    fn tell_unasked(&mut self, Note { to, frame }: Note, is_stored: bool) {
+        let ends = matches!(frame, ServerFrame::Close(_));
+        if ends && !is_stored {
+            return;
+        }
+        let bytes: Arc<[u8]> = frame.encode(0).into();
+        self.metrics.notes.add(to.len() as u64);
+        for session in to {
+            self.push(session, bytes.clone());
+            if let Some(outbox) = self.outboxes.get(&session).filter(|_| ends) {
+                outbox.close();
+            }
         }
     }
 

@@ -3,8 +3,8 @@ use hobnob_shared::{
     id::TopicId,
     limits::{MAX_PRESENCE_TTL_SECS, SESSION_DEAD_MS},
     wire::{
-        ErrorCode,
-        rendezvous::{PresenceNote, PresencePut, PresenceToken, PresenceWatch, SealedPresence, ServerFrame},
+        Close, ErrorCode,
+        rendezvous::{NameSet, PresenceNote, PresencePut, PresenceToken, PresenceWatch, SealedPresence, ServerFrame},
     },
 };
 
@@ -129,6 +129,27 @@ fn a_second_device_keeps_its_owner_there() {
     world.close(phone);
     world.pass(SESSION_DEAD_MS);
     assert_eq!(world.take_notes(), [note(bob, topic, None)]);
+}
+
+#[test]
+fn nobody_of_an_account_is_there_once_its_name_is_given_up() {
+    let (mut world, alice, bob) = friends();
+    let phone = world.open(Person::new("alice", 1).caller());
+    let topics = [put(1, 0).topic(), put(2, 0).topic()];
+    world.done(alice, publish(1, 10));
+    world.done(phone, publish(2, 20));
+    world.done(bob, watch(&topics, false));
+    world.done(bob, publish(3, 30));
+    world.take_notes();
+    world.done(phone, ServerFrame::NameSet(NameSet::Release));
+    let notes = world.take_notes();
+    for topic in topics {
+        assert!(notes.contains(&note(bob, topic, None)), "{notes:?}");
+    }
+    let closes = Note { to: vec![alice], frame: ServerFrame::Close(Close { code: ErrorCode::Denied }) };
+    assert_eq!(notes[2..], [closes], "the other device, and nobody else");
+    world.done(bob, watch(&[put(3, 0).topic()], true));
+    assert_eq!(world.take_notes(), [note(bob, put(3, 0).topic(), Some(30))], "others stay");
 }
 
 #[test]

@@ -112,6 +112,12 @@ impl Places {
         }
     }
 
+    /// We leave a rendezvous for good: what ends there what friends see of us.
+    pub(super) fn take_leave(&mut self, server: &ServerKey) -> impl Iterator<Item = ServerFrame> + use<> {
+        let place = self.places.remove(server);
+        place.into_iter().flat_map(|place| place.ending.into_iter().chain(place.shown)).map(end_of)
+    }
+
     /// A rendezvous refused, or did not answer: all of it is told again later. `ending`: what should have ended.
     pub(super) fn on_failed(&mut self, server: &ServerKey, ending: Option<PresenceToken>, step: &Step<'_>) {
         let Some(place) = self.places.get_mut(server) else { return };
@@ -158,8 +164,7 @@ impl Place {
             self.ending.extend(self.shown.take());
         }
         for old in std::mem::take(&mut self.ending) {
-            let put = PresencePut { token: old.clone(), sealed: None, ttl_secs: 0 };
-            requests.push((ServerFrame::PresencePut(put), Purpose::Presence(Some(old))));
+            requests.push((end_of(old.clone()), Purpose::Presence(Some(old))));
         }
         if let Some((state, text)) = shown {
             let clocks = self.clocks(step);
@@ -200,4 +205,9 @@ impl Place {
         });
         requests.collect()
     }
+}
+
+/// Ends a topic of ours.
+fn end_of(token: PresenceToken) -> ServerFrame {
+    ServerFrame::PresencePut(PresencePut { token, sealed: None, ttl_secs: 0 })
 }

@@ -3,6 +3,7 @@
 use hobnob_shared::{
     id::{AccountId, DeviceId},
     presence::PresenceTicket,
+    rendezvous::Address,
     wire::{Frame, PresenceAt, SignedTicket, rendezvous::PresenceNote},
 };
 
@@ -11,8 +12,8 @@ use crate::{
     Parts,
     event::Event,
     friend::People,
-    rendezvous::{Lane, ServerKey},
-    step::{SessionId, Step},
+    rendezvous::{Lane, Purpose, ServerKey},
+    step::{Answer, SessionId, Step},
 };
 
 impl Parts {
@@ -32,6 +33,18 @@ impl Parts {
                 self.rendezvous.ask(server, Lane::Account, request, purpose, step);
             }
         }
+    }
+
+    /// Our name at a rendezvous is forgotten here. Friends see that we are gone before the session ends: nobody tells them
+    /// afterwards, until the rendezvous has missed us for long enough.
+    pub(crate) fn log_out(&mut self, address: &Address, step: &mut Step<'_>) -> Answer {
+        let server = *address.x25519();
+        if self.rendezvous.is_up(&server) {
+            for request in self.presence.places.take_leave(&server) {
+                self.rendezvous.ask(server, Lane::Account, request, Purpose::Quiet, step);
+            }
+        }
+        self.rendezvous.log_out(address, step)
     }
 
     /// A session with a rendezvous has begun.

@@ -27,7 +27,7 @@ impl Parts {
                 let account = OwnName {
                     name,
                     binding: *binding,
-                    vault_key,
+                    vault_key: Some(vault_key),
                     vault_seq,
                     is_merged: false,
                     keeper: None,
@@ -36,7 +36,7 @@ impl Parts {
                 self.rendezvous.register(&server, account, step)
             }
             Command::GiveUpName { server } => self.rendezvous.release(ticket, &server, step),
-            Command::LoggedOut { server } => self.rendezvous.log_out(&server, step),
+            Command::LoggedOut { server } => self.log_out(&server, step),
             Command::Find { name, server } => self.rendezvous.look_up(server.as_deref(), name, Aim::Find(ticket), step),
             Command::AddName { name, server, note } => {
                 self.rendezvous.look_up(server.as_deref(), name, Aim::Add(ticket, note), step)
@@ -114,7 +114,7 @@ impl Rendezvous {
         Ok(Some(Reply::Done))
     }
 
-    fn log_out(&mut self, server: &Address, step: &mut Step<'_>) -> Answer {
+    pub(crate) fn log_out(&mut self, server: &Address, step: &mut Step<'_>) -> Answer {
         let (key, row) = self.servers.find(Some(server))?;
         if row.account.is_none() {
             let message = format!("you have no name at {}", self.servers.called(&key));

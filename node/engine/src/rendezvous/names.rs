@@ -126,6 +126,12 @@ impl Rendezvous {
         format!("/login {}", named.unwrap_or_else(|| "NAME".to_owned()))
     }
 
+    /// Our own names, everywhere.
+    pub(crate) fn full_names(&self) -> Vec<String> {
+        let named = self.servers.all().filter_map(|(server, row)| Some((server, &row.account.as_ref()?.name)));
+        named.map(|(server, name)| self.full_name(server, name)).collect()
+    }
+
     /// `name@host`.
     pub(super) fn full_name(&self, server: &ServerKey, name: &Username) -> String {
         format!("{}@{}", name.as_str(), self.servers.called(server))

@@ -5,9 +5,11 @@ use hobnob_shared::wire::ErrorCode;
 use super::calls::Failed;
 use crate::command::{Code, Refusal};
 
-/// A rendezvous that was set back or has lost what it had, or a device that was revoked.
-const DISOWNED: &str = "it does not take this device for one of ours: the device was revoked, or the rendezvous has lost what it \
-                        had; there, /register takes the name again";
+/// A name that another machine of ours gave up, a rendezvous that was set back or has lost what it had, or a device that was
+/// revoked: it tells no difference.
+const DISOWNED: &str = "it does not take this device for one of ours any more: another machine of yours has given the name up or \
+                        revoked this device, or the rendezvous has lost what it had; friends find you there no more, and \
+                        /register takes the name again";
 
 /// Our account has said itself that this device is none of its own any more.
 const REVOKED: &str = "this device was revoked by another one of your account, so nothing is asked there as it any more. /logout \

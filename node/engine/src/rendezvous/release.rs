@@ -4,10 +4,8 @@
 use hobnob_shared::{
     identity::OwnerProof,
     rendezvous::Address,
-    vault::VaultKey,
     wire::{ServerFrame, rendezvous::NameSet},
 };
-use zeroize::Zeroizing;
 
 use super::{
     Lane, Purpose, Rendezvous, ServerKey,
@@ -56,8 +54,7 @@ impl Rendezvous {
         let own = self.servers.get(server).and_then(|row| row.account.as_ref());
         let content = match (&*answered.frame, own) {
             (ServerFrame::Vault(vault), Some(own)) => {
-                let key = VaultKey::from_bytes(&Zeroizing::new(*own.vault_key.as_bytes()));
-                key.open(&vault.vault, &own.name, vault.seq).ok()
+                own.key().and_then(|key| key.open(&vault.vault, &own.name, vault.seq).ok())
             }
             _ => None,
         };

@@ -275,7 +275,9 @@ impl Parts {
     /// What the rendezvous says to our account's newest record and this device's bundle.
     fn on_account_put(&mut self, server: &ServerKey, answer: &Result<Answered, Failed>, step: &mut Step<'_>) {
         match answer {
-            Ok(_) => self.rendezvous.on_known(server, step),
+            Ok(_) if self.rendezvous.is_ready(server) => self.rendezvous.on_known(server, step),
+            // The session has ended since, perhaps because the name was given up right after.
+            Ok(_) => {}
             Err(
                 Failed::Unreached(_) | Failed::Untrusted(_) | Failed::Unsupported(_) | Failed::Silent | Failed::Revoked,
             ) => {}
@@ -306,6 +308,8 @@ impl Rendezvous {
 
     /// What came of it, in words that name the host.
     pub(super) fn refusal(&self, server: &ServerKey, failed: &Failed) -> Refusal {
+        let is_denied = *failed == Failed::Refused(ErrorCode::Denied);
+        let failed = if is_denied && self.is_forgotten(server) { &Failed::Disowned } else { failed };
         failed.refusal(&self.host(server))
     }
 

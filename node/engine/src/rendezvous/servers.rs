@@ -72,7 +72,8 @@ pub(crate) struct ServerRow {
 pub(crate) struct OwnName {
     pub(crate) name: Username,
     pub(crate) binding: SignedBinding,
-    pub(crate) vault_key: Token<32>,
+    /// What opens the vault. None where another device of ours told only the name.
+    pub(crate) vault_key: Option<Token<32>>,
     /// The newest vault that we have seen or written.
     pub(crate) vault_seq: u64,
     /// The vault was opened here once: its settings are ours since.
@@ -119,8 +120,15 @@ impl Home {
         let Self { server, signing_key, name, binding, vault_key, vault_seq, records, account: me, height } =
             self.clone();
         let key = *server.x25519();
-        let account =
-            Some(OwnName { name, binding, vault_key, vault_seq, is_merged: false, keeper: None, is_proved: false });
+        let account = Some(OwnName {
+            name,
+            binding,
+            vault_key: Some(vault_key),
+            vault_seq,
+            is_merged: false,
+            keeper: None,
+            is_proved: false,
+        });
         let row = ServerRow { signing_key: Some(ByteArray::new(signing_key)), account, ..ServerRow::named(server) };
         let mut rows = Records::from([((Rows::ID, RowKey::to_bytes(&key)), Some(RowValue::to_bytes(&row)))]);
         if let Some((account, held)) = AccountRow::begin(&records) {

@@ -130,7 +130,7 @@ impl Rendezvous {
     fn on_frame(&mut self, link: LinkId, id: u32, frame: ServerFrame, step: &mut Step<'_>) {
         match frame {
             ServerFrame::Hello(_) | ServerFrame::Pong { .. } => {}
-            ServerFrame::Close(Close { code }) => self.end(link, Some(Failed::closed(code)), step),
+            ServerFrame::Close(Close { code }) => self.on_close(link, code, step),
             ServerFrame::Ping { nonce } => self.say(link, &ServerFrame::Pong { nonce }, step),
             ServerFrame::Error(Failure { code, of }) => self.finish(link, of, Err(Failed::Refused(code)), step),
             ServerFrame::MailWaiting(_) => self.on_waiting(link, step),

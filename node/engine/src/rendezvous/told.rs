@@ -79,7 +79,7 @@ impl Rendezvous {
         let open = self.servers.all().filter(|(server, _)| is_open(server)).take(MAX_TOLD_KEYS);
         let tell = |(server, row): (&ServerKey, &super::servers::ServerRow)| {
             let own = row.account.as_ref()?;
-            let sealed = own.keeper()?.seal(&own.key(), own.vault_seq, (&own.name, server), step.rng)?;
+            let sealed = own.keeper()?.seal(&own.key()?, own.vault_seq, (&own.name, server), step.rng)?;
             Some(ToldKey { server: *server, name: own.name.clone(), key: sealed })
         };
         open.filter_map(tell).collect()
@@ -92,7 +92,7 @@ impl Rendezvous {
         let opened = own.keeper().and_then(|keeper| keeper.open(&told.key, &told.name, &told.server));
         let (Some((key, seq)), Some(it)) = (opened, self.tries.get_mut(&told.server)) else { return false };
         let is_older = it.is_open && seq < own.vault_seq || it.told_key.as_ref().is_some_and(|told| told.seq > seq);
-        if is_older || Token::new(*key.to_bytes()) == own.vault_key {
+        if is_older || own.vault_key == Some(Token::new(*key.to_bytes())) {
             return false;
         }
         it.told_key = Some(Told { key, seq });
@@ -130,8 +130,8 @@ impl Rendezvous {
 }
 
 impl OwnName {
-    pub(super) fn key(&self) -> VaultKey {
-        VaultKey::from_bytes(&Zeroizing::new(*self.vault_key.as_bytes()))
+    pub(super) fn key(&self) -> Option<VaultKey> {
+        self.vault_key.as_ref().map(|key| VaultKey::from_bytes(&Zeroizing::new(*key.as_bytes())))
     }
 
     fn keeper(&self) -> Option<KeeperKey> {

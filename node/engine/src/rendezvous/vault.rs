@@ -119,7 +119,7 @@ impl Parts {
             return Ok(());
         };
         let Some(own) = self.rendezvous.servers.get(&server).and_then(|row| row.account.clone()) else { return Ok(()) };
-        let key = own.key();
+        let Some(key) = own.key() else { return Ok(()) };
         match key.open(&vault.vault, &own.name, vault.seq) {
             Ok(content) => self.merge_vault(server, &own, &key, (&vault, &session), content, step),
             Err(VaultError::Decrypt) => self.on_locked(server, &own, (&vault, &session), step),
@@ -277,6 +277,10 @@ impl Rendezvous {
     }
 
     fn fetch_vault(&mut self, server: ServerKey, step: &mut Step<'_>) {
+        // A machine that was linked knows the name, and never holds the account's key, which is in the vault.
+        if self.servers.get(&server).and_then(|row| row.account.as_ref()).is_some_and(|own| own.vault_key.is_none()) {
+            return;
+        }
         let Some(it) = self.tries.get_mut(&server).filter(|it| !it.vault.is_busy && !it.vault.is_given_up) else {
             return;
         };

@@ -256,6 +256,9 @@ pub(super) fn whoami(me: &WhoAmI, look: &Look) -> String {
         vec!["device".to_owned(), format!("{} {}", shorten(me.device_name.as_str(), WORDS_CELLS), me.device)],
         vec!["presence".to_owned(), presence],
     ];
+    for name in &me.names {
+        cells.push(vec!["at a rendezvous".to_owned(), display::line(name)]);
+    }
     if !me.bio.as_str().is_empty() {
         cells.push(vec!["bio".to_owned(), shorten(me.bio.as_str(), WORDS_CELLS)]);
     }

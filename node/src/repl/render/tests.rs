@@ -251,6 +251,7 @@ fn hostile_names_and_notes_are_harmless_everywhere() {
         nick: nick.clone(),
         bio: note.clone(),
         device_name: Nickname::parse("laptop").unwrap(),
+        names: vec![HOSTILE.into()],
         listen: vec![HOSTILE.into()],
         presence: Presence::Online,
         presence_text: note.clone(),
@@ -500,13 +501,18 @@ fn facts_are_one_a_line_in_plain_mode() {
         nick: Nickname::parse("Alice").unwrap(),
         bio: Note::parse("").unwrap(),
         device_name: Nickname::parse("linux").unwrap(),
+        names: vec!["alice@rosa.example".to_owned()],
         listen: vec!["/ip4/127.0.0.1/tcp/1".to_owned()],
         presence: Presence::Online,
         presence_text: Note::parse("").unwrap(),
     };
     let out = whoami_card(&me, &plain());
     let names: Vec<&str> = out.lines().filter_map(|line| Some(line.split_once(": ")?.0)).collect();
-    assert_eq!(names, ["name", "fingerprint", "account", "device", "presence", "listens on"], "{out}");
+    assert_eq!(
+        names,
+        ["name", "fingerprint", "account", "device", "presence", "at a rendezvous", "listens on"],
+        "{out}"
+    );
     let bell = Setting { key: "bell".into(), value: "on".into(), help: "ring for messages" };
     let alias = Setting { key: "alias.hi".into(), value: "/msg @bob hi".into(), help: "" };
     assert_eq!(

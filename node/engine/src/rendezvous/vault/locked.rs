@@ -24,7 +24,7 @@ impl Parts {
             let vault_key = Token::new(*key.to_bytes());
             self.rendezvous.servers.change(&server, step, |row| {
                 if let Some(account) = &mut row.account {
-                    account.vault_key = vault_key;
+                    account.vault_key = Some(vault_key);
                 }
             });
             self.rendezvous.say_another_password(&server, own, step);
