@@ -65,7 +65,7 @@ fn a_device_that_was_revoked_says_so_once_and_asks_no_rendezvous_again() {
     assert_eq!(refusal.code, Code::Untrusted, "{refusal}");
     assert!(refusal.message.contains("was revoked"), "{refusal}");
     let server = Box::new(world.rosa().address.clone());
-    world.ask(0, Command::LoggedOut { server }).unwrap();
+    world.ask(0, Command::LoggedOut { server, released: false }).unwrap();
     let Reply::Servers(servers) = world.ask(0, Command::Servers).unwrap() else { panic!() };
     assert_eq!((&servers[0].name, &servers[0].last_error), (&None, &None));
 }

@@ -5,7 +5,16 @@ use hobnob_engine::{
     command::{Command, Reply},
 };
 use hobnob_rendezvous::registry::view::MemoryView;
-use hobnob_shared::{Token, identity::Identity, text::Username, vault::VaultKey, wire::rendezvous::LoggedIn};
+use hobnob_shared::{
+    Token,
+    identity::Identity,
+    text::Username,
+    vault::VaultKey,
+    wire::{
+        ServerFrame,
+        rendezvous::{LoggedIn, NameSet},
+    },
+};
 use zeroize::Zeroizing;
 
 use super::{EPOCH_MS, NodeIndex, Place, ServerIndex, World, net::Flight};
@@ -82,6 +91,26 @@ impl World {
             vault_seq,
         };
         let answer = self.answer(node, command);
+        assert!(answer.is_ok(), "seed {}: {answer:?}", self.seed);
+    }
+
+    /// A node's front end has logged out there.
+    pub fn log_out(&mut self, node: NodeIndex, server: ServerIndex) {
+        self.forget_name(node, server, false);
+    }
+
+    /// A node's front end gives the name of its account up there.
+    pub fn unregister(&mut self, node: NodeIndex, server: ServerIndex) {
+        let request = Box::new(ServerFrame::NameSet(NameSet::Release));
+        let address = Some(Box::new(self.servers[server].address.clone()));
+        let answer = self.answer(node, Command::Ask { server: address, guest: false, request });
+        assert!(answer.is_ok(), "seed {}: {answer:?}", self.seed);
+        self.forget_name(node, server, true);
+    }
+
+    fn forget_name(&mut self, node: NodeIndex, server: ServerIndex, released: bool) {
+        let server = Box::new(self.servers[server].address.clone());
+        let answer = self.answer(node, Command::LoggedOut { server, released });
         assert!(answer.is_ok(), "seed {}: {answer:?}", self.seed);
     }
 

@@ -27,13 +27,21 @@ impl Parts {
                 let account = OwnName { name, binding: *binding, vault_key, vault_seq, is_merged: false, keeper: None };
                 self.rendezvous.register(&server, account, step)
             }
-            Command::LoggedOut { server } => self.rendezvous.log_out(&server, step),
+            Command::LoggedOut { server, released } => self.log_out(&server, released, step),
             Command::Find { name, server } => self.rendezvous.look_up(server.as_deref(), name, Aim::Find(ticket), step),
             Command::AddName { name, server, note } => {
                 self.rendezvous.look_up(server.as_deref(), name, Aim::Add(ticket, note), step)
             }
             _ => Err(Stop::refuse(Code::Internal, "this command went to the wrong part")),
         }
+    }
+
+    fn log_out(&mut self, server: &Address, released: bool, step: &mut Step<'_>) -> Answer {
+        let answer = self.rendezvous.log_out(server, step)?;
+        if released {
+            self.mail_released(server.x25519(), step);
+        }
+        Ok(answer)
     }
 }
 
