@@ -132,3 +132,25 @@ fn nothing_is_said_to_be_left_for_a_friend_who_gave_their_name_up_and_it_goes_wh
         they_write_as_before(&mut world);
     }
 }
+
+#[test]
+fn friends_who_know_no_mailbox_of_each_other_find_each_other_by_name() {
+    for seed in seeds(14) {
+        let mut world = alice_and_bob(seed);
+        // Both give their names up, and tell each other so.
+        world.join(ALICE, BOB);
+        [ALICE, BOB].into_iter().for_each(|node| world.start(node));
+        world.run_for(VISIT_MS);
+        [ALICE, BOB].into_iter().for_each(|node| world.unregister(node, ROSA));
+        world.run_for(VISIT_MS);
+        world.part(ALICE, BOB);
+        [ALICE, BOB].into_iter().for_each(|node| world.crash(node));
+        // They never meet again. Whoever comes back second asks by name.
+        for node in [ALICE, BOB] {
+            visit(&mut world, node, |world| world.register(node, ROSA));
+        }
+        visit(&mut world, ALICE, |_| {});
+        visit(&mut world, BOB, |_| {});
+        they_write_as_before(&mut world);
+    }
+}

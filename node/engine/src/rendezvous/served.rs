@@ -96,6 +96,9 @@ impl Parts {
             if let Aim::Learn(account) = &errand.aim {
                 self.warn_gap(account, step);
             }
+            if let (Aim::Accept(account), Failed::Refused(ErrorCode::NotFound)) = (&errand.aim, &failed) {
+                self.rendezvous.errands.on_absent(*account, step.now.mono_ms);
+            }
             self.rendezvous.give_up(errand, &failed, step);
         }
         Ok(())
