@@ -7,6 +7,7 @@ use hobnob_tests::{
     apart::{People, outbox},
     devices::{chat, name, send},
     seeds::seeds,
+    talk::befriend,
     world::{NodeIndex, ServerIndex, World},
 };
 
@@ -151,6 +152,67 @@ fn friends_who_know_no_mailbox_of_each_other_find_each_other_by_name() {
         }
         visit(&mut world, ALICE, |_| {});
         visit(&mut world, BOB, |_| {});
+        they_write_as_before(&mut world);
+    }
+}
+
+/// What lies at the rendezvous for Bob is left again after it was restored from a backup, also where whoever left it has no
+/// name there. The two are never there at once.
+#[test]
+fn what_a_backup_took_back_is_left_again_also_by_a_guest() {
+    for seed in seeds(16) {
+        let mut world = alice_and_bob(seed);
+        let (is_guest, is_there) = (seed % 2 == 0, seed % 4 < 2);
+        if is_guest {
+            visit(&mut world, ALICE, |world| world.log_out(ALICE, ROSA));
+        }
+        leave(&mut world, ALICE, BOB, "before");
+        let backup = world.servers[ROSA].rows.clone();
+        leave(&mut world, ALICE, BOB, "after");
+        if is_there {
+            world.start(ALICE);
+            world.run_for(VISIT_MS);
+        }
+        world.restore_server(ROSA, backup);
+        if is_there {
+            // She writes nothing more, and finds it out by herself.
+            world.run_for(90 * 60_000);
+            world.crash(ALICE);
+        } else if seed % 8 < 4 {
+            leave(&mut world, ALICE, BOB, "meanwhile");
+            finds(&mut world, BOB, ALICE, "meanwhile");
+        } else {
+            visit(&mut world, ALICE, |_| {});
+        }
+        world.start(BOB);
+        let came = |world: &mut World| words(world, BOB, ALICE).starts_with(&["before".into(), "after".into()]);
+        assert!(world.run_until(VISIT_MS, came), "seed {seed}: {:?}", words(&mut world, BOB, ALICE));
+    }
+}
+
+#[test]
+fn friends_since_a_backup_write_to_each_other_once_both_have_been_there_again() {
+    for seed in seeds(14) {
+        let mut world = World::new(seed, 2);
+        world.add_server();
+        [ALICE, BOB].into_iter().for_each(|node| world.register(node, ROSA));
+        world.run_for(10_000);
+        let backup = world.servers[ROSA].rows.clone();
+        befriend(&mut world, ALICE, BOB);
+        world.run_for(VISIT_MS);
+        world.part(ALICE, BOB);
+        [ALICE, BOB].into_iter().for_each(|node| world.crash(node));
+        leave(&mut world, ALICE, BOB, "after the backup");
+        world.restore_server(ROSA, backup);
+        let order = if seed % 2 == 0 { &[ALICE, BOB][..] } else { &[BOB] };
+        for node in order {
+            visit(&mut world, *node, |_| {});
+        }
+        visit(&mut world, ALICE, |world| {
+            let is_left = world.run_until(VISIT_MS, |world| state(world, ALICE, BOB) == DeliveryState::Stored);
+            assert!(is_left, "seed {seed}: {:?}", outbox(world, ALICE));
+        });
+        finds(&mut world, BOB, ALICE, "after the backup");
         they_write_as_before(&mut world);
     }
 }

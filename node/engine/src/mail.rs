@@ -7,6 +7,7 @@
 
 mod boxes;
 mod carried;
+mod carriers;
 mod fetch;
 mod held;
 mod leaving;
@@ -28,6 +29,7 @@ use hobnob_shared::{
 pub(crate) use self::post::Why;
 use self::{
     boxes::Boxes,
+    carriers::Carriers,
     fetch::Fetches,
     post::Post,
     receipts::Owed,
@@ -53,6 +55,7 @@ pub(crate) struct Mail {
     boxes: Boxes,
     tickets: Tickets,
     post: Post,
+    carriers: Carriers,
     fetches: Fetches,
     owed: Owed,
     wants: Wants,
@@ -73,6 +76,8 @@ pub(crate) enum Asked {
     Ack,
     /// To keep mail for this device.
     Deposit(DeviceId),
+    /// What it is, for this conversation's mail for a device.
+    Carrier(u32, DeviceId),
 }
 
 impl Mail {
@@ -81,6 +86,7 @@ impl Mail {
             boxes: Boxes::load(step)?,
             tickets: Tickets::load(step)?,
             post: Post::default(),
+            carriers: Carriers::default(),
             fetches: Fetches::default(),
             owed: Owed::load(step)?,
             wants: Wants::default(),
@@ -214,6 +220,7 @@ impl Parts {
             // What was not deleted comes again, and is known then.
             Asked::Ack => Ok(()),
             Asked::Deposit(device) => self.on_deposited(device, &answer, step),
+            Asked::Carrier(chat, device) => self.on_carrier_answer(&server, (chat, device), &answer, step),
         }
     }
 
@@ -412,8 +419,7 @@ impl Parts {
         self.mail.boxes.doubt(&server, step);
         self.put_box(server, step);
         for (account, device) in self.mail.tickets.at(&server) {
-            self.forget_carried(&account, device, step)?;
-            self.mail_instead(&account, step);
+            self.leave_again(&account, device, step)?;
         }
         Ok(())
     }
