@@ -2,7 +2,10 @@
 //! rendezvous for a while, or it is restored from a backup. `⇡` is a promise: what shows it arrives when they come, or is
 //! told again as waiting. A failing one prints its seed; `WORLD_SEED=n` runs that one alone.
 
-use hobnob_engine::command::{DeliveryState, WaitReason};
+use hobnob_engine::{
+    command::{DeliveryState, WaitReason},
+    event::Event,
+};
 use hobnob_tests::{
     apart::{People, outbox},
     devices::{chat, name, send},
@@ -215,4 +218,66 @@ fn friends_since_a_backup_write_to_each_other_once_both_have_been_there_again() 
         finds(&mut world, BOB, ALICE, "after the backup");
         they_write_as_before(&mut world);
     }
+}
+
+#[test]
+fn whoever_registered_after_a_backup_is_told_once_and_takes_the_name_again() {
+    for seed in seeds(16) {
+        let mut world = World::new(seed, 2);
+        world.add_server();
+        befriend(&mut world, ALICE, BOB);
+        // Bob's name may be as new as hers.
+        let is_bob_known = seed % 2 == 0;
+        let backup = if is_bob_known {
+            world.register(BOB, ROSA);
+            world.run_for(10_000);
+            world.servers[ROSA].rows.clone()
+        } else {
+            let rows = world.servers[ROSA].rows.clone();
+            world.register(BOB, ROSA);
+            rows
+        };
+        world.register(ALICE, ROSA);
+        world.run_for(VISIT_MS);
+        world.part(ALICE, BOB);
+        [ALICE, BOB].into_iter().for_each(|node| world.crash(node));
+        leave(&mut world, ALICE, BOB, "after the backup");
+        world.restore_server(ROSA, backup);
+
+        world.nodes[ALICE].events.clear();
+        visit(&mut world, ALICE, |world| {
+            world.run_for(2 * 3_600_000);
+            // A mailbox that the backup has is as good as before; of any other one nothing is promised.
+            let is_left = state(world, ALICE, BOB) == DeliveryState::Stored;
+            assert_eq!(is_left, is_bob_known, "seed {seed}: {:?}", outbox(world, ALICE));
+            assert_eq!(outbox(world, ALICE)[0].reason == WaitReason::Kept, is_bob_known, "seed {seed}");
+            let told = told_of_rosa(world, ALICE);
+            assert_eq!(told.iter().filter(|why| **why == LOST).count(), 1, "seed {seed}: {told:?}");
+            assert!(told.iter().all(|why| why == LOST), "seed {seed}: {told:?}");
+            world.register(ALICE, ROSA);
+        });
+        if !is_bob_known {
+            visit(&mut world, BOB, |world| world.register(BOB, ROSA));
+            visit(&mut world, ALICE, |world| {
+                let is_left = world.run_until(VISIT_MS, |world| state(world, ALICE, BOB) == DeliveryState::Stored);
+                assert!(is_left, "seed {seed}: {:?}", outbox(world, ALICE));
+            });
+        }
+        finds(&mut world, BOB, ALICE, "after the backup");
+        they_write_as_before(&mut world);
+    }
+}
+
+/// What Alice is told of a rendezvous that does not know her account.
+const LOST: &str = "it does not know alice any more (it was restored from an older backup, or the name was given up elsewhere): \
+                    /register alice takes the name again";
+
+/// What a node was told is wrong with its rendezvous.
+fn told_of_rosa(world: &World, node: NodeIndex) -> Vec<String> {
+    let events = world.nodes[node].events.iter();
+    let whys = events.filter_map(|event| match event {
+        Event::ServerChanged(view) => view.last_error.clone(),
+        _ => None,
+    });
+    whys.collect()
 }

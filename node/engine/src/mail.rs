@@ -414,6 +414,16 @@ impl Parts {
         Ok(())
     }
 
+    /// A rendezvous does not know our account any more. Where it does not say itself whether it was set back, what we left
+    /// there may be gone too.
+    pub(crate) fn mail_lost(&mut self, server: &ServerKey, step: &mut Step<'_>) -> Result<(), Fault> {
+        if self.mail.carriers.told(server).is_none() {
+            return self.mail_set_back(*server, step);
+        }
+        self.mail.boxes.doubt(server, step);
+        Ok(())
+    }
+
     /// A rendezvous was set back from a backup: our mailboxes there may be unknown, and what we left may be gone.
     pub(crate) fn mail_set_back(&mut self, server: ServerKey, step: &mut Step<'_>) -> Result<(), Fault> {
         self.mail.boxes.doubt(&server, step);
