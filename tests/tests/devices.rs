@@ -583,7 +583,7 @@ fn a_linked_device_has_the_name_without_a_password_and_works_through_the_rendezv
         assert_eq!(world.nodes[PHONE].events.iter().find(is_warning), None, "seed {seed}");
         // Whoever logs out there stays out.
         let address = Box::new(world.servers[server].address.clone());
-        done(&mut world, PHONE, Command::LoggedOut { server: address });
+        done(&mut world, PHONE, Command::LoggedOut { server: address, released: false });
         world.heal();
         world.crash(ALICE);
         world.start(ALICE);

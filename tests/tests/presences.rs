@@ -1,11 +1,8 @@
 //! Worlds in which friends see each other through a rendezvous only. A failing one prints its seed; `WORLD_SEED=n` runs
 //! that one alone.
 
-use hobnob_engine::command::{Command, Presence, Reply};
-use hobnob_shared::{
-    text::Note,
-    wire::{ServerFrame, rendezvous::NameSet},
-};
+use hobnob_engine::command::{Command, Presence};
+use hobnob_shared::text::Note;
 use hobnob_tests::{
     apart::{People, presence},
     devices::name,
@@ -28,20 +25,6 @@ fn apart(seed: u64, devices: &[usize]) -> (World, People) {
     // Longer than it takes to see that the other is not reached any more.
     world.run_for(70_000);
     (world, people)
-}
-
-fn log_out(world: &mut World, node: NodeIndex) {
-    let server = Box::new(world.servers[0].address.clone());
-    let answer = world.answer(node, Command::LoggedOut { server });
-    assert!(answer.is_ok(), "seed {}: {answer:?}", world.seed);
-}
-
-/// As `/unregister` does.
-fn give_up(world: &mut World, node: NodeIndex) {
-    let request = Box::new(ServerFrame::NameSet(NameSet::Release));
-    let answer = world.answer(node, Command::Ask { server: None, guest: false, request });
-    assert!(matches!(&answer, Ok(Reply::Answered { .. })), "seed {}: {answer:?}", world.seed);
-    log_out(world, node);
 }
 
 fn show(world: &mut World, node: NodeIndex, state: Presence, text: &str) {
@@ -99,13 +82,13 @@ fn whoever_logs_out_or_gives_their_name_up_is_offline_in_seconds() {
         let (mut world, _) = apart(seed, &[1, 2, 1]);
         let is_given_up = seed % 2 == 0;
         if is_given_up {
-            give_up(&mut world, BOB);
+            world.unregister(BOB, 0);
         } else {
             // His other device is there without it.
-            log_out(&mut world, 3);
+            world.log_out(3, 0);
             world.run_for(2_000);
             assert_eq!(presence(&mut world, ALICE, &name(BOB)).0, Presence::Online, "seed {seed}");
-            log_out(&mut world, BOB);
+            world.log_out(BOB, 0);
         }
         world.run_for(2_000);
         for node in [ALICE, CAROL] {

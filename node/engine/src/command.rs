@@ -269,6 +269,8 @@ pub enum Command {
     /// Our name there is forgotten here. The rendezvous stays in use for guests.
     LoggedOut {
         server: Box<Address>,
+        /// It is not ours any more at all, and nothing that was kept under it is there.
+        released: bool,
     },
     /// Looks exactly this name up.
     Find {

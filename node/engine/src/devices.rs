@@ -234,6 +234,7 @@ impl Parts {
         step.delete::<Accounts>(&step.me.account);
         self.settings.forget_all(step);
         self.rendezvous.forget_names(step);
+        self.mail.forget_boxes(step);
         self.devices.joined = true;
         step.reply(joining.ticket, Ok(Reply::Joined(Box::new(joined))));
         self.sessions.end(link, Some(ErrorCode::Ok), step);

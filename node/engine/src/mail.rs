@@ -7,6 +7,7 @@
 
 mod boxes;
 mod carried;
+mod carriers;
 mod fetch;
 mod held;
 mod leaving;
@@ -22,12 +23,13 @@ use hobnob_shared::{
     id::{AccountId, DeviceId},
     identity::SignedBundle,
     limits::MAX_TICKETS,
-    wire::{AccountPayload, Frame, Mailboxes, ServerFrame, SignedTicket, mail::MailContent},
+    wire::{AccountPayload, ErrorCode, Frame, Mailboxes, ServerFrame, SignedTicket, mail::MailContent},
 };
 
 pub(crate) use self::post::Why;
 use self::{
     boxes::Boxes,
+    carriers::Carriers,
     fetch::Fetches,
     post::Post,
     receipts::Owed,
@@ -53,6 +55,7 @@ pub(crate) struct Mail {
     boxes: Boxes,
     tickets: Tickets,
     post: Post,
+    carriers: Carriers,
     fetches: Fetches,
     owed: Owed,
     wants: Wants,
@@ -73,6 +76,8 @@ pub(crate) enum Asked {
     Ack,
     /// To keep mail for this device.
     Deposit(DeviceId),
+    /// What it is, for this conversation's mail for a device.
+    Carrier(u32, DeviceId),
 }
 
 impl Mail {
@@ -81,6 +86,7 @@ impl Mail {
             boxes: Boxes::load(step)?,
             tickets: Tickets::load(step)?,
             post: Post::default(),
+            carriers: Carriers::default(),
             fetches: Fetches::default(),
             owed: Owed::load(step)?,
             wants: Wants::default(),
@@ -131,6 +137,11 @@ impl Mail {
         self.tickets.choose(device).is_some()
     }
 
+    /// This machine is a device of another account from now on.
+    pub(crate) fn forget_boxes(&mut self, step: &mut Step<'_>) {
+        self.boxes.forget_all(step);
+    }
+
     fn patience_ms(&self) -> u64 {
         if self.is_ending { 0 } else { PATIENCE_MS }
     }
@@ -158,9 +169,8 @@ impl Parts {
     /// Every friend, and our other devices, get a mailbox wherever we have a name; nobody else keeps one.
     pub(crate) fn plan_boxes(&mut self, step: &mut Step<'_>) {
         self.mail.is_stale = false;
-        let fewer = self.mail.boxes.plan(&around!(self), &self.rendezvous, step);
+        self.mail.boxes.plan(&around!(self), &self.rendezvous, step);
         self.mail.tickets.prune(&around!(self), step);
-        self.tell_mailboxes(&fewer, step);
         // Who is new, and not connected, is told by mail.
         for chat in self.conversations.chats.keys() {
             self.mail.post.plan(*chat, step.now.mono_ms + PATIENCE_MS);
@@ -168,6 +178,12 @@ impl Parts {
         for server in self.rendezvous.named().copied().collect::<Vec<_>>() {
             self.put_box(server, step);
         }
+    }
+
+    /// Our name there was given up, and what it kept for us with it.
+    pub(crate) fn mail_released(&mut self, server: &ServerKey, step: &mut Step<'_>) {
+        let fewer = self.mail.boxes.on_released(server, step);
+        self.tell_mailboxes(&fewer, step);
     }
 
     /// A session with a device of theirs ended: what it lacks may have to go by mail.
@@ -204,6 +220,7 @@ impl Parts {
             // What was not deleted comes again, and is known then.
             Asked::Ack => Ok(()),
             Asked::Deposit(device) => self.on_deposited(device, &answer, step),
+            Asked::Carrier(chat, device) => self.on_carrier_answer(&server, (chat, device), &answer, step),
         }
     }
 
@@ -223,7 +240,9 @@ impl Parts {
         answer: &Result<ServerFrame, Failed>,
         step: &mut Step<'_>,
     ) -> Result<(), Fault> {
-        if let Err(failed) = answer {
+        let is_gone =
+            matches!(answer, Err(Failed::Refused(ErrorCode::NotFound))) && self.mail.boxes.is_deleting(&server);
+        if let (Err(failed), false) = (answer, is_gone) {
             tracing::debug!(?failed, "a mailbox was not made or deleted");
             if let Some(account) = self.mail.boxes.on_put_failed(&server) {
                 self.mail_instead(&account, step);
@@ -395,13 +414,22 @@ impl Parts {
         Ok(())
     }
 
+    /// A rendezvous does not know our account any more. Where it does not say itself whether it was set back, what we left
+    /// there may be gone too.
+    pub(crate) fn mail_lost(&mut self, server: &ServerKey, step: &mut Step<'_>) -> Result<(), Fault> {
+        if self.mail.carriers.told(server).is_none() {
+            return self.mail_set_back(*server, step);
+        }
+        self.mail.boxes.doubt(server, step);
+        Ok(())
+    }
+
     /// A rendezvous was set back from a backup: our mailboxes there may be unknown, and what we left may be gone.
     pub(crate) fn mail_set_back(&mut self, server: ServerKey, step: &mut Step<'_>) -> Result<(), Fault> {
-        self.mail.boxes.doubt(&server);
+        self.mail.boxes.doubt(&server, step);
         self.put_box(server, step);
         for (account, device) in self.mail.tickets.at(&server) {
-            self.forget_carried(&account, device, step)?;
-            self.mail_instead(&account, step);
+            self.leave_again(&account, device, step)?;
         }
         Ok(())
     }

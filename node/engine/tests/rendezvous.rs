@@ -83,7 +83,7 @@ fn whoever_has_a_name_has_a_session_and_whoever_has_none_has_not() {
     assert_eq!(world.rosa().sessions(Mode::Account), 1, "after a restart too");
 
     let server_address = Box::new(world.rosa().address.clone());
-    world.ask(0, Command::LoggedOut { server: server_address }).unwrap();
+    world.ask(0, Command::LoggedOut { server: server_address, released: false }).unwrap();
     world.pass(1_000);
     assert_eq!(world.rosa().sessions(Mode::Account), 0);
     assert_eq!(server(&mut world, 0).name, None);

@@ -20,6 +20,8 @@ use hobnob_engine::{
 use hobnob_shared::{identity::AccountRecord, text::Username};
 
 const HOUR_MS: u64 = 3_600_000;
+const WHAT_TO_DO: &str = "it does not know alice any more (it was restored from an older backup, or the name was given up \
+                          elsewhere): /register alice takes the name again";
 
 #[test]
 fn whoever_is_not_known_there_any_more_is_told_once_and_once_more_when_they_are() {
@@ -31,7 +33,7 @@ fn whoever_is_not_known_there_any_more_is_told_once_and_once_more_when_they_are(
     let told = changes(&mut world);
     assert_eq!(told.len(), 1, "{told:?}");
     assert_eq!((told[0].state, told[0].is_forgotten), (ServerState::Waiting, true));
-    assert!(told[0].last_error.as_ref().unwrap().ends_with("/register takes the name again"), "{told:?}");
+    assert!(told[0].last_error.as_ref().unwrap().ends_with(WHAT_TO_DO), "{told:?}");
     assert!(world.rosa().asked(151) > 3, "it is asked again now and then");
 
     world.rosa().accounts.insert(id, held);
@@ -65,7 +67,7 @@ fn a_device_that_was_revoked_says_so_once_and_asks_no_rendezvous_again() {
     assert_eq!(refusal.code, Code::Untrusted, "{refusal}");
     assert!(refusal.message.contains("was revoked"), "{refusal}");
     let server = Box::new(world.rosa().address.clone());
-    world.ask(0, Command::LoggedOut { server }).unwrap();
+    world.ask(0, Command::LoggedOut { server, released: false }).unwrap();
     let Reply::Servers(servers) = world.ask(0, Command::Servers).unwrap() else { panic!() };
     assert_eq!((&servers[0].name, &servers[0].last_error), (&None, &None));
 }

@@ -83,7 +83,8 @@ pub async fn unregister(node: &Node, place: Option<&str>) -> Result<Left, Refusa
 }
 
 async fn forget(node: &Node, name: Username, server: ServerView, fate: Fate) -> Result<Left, Refusal> {
-    node.ask(Command::LoggedOut { server: Box::new(server.address.clone()) }).await?;
+    let released = matches!(fate, Fate::Free | Fate::WasForgotten);
+    node.ask(Command::LoggedOut { server: Box::new(server.address.clone()), released }).await?;
     Ok(Left { name, server, fate })
 }
 

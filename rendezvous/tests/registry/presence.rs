@@ -4,7 +4,7 @@ use hobnob_shared::{
     limits::{MAX_PRESENCE_TTL_SECS, SESSION_DEAD_MS},
     wire::{
         Close, ErrorCode,
-        rendezvous::{NameSet, PresenceNote, PresencePut, PresenceToken, PresenceWatch, SealedPresence, ServerFrame},
+        rendezvous::{PresenceNote, PresencePut, PresenceToken, PresenceWatch, SealedPresence, ServerFrame},
     },
 };
 
@@ -141,7 +141,7 @@ fn nobody_of_an_account_is_there_once_its_name_is_given_up() {
     world.done(bob, watch(&topics, false));
     world.done(bob, publish(3, 30));
     world.take_notes();
-    world.done(phone, ServerFrame::NameSet(NameSet::Release));
+    world.release(phone, &Person::new("alice", 1));
     let notes = world.take_notes();
     for topic in topics {
         assert!(notes.contains(&note(bob, topic, None)), "{notes:?}");

@@ -85,6 +85,25 @@ impl World {
         assert!(answer.is_ok(), "seed {}: {answer:?}", self.seed);
     }
 
+    /// A node's front end has logged out there.
+    pub fn log_out(&mut self, node: NodeIndex, server: ServerIndex) {
+        self.forget_name(node, server, false);
+    }
+
+    /// A node's front end gives the name of its account up there.
+    pub fn unregister(&mut self, node: NodeIndex, server: ServerIndex) {
+        let address = Box::new(self.servers[server].address.clone());
+        let answer = self.answer(node, Command::GiveUpName { server: address });
+        assert!(answer.is_ok(), "seed {}: {answer:?}", self.seed);
+        self.forget_name(node, server, true);
+    }
+
+    fn forget_name(&mut self, node: NodeIndex, server: ServerIndex, released: bool) {
+        let server = Box::new(self.servers[server].address.clone());
+        let answer = self.answer(node, Command::LoggedOut { server, released });
+        assert!(answer.is_ok(), "seed {}: {answer:?}", self.seed);
+    }
+
     /// From now on a rendezvous shows the account of `impostor` under the name of `person`, with a number that is so much
     /// higher than the true one.
     pub fn impersonate(&mut self, server: ServerIndex, person: NodeIndex, impostor: NodeIndex, higher: u64) {

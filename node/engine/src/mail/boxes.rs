@@ -1,5 +1,7 @@
 //! Our mailboxes: one for each friend, and one for our other devices, at each rendezvous where we have a name, made by
 //! this device and told to nobody else. Who may leave nothing any more loses theirs.
+//!
+//! A mailbox outlives a log-out: friends go on leaving mail in it, and after the next login it is ours again.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -50,6 +52,9 @@ pub(super) struct BoxRow {
     put_ms: Option<u64>,
     /// It is to be deleted there.
     pub(super) doomed: bool,
+    /// The rendezvous may not have it any more: it was set back, or we had no name there in between.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    doubted: bool,
 }
 
 /// All of them.
@@ -60,8 +65,6 @@ pub(super) struct Boxes {
     putting: BTreeMap<ServerKey, MailboxId>,
     /// What was not made or deleted when it was tried last.
     failed: BTreeSet<Place>,
-    /// Those of a rendezvous that was set back, which is told of them again at once.
-    doubted: BTreeSet<Place>,
     /// Where we had a name when it was looked at last.
     named: Vec<ServerKey>,
 }
@@ -81,28 +84,18 @@ impl Boxes {
         !rendezvous.named().eq(self.named.iter())
     }
 
-    /// Every friend, and our other devices together, get a mailbox at every rendezvous, and nobody else keeps one. Returns who has fewer now.
-    pub(super) fn plan(
-        &mut self,
-        around: &Around<'_>,
-        rendezvous: &Rendezvous,
-        step: &mut Step<'_>,
-    ) -> BTreeSet<AccountId> {
+    /// Every friend, and our other devices together, get a mailbox at every rendezvous, and nobody else keeps one.
+    pub(super) fn plan(&mut self, around: &Around<'_>, rendezvous: &Rendezvous, step: &mut Step<'_>) {
         let is_kept = |account: &AccountId| match *account == around.me {
             true => around.recipients(account).next().is_some(),
             false => around.people.friend(account).is_some_and(FriendRow::is_mutual),
         };
         self.named = rendezvous.named().copied().collect();
-        let mut fewer = BTreeSet::new();
-        let gone = self.rows.iter().filter(|((server, _), _)| !self.named.contains(server));
-        for (place, account) in gone.map(|(place, row)| (*place, row.account)).collect::<Vec<_>>() {
-            self.rows.remove(&place);
-            step.delete::<Rows>(&place);
-            fewer.insert(account);
-        }
         for (place, row) in &mut self.rows {
-            if !row.doomed && !is_kept(&row.account) {
-                row.doomed = true;
+            let is_doomed = row.doomed || !is_kept(&row.account);
+            let is_doubted = row.doubted || !self.named.contains(&place.0);
+            if (is_doomed, is_doubted) != (row.doomed, row.doubted) {
+                (row.doomed, row.doubted) = (is_doomed, is_doubted);
                 step.put::<Rows>(place, row);
             }
         }
@@ -113,7 +106,23 @@ impl Boxes {
                 self.make(server, account, step);
             }
         }
-        fewer
+    }
+
+    /// Our name there was given up, and the mailboxes with it. Whoever has it again makes them anew under the same numbers:
+    /// a friend who has not tried meanwhile need not even be told. Returns who has fewer now.
+    pub(super) fn on_released(&mut self, server: &ServerKey, step: &mut Step<'_>) -> BTreeSet<AccountId> {
+        let theirs = self.rows.iter_mut().filter(|((at, _), row)| at == server && row.put_ms.is_some());
+        let forget = |(place, row): (&Place, &mut BoxRow)| {
+            row.put_ms = None;
+            step.put::<Rows>(place, row);
+            row.account
+        };
+        theirs.map(forget).collect()
+    }
+
+    /// They are of another account than this machine is from now on.
+    pub(super) fn forget_all(&mut self, step: &mut Step<'_>) {
+        std::mem::take(&mut self.rows).keys().for_each(|place| step.delete::<Rows>(place));
     }
 
     fn make(&mut self, server: ServerKey, account: AccountId, step: &mut Step<'_>) {
@@ -122,7 +131,7 @@ impl Boxes {
             return;
         }
         let place = (server, MailboxId::new(step.random()));
-        let row = BoxRow { account, token: Token::new(step.random()), put_ms: None, doomed: false };
+        let row = BoxRow { account, token: Token::new(step.random()), put_ms: None, doomed: false, doubted: false };
         step.put::<Rows>(&place, &row);
         self.rows.insert(place, row);
     }
@@ -133,9 +142,9 @@ impl Boxes {
             return None;
         }
         let now = step.now.wall_ms;
-        let is_due = |row: &BoxRow| row.doomed || row.put_ms.is_none_or(|at| now.abs_diff(at) >= PUT_AGAIN_MS);
+        let is_old = |row: &BoxRow| row.put_ms.is_none_or(|at| now.abs_diff(at) >= PUT_AGAIN_MS);
         let is_next =
-            |(place, row): &(&Place, &BoxRow)| place.0 == *server && (is_due(row) || self.doubted.contains(place));
+            |(place, row): &(&Place, &BoxRow)| place.0 == *server && (row.doomed || row.doubted || is_old(row));
         let ((_, mailbox), row) = self.rows.iter().find(is_next)?;
         self.putting.insert(*server, *mailbox);
         self.failed.remove(&(*server, *mailbox));
@@ -143,14 +152,17 @@ impl Boxes {
     }
 
     /// The rendezvous may not know our mailboxes any more.
-    pub(super) fn doubt(&mut self, server: &ServerKey) {
-        self.doubted.extend(self.rows.keys().filter(|(at, _)| at == server));
+    pub(super) fn doubt(&mut self, server: &ServerKey, step: &mut Step<'_>) {
+        for (place, row) in self.rows.iter_mut().filter(|((at, _), row)| at == server && !row.doubted) {
+            row.doubted = true;
+            step.put::<Rows>(place, row);
+        }
     }
 
-    /// It was told. Who may be told of a mailbox now, if it is a new one.
+    /// It was told. Who may be told of a mailbox now: of a new one, or of one that may have been gone for a while, so that
+    /// whoever tried then has dropped it.
     pub(super) fn on_put(&mut self, server: &ServerKey, step: &mut Step<'_>) -> Option<AccountId> {
         let place = (*server, self.putting.remove(server)?);
-        self.doubted.remove(&place);
         let row = self.rows.get_mut(&place)?;
         if row.doomed {
             self.rows.remove(&place);
@@ -158,8 +170,15 @@ impl Boxes {
             return None;
         }
         let is_new = row.put_ms.replace(step.now.wall_ms).is_none();
+        let was_doubted = std::mem::take(&mut row.doubted);
         step.put::<Rows>(&place, row);
-        is_new.then_some(row.account)
+        (is_new || was_doubted).then_some(row.account)
+    }
+
+    /// Whether it is being told to delete one, which it may not have any more.
+    pub(super) fn is_deleting(&self, server: &ServerKey) -> bool {
+        let row = self.putting.get(server).and_then(|mailbox| self.rows.get(&(*server, *mailbox)));
+        row.is_some_and(|row| row.doomed)
     }
 
     /// It was not told, and is told at the next session. Who may wait for the mailbox.
@@ -172,7 +191,8 @@ impl Boxes {
     /// Whether a mailbox for this friend is not there yet, and was not refused.
     pub(super) fn is_making(&self, account: &AccountId) -> bool {
         let is_new = |row: &BoxRow| row.account == *account && !row.doomed && row.put_ms.is_none();
-        self.rows.iter().any(|(place, row)| is_new(row) && !self.failed.contains(place))
+        let is_tried = |place: &Place| self.named.contains(&place.0) && !self.failed.contains(place);
+        self.rows.iter().any(|(place, row)| is_new(row) && is_tried(place))
     }
 
     /// Whether one is being made anywhere where that can be.
@@ -187,14 +207,16 @@ impl Boxes {
         self.rows.get(&(*server, *mailbox))
     }
 
-    /// Where this friend may leave mail for this device.
+    /// Where this friend may leave mail for this device: first where it is fetched at once.
     pub(super) fn tickets(&self, account: &AccountId, rendezvous: &Rendezvous) -> Vec<Ticket> {
-        let theirs = self.rows.iter().filter(|(_, row)| row.account == *account && !row.doomed && row.put_ms.is_some());
+        let is_theirs = |row: &BoxRow| row.account == *account && !row.doomed && row.put_ms.is_some();
+        let mut theirs: Vec<_> = self.rows.iter().filter(|(_, row)| is_theirs(row)).collect();
+        theirs.sort_by_key(|((server, _), _)| !self.named.contains(server));
         let ticket = |((server, mailbox), row): (&Place, &BoxRow)| {
             let carrier = rendezvous.address(server)?.to_string();
             Some(Ticket { carrier, mailbox: *mailbox.as_bytes(), token: *row.token.as_bytes() })
         };
-        theirs.filter_map(ticket).collect()
+        theirs.into_iter().filter_map(ticket).collect()
     }
 
     /// Whether this friend has, or gets, a mailbox.

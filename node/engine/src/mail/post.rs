@@ -39,7 +39,7 @@ pub(super) const CROWDED_MS: u64 = 1_000;
 /// The first wait after a failure; twice as long each time.
 const FIRST_WAIT_MS: u64 = 5_000;
 /// The longest.
-const MAX_WAIT_MS: u64 = 600_000;
+pub(super) const MAX_WAIT_MS: u64 = 600_000;
 /// Whether a session was alive to say what is owed is looked at again after this long: who was silent for 15 s is asked,
 /// and answers in a few more, or the session is dead after 45 s.
 const SAID_MS: u64 = 20_000;
@@ -63,6 +63,7 @@ pub(super) struct Post {
 pub(super) struct Flight {
     pub(super) to: Away,
     pub(super) mailbox: MailboxId,
+    pub(super) server: ServerKey,
     pub(super) host: String,
     pub(super) marks: Vec<Mark>,
     pub(super) has_receipt: bool,
@@ -141,7 +142,7 @@ impl Post {
         due
     }
 
-    fn lane(&mut self, device: DeviceId) -> Lane {
+    pub(super) fn lane(&mut self, device: DeviceId) -> Lane {
         let next = OURS | self.lanes.len() as u64;
         Lane::Errand(*self.lanes.entry(device).or_insert(next))
     }
@@ -281,6 +282,7 @@ impl Parts {
         chat.forget_expired(to.device, &mut Env { counters, around: &around, step })?;
         if chat.is_carried(&to.device) {
             self.mail.post.plan(to.chat, step.now.mono_ms + SWEEP_MS);
+            self.watch_carrier(to, step);
         }
         Ok(())
     }
@@ -352,12 +354,11 @@ impl Parts {
         }
         let mailbox = MailboxId::new(ticket.mailbox);
         let host = address.host().to_owned();
-        self.mail
-            .post
-            .flights
-            .insert(to.device, Flight { to, mailbox, host, marks, has_receipt, has_card, has_want, given });
+        let server = self.rendezvous.meet(address);
+        let flight = Flight { to, mailbox, server, host, marks, has_receipt, has_card, has_want, given };
+        self.mail.post.flights.insert(to.device, flight);
         let lane = self.mail.post.lane(to.device);
-        let server: ServerKey = self.rendezvous.meet(address);
+        self.ask_carrier(to, server, lane, step);
         let put = MailPut { mailbox, token: Token::new(ticket.token), envelope };
         let purpose = Purpose::Mail(Asked::Deposit(to.device));
         self.rendezvous.ask(server, lane, ServerFrame::MailPut(put), purpose, step);
@@ -380,7 +381,8 @@ impl Parts {
     fn on_kept(&mut self, to: Away, flight: &Flight, step: &mut Step<'_>) -> Result<(), Fault> {
         self.mail.post.forgive(&to.device);
         let has_moved = self.mail.tickets.is_elsewhere(&to.device, &flight.mailbox);
-        self.mail.tickets.on_used(&to.device, flight.mailbox, step);
+        let generation = self.mail.carriers.told(&flight.server);
+        self.mail.tickets.on_used(&to.device, flight.mailbox, generation, step);
         let chat = self.conversations.chats.get(&to.chat);
         if has_moved && !chat.is_some_and(|chat| chat.covers(&to.device, &flight.marks)) {
             self.forget_carried(&to.account, to.device, step)?;

@@ -47,12 +47,28 @@ pub(super) struct TicketRow {
     prekeys: Vec<Prekey>,
     /// The mailbox that our mail is in.
     used: Option<MailboxId>,
+    /// What its carrier told of itself then: another number when it was restored from a backup.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    generation: Option<u64>,
     /// When it was last told our own mailboxes, prekey and presence, in ms since the epoch.
     #[serde(default)]
     told_ms: Option<u64>,
     /// A vault told it, and not the device itself.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     hearsay: bool,
+}
+
+impl TicketRow {
+    /// Where our mail is.
+    fn carrier(&self) -> Option<Address> {
+        let used = self.used?;
+        let ticket = self.tickets.iter().find(|ticket| ticket.mailbox == *used.as_bytes())?;
+        Address::parse(&ticket.carrier).ok()
+    }
+
+    fn is_at(&self, carrier: &[u8; 32]) -> bool {
+        self.carrier().is_some_and(|at| at.x25519() == carrier)
+    }
 }
 
 /// All of them.
@@ -107,7 +123,16 @@ impl Tickets {
         // A session begins with both sides telling it.
         let told_ms = if is_live { Some(step.now.wall_ms) } else { known.and_then(|row| row.told_ms) };
         let Bundle { seq, tickets, prekeys, .. } = bundle;
-        let row = TicketRow { account: *account, seq, tickets, prekeys, used: None, told_ms, hearsay: false };
+        let row = TicketRow {
+            account: *account,
+            seq,
+            tickets,
+            prekeys,
+            used: None,
+            generation: None,
+            told_ms,
+            hearsay: false,
+        };
         self.replace(device, row, step)
     }
 
@@ -126,7 +151,16 @@ impl Tickets {
         }
         let told_ms = known.and_then(|row| row.told_ms);
         let DeviceMail { seq, tickets, prekeys, .. } = told.clone();
-        let row = TicketRow { account: *account, seq, tickets, prekeys, used: None, told_ms, hearsay: true };
+        let row = TicketRow {
+            account: *account,
+            seq,
+            tickets,
+            prekeys,
+            used: None,
+            generation: None,
+            told_ms,
+            hearsay: true,
+        };
         self.replace(device, row, step)
     }
 
@@ -137,7 +171,7 @@ impl Tickets {
         let is_first = known.is_none();
         let used = known.and_then(|known| known.used);
         let kept = used.filter(|used| row.tickets.iter().any(|ticket| ticket.mailbox == *used.as_bytes()));
-        row.used = kept;
+        (row.used, row.generation) = (kept, known.and_then(|known| known.generation));
         self.moved |= !has_same_boxes;
         step.put::<Rows>(device, &row);
         self.rows.insert(*device, row);
@@ -216,13 +250,31 @@ impl Tickets {
 
     /// Devices whose mail is at this carrier, as far as we know.
     pub(super) fn at(&self, carrier: &[u8; 32]) -> Vec<(AccountId, DeviceId)> {
-        let is_there = |row: &TicketRow| {
-            let used =
-                row.tickets.iter().find(|ticket| row.used.is_some_and(|used| *used.as_bytes() == ticket.mailbox));
-            used.and_then(|ticket| Address::parse(&ticket.carrier).ok()).is_some_and(|at| at.x25519() == carrier)
-        };
-        let there = self.rows.iter().filter(|(_, row)| is_there(row));
+        let there = self.rows.iter().filter(|(_, row)| row.is_at(carrier));
         there.map(|(device, row)| (row.account, *device)).collect()
+    }
+
+    /// Where our mail for this device is.
+    pub(super) fn carrier(&self, device: &DeviceId) -> Option<Address> {
+        self.rows.get(device)?.carrier()
+    }
+
+    /// A carrier tells what it is. Devices whose mail there was left when it was another one: it is gone.
+    pub(super) fn on_generation(
+        &mut self,
+        carrier: &[u8; 32],
+        told: u64,
+        step: &mut Step<'_>,
+    ) -> Vec<(AccountId, DeviceId)> {
+        let is_news = |row: &TicketRow| row.generation != Some(told) && row.is_at(carrier);
+        let mut gone = Vec::new();
+        for (device, row) in self.rows.iter_mut().filter(|(_, row)| is_news(row)) {
+            if row.generation.replace(told).is_some() {
+                gone.push((row.account, *device));
+            }
+            step.put::<Rows>(device, row);
+        }
+        gone
     }
 
     /// The prekeys that this device told us, besides those of its public bundle.
@@ -265,12 +317,17 @@ impl Tickets {
         }
     }
 
-    /// Our mail is in this mailbox.
-    pub(super) fn on_used(&mut self, device: &DeviceId, mailbox: MailboxId, step: &mut Step<'_>) {
-        if let Some(row) = self.rows.get_mut(device).filter(|row| row.used != Some(mailbox)) {
-            row.used = Some(mailbox);
-            step.put::<Rows>(device, row);
-        }
+    /// Our mail is in this mailbox, whose carrier has told this of itself.
+    pub(super) fn on_used(
+        &mut self,
+        device: &DeviceId,
+        mailbox: MailboxId,
+        generation: Option<u64>,
+        step: &mut Step<'_>,
+    ) {
+        let Some(row) = self.rows.get_mut(device).filter(|row| row.used != Some(mailbox)) else { return };
+        (row.used, row.generation) = (Some(mailbox), generation);
+        step.put::<Rows>(device, row);
     }
 
     /// The carrier does not have this mailbox: another one is used, until they tell anew.

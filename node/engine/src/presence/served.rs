@@ -3,7 +3,6 @@
 use hobnob_shared::{
     id::{AccountId, DeviceId},
     presence::PresenceTicket,
-    rendezvous::Address,
     wire::{Frame, PresenceAt, SignedTicket, rendezvous::PresenceNote},
 };
 
@@ -13,7 +12,7 @@ use crate::{
     event::Event,
     friend::People,
     rendezvous::{Lane, Purpose, ServerKey},
-    step::{Answer, SessionId, Step},
+    step::{SessionId, Step},
 };
 
 impl Parts {
@@ -35,16 +34,14 @@ impl Parts {
         }
     }
 
-    /// Our name at a rendezvous is forgotten here. Friends see that we are gone before the session ends: nobody tells them
-    /// afterwards, until the rendezvous has missed us for long enough.
-    pub(crate) fn log_out(&mut self, address: &Address, step: &mut Step<'_>) -> Answer {
-        let server = *address.x25519();
+    /// Our name at a rendezvous is about to be forgotten here. Friends see that we are gone before the session ends: nobody
+    /// tells them afterwards, until the rendezvous has missed us for long enough.
+    pub(crate) fn end_presence(&mut self, server: ServerKey, step: &mut Step<'_>) {
         if self.rendezvous.is_up(&server) {
             for request in self.presence.places.take_leave(&server) {
                 self.rendezvous.ask(server, Lane::Account, request, Purpose::Quiet, step);
             }
         }
-        self.rendezvous.log_out(address, step)
     }
 
     /// A session with a rendezvous has begun.

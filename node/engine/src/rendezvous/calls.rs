@@ -63,7 +63,7 @@ impl Purpose {
             | Self::Mail(Asked::Get) => true,
             Self::Front(_)
             | Self::Errand(_)
-            | Self::Mail(Asked::Put | Asked::Ack | Asked::Deposit(_))
+            | Self::Mail(Asked::Put | Asked::Ack | Asked::Deposit(_) | Asked::Carrier(..))
             | Self::VaultPut
             | Self::Probe
             | Self::Release(_)

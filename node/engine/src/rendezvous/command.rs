@@ -36,13 +36,22 @@ impl Parts {
                 self.rendezvous.register(&server, account, step)
             }
             Command::GiveUpName { server } => self.rendezvous.release(ticket, &server, step),
-            Command::LoggedOut { server } => self.log_out(&server, step),
+            Command::LoggedOut { server, released } => self.log_out(&server, released, step),
             Command::Find { name, server } => self.rendezvous.look_up(server.as_deref(), name, Aim::Find(ticket), step),
             Command::AddName { name, server, note } => {
                 self.rendezvous.look_up(server.as_deref(), name, Aim::Add(ticket, note), step)
             }
             _ => Err(Stop::refuse(Code::Internal, "this command went to the wrong part")),
         }
+    }
+
+    fn log_out(&mut self, server: &Address, released: bool, step: &mut Step<'_>) -> Answer {
+        self.end_presence(*server.x25519(), step);
+        let answer = self.rendezvous.log_out(server, step)?;
+        if released {
+            self.mail_released(server.x25519(), step);
+        }
+        Ok(answer)
     }
 }
 
@@ -114,7 +123,7 @@ impl Rendezvous {
         Ok(Some(Reply::Done))
     }
 
-    pub(crate) fn log_out(&mut self, server: &Address, step: &mut Step<'_>) -> Answer {
+    fn log_out(&mut self, server: &Address, step: &mut Step<'_>) -> Answer {
         let (key, row) = self.servers.find(Some(server))?;
         if row.account.is_none() {
             let message = format!("you have no name at {}", self.servers.called(&key));

@@ -43,6 +43,8 @@ pub(super) struct Try {
     pub(super) told_key: Option<Told>,
     /// It does not know us, as far as it said since our name there was taken or the program started.
     pub(super) is_forgotten: bool,
+    /// It shows nobody under our name.
+    pub(super) is_nameless: bool,
     /// What front ends were told last.
     told: Option<(ServerState, Option<String>)>,
 }
@@ -240,10 +242,12 @@ impl Rendezvous {
 
     /// Another attempt after a while.
     pub(super) fn try_later(&mut self, server: &ServerKey, why: &Failed, step: &mut Step<'_>) {
+        let lost = self.lost_name(server).filter(|_| *why == Failed::Disowned);
+        let words = lost.map_or_else(|| why.words(), |lost| format!("it {lost}"));
         if let Some(it) = self.tries.get_mut(server) {
             it.due_ms = Some(step.now.mono_ms + wait(it.failures, step));
             it.failures = it.failures.saturating_add(1);
-            it.last_error = Some(why.words());
+            it.last_error = Some(words);
             it.knocks.due_ms = None;
         }
     }

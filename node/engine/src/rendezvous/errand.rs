@@ -90,6 +90,8 @@ pub(super) struct Errands {
     due_ms: Option<u64>,
     /// When those of the last hour began that no person asked for.
     unasked: VecDeque<u64>,
+    /// When nobody was found under the name of a friend, in `mono_ms`. No more of them than friends.
+    absent: BTreeMap<AccountId, u64>,
 }
 
 /// What an answer leads to.
@@ -115,6 +117,16 @@ impl Errands {
     /// Whether we are telling this account already that we accepted it.
     pub(super) fn is_accepting(&self, account: &AccountId) -> bool {
         self.running.values().any(|errand| matches!(errand.aim, Aim::Accept(to) if to == *account))
+    }
+
+    /// Nobody has their name there, or it is hidden.
+    pub(super) fn on_absent(&mut self, account: AccountId, now_ms: u64) {
+        self.absent.insert(account, now_ms);
+    }
+
+    /// When that was found out.
+    pub(super) fn absent_ms(&self, account: &AccountId) -> Option<u64> {
+        self.absent.get(account).copied()
     }
 
     /// Whether we are asking for what we missed of this account.

@@ -12,6 +12,7 @@ impl Parts {
         told: Option<u64>,
         step: &mut Step<'_>,
     ) -> Result<(), Fault> {
+        self.on_carrier(&server, told, step)?;
         let before = self.rendezvous.servers.get(&server).and_then(|row| row.generation);
         if told.is_none() || told == before {
             return Ok(());

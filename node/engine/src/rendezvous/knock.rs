@@ -32,7 +32,8 @@ use crate::{
 
 /// How often requests are asked for, besides at the start of a session and when the rendezvous says that something waits.
 pub(super) const ASK_EVERY_MS: u64 = 120_000;
-/// Somebody who may not know that we accepted them is told again after this long, if no session with them came up.
+/// Somebody who may not know that we accepted them is told again after this long, if no session with them came up; and a
+/// name that nobody had is not looked up again before.
 const TELL_AGAIN_MS: u64 = 24 * 3_600_000;
 
 /// How it goes with asking one rendezvous for requests. One question at a time: however often it says that something
@@ -200,10 +201,11 @@ impl Parts {
         self.people.ask(row, step);
     }
 
-    /// Tells those whom we accepted, and who may not know, by their name. A session tells it too.
+    /// Tells friends of whom no mailbox is known, by their name: those who may not know that we accepted them, and those
+    /// whose mailboxes are all gone, and who may be somewhere else. A session tells it too.
     pub(crate) fn tell_accepted(&mut self, step: &mut Step<'_>) -> Result<(), Fault> {
         let is_unsure = |(account, row): &(&AccountId, &FriendRow)| {
-            row.is_mutual() && row.last_seen_ms.is_none() && !self.mail.knows(account)
+            row.is_mutual() && !self.mail.knows(account) && self.sessions.of(account).is_empty()
         };
         let accounts: Vec<_> = self.people.friends().filter(is_unsure).map(|(account, _)| *account).collect();
         for account in accounts {
@@ -217,9 +219,11 @@ impl Parts {
         let Some(at) = self.name_of(account, step) else { return Ok(()) };
         let told_ms = step.get::<Rows>(account)?.map_or(0, |row| row.told_ms);
         let is_told = step.now.wall_ms.abs_diff(told_ms) < TELL_AGAIN_MS;
+        let absent_ms = self.rendezvous.errands.absent_ms(account);
+        let is_absent = absent_ms.is_some_and(|at| step.now.mono_ms.saturating_sub(at) < TELL_AGAIN_MS);
         let is_used = self.rendezvous.own_name(&at.server).is_some();
         let is_under_way = self.rendezvous.errands.is_accepting(account) || self.mail.is_making(account);
-        if !is_told && is_used && !is_under_way {
+        if !is_told && !is_absent && is_used && !is_under_way {
             let known = self.known_record(account);
             self.rendezvous.run(at.server, at.name, Aim::Accept(*account), known, step);
         }

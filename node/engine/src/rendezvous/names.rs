@@ -132,6 +132,25 @@ impl Rendezvous {
         named.map(|(server, name)| self.full_name(server, name)).collect()
     }
 
+    /// It shows nobody under our name.
+    pub(super) fn set_nameless(&mut self, server: &ServerKey, is_nameless: bool) {
+        if let Some(it) = self.tries.get_mut(server) {
+            it.is_nameless = is_nameless;
+        }
+    }
+
+    /// What is said of a rendezvous that turns us away and shows nobody under our name, after its host.
+    pub(super) fn lost_name(&self, server: &ServerKey) -> Option<String> {
+        let (name, _) = self.own_name(server).filter(|_| self.tries.get(server).is_some_and(|it| it.is_nameless))?;
+        let is_only = self.servers.all().nth(1).is_none();
+        let typed = if is_only { name.as_str().to_owned() } else { self.full_name(server, &name) };
+        Some(format!(
+            "does not know {} any more (it was restored from an older backup, or the name was given up elsewhere): /register \
+             {typed} takes the name again",
+            name.as_str()
+        ))
+    }
+
     /// `name@host`.
     pub(super) fn full_name(&self, server: &ServerKey, name: &Username) -> String {
         format!("{}@{}", name.as_str(), self.servers.called(server))

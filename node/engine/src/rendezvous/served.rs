@@ -35,7 +35,7 @@ impl Parts {
             Purpose::Status => return self.on_status(server, answer, step),
             Purpose::Errand(id) => return self.on_errand(id, answer, step),
             Purpose::OwnName => return self.on_own_name(&server, answer, step),
-            Purpose::Account => self.on_account_put(&server, &answer, step),
+            Purpose::Account => return self.on_account_put(&server, &answer, step),
             Purpose::Knocks => return self.on_knocks_answer(server, answer, step),
             Purpose::Presence(ending) => {
                 if answer.is_err() {
@@ -106,6 +106,9 @@ impl Parts {
         {
             if let Aim::Learn(account) = &errand.aim {
                 self.warn_gap(account, step);
+            }
+            if let (Aim::Accept(account), Failed::Refused(ErrorCode::NotFound)) = (&errand.aim, &failed) {
+                self.rendezvous.errands.on_absent(*account, step.now.mono_ms);
             }
             self.rendezvous.give_up(errand, &failed, step);
         }
@@ -222,9 +225,14 @@ impl Parts {
         answer: Result<Answered, Failed>,
         step: &mut Step<'_>,
     ) -> Result<(), Fault> {
+        let is_nameless = matches!(answer, Err(Failed::Refused(ErrorCode::NotFound)));
         let Ok(ServerFrame::Name(answer)) = answer.map(|answered| *answered.frame) else {
-            return Ok(()); // hidden, or too many look-ups: nothing to compare
+            if is_nameless {
+                self.rendezvous.set_nameless(server, true);
+            }
+            return Ok(()); // hidden, or gone, or too many look-ups: nothing to compare
         };
+        self.rendezvous.set_nameless(server, false);
         let Some((name, _)) = self.rendezvous.own_name(server) else { return Ok(()) };
         let shown = self.rendezvous.full_name(server, &name);
         let known = match self.rendezvous.check_name(server, &name, &answer) {
@@ -273,7 +281,12 @@ impl Parts {
     }
 
     /// What the rendezvous says to our account's newest record and this device's bundle.
-    fn on_account_put(&mut self, server: &ServerKey, answer: &Result<Answered, Failed>, step: &mut Step<'_>) {
+    fn on_account_put(
+        &mut self,
+        server: &ServerKey,
+        answer: &Result<Answered, Failed>,
+        step: &mut Step<'_>,
+    ) -> Result<(), Fault> {
         match answer {
             Ok(_) if self.rendezvous.is_ready(server) => self.rendezvous.on_known(server, step),
             // The session has ended since, perhaps because the name was given up right after.
@@ -281,10 +294,7 @@ impl Parts {
             Err(
                 Failed::Unreached(_) | Failed::Untrusted(_) | Failed::Unsupported(_) | Failed::Silent | Failed::Revoked,
             ) => {}
-            Err(Failed::Disowned | Failed::Refused(ErrorCode::Denied)) => {
-                self.rendezvous.on_forgotten(server);
-                self.rendezvous.distrust(server, &Failed::closed(ErrorCode::Denied), step);
-            }
+            Err(Failed::Disowned | Failed::Refused(ErrorCode::Denied)) => return self.on_denied(server, step),
             Err(Failed::Refused(ErrorCode::Conflict)) => {
                 let host = self.rendezvous.host(server);
                 let message = format!(
@@ -296,6 +306,18 @@ impl Parts {
             // Another device of ours has told it more than this one knows.
             Err(Failed::Refused(ErrorCode::Stale { .. })) => self.rendezvous.ask_own_name(*server, step),
             Err(Failed::Refused(code)) => tracing::debug!(?code, "a rendezvous does not take our account"),
+        }
+        Ok(())
+    }
+
+    /// It does not know this device. Where it does not know our name either, our mailboxes are gone there.
+    fn on_denied(&mut self, server: &ServerKey, step: &mut Step<'_>) -> Result<(), Fault> {
+        let was_forgotten = self.rendezvous.is_forgotten(server);
+        self.rendezvous.on_forgotten(server);
+        self.rendezvous.distrust(server, &Failed::closed(ErrorCode::Denied), step);
+        match self.rendezvous.lost_name(server) {
+            Some(_) if !was_forgotten => self.mail_lost(server, step),
+            Some(_) | None => Ok(()),
         }
     }
 }
@@ -310,7 +332,13 @@ impl Rendezvous {
     pub(super) fn refusal(&self, server: &ServerKey, failed: &Failed) -> Refusal {
         let is_denied = *failed == Failed::Refused(ErrorCode::Denied);
         let failed = if is_denied && self.is_forgotten(server) { &Failed::Disowned } else { failed };
-        failed.refusal(&self.host(server))
+        let (host, refusal) = (self.host(server), failed.refusal(&self.host(server)));
+        match (failed, self.lost_name(server)) {
+            (Failed::Disowned, Some(lost)) if self.is_forgotten(server) => {
+                Refusal { message: format!("{host} {lost}"), ..refusal }
+            }
+            _ => refusal,
+        }
     }
 
     /// Nothing comes of an errand. Whoever waits for it is told; that we accepted somebody is told another time.
