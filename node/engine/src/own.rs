@@ -7,6 +7,7 @@ use hobnob_shared::{
     identity::{AccountKey, AccountRecord, Bundle, Certificate, Prekey, Profile, SignedRecord},
     limits::{MAX_ADDRESSES, MAX_DEVICES},
     text::{self, Nickname, Note},
+    vault::Reach,
     wire::AccountPayload,
 };
 
@@ -247,6 +248,19 @@ impl Own {
         if self.row.device_mut(x25519).is_some_and(|device| device.learn_address(address)) {
             step.put::<Accounts>(&step.me.account, &self.row);
         }
+    }
+
+    /// Our vault says where devices of ours are: what a rendezvous shows everybody does not. `true` when that is news.
+    pub(crate) fn hear_of_places(&mut self, places: &[Reach], step: &mut Step<'_>) -> bool {
+        let mut is_news = false;
+        for place in places.iter().filter(|place| place.x25519 != step.me.keys.x25519_public()) {
+            let device = self.row.device_mut(&place.x25519);
+            is_news |= device.is_some_and(|device| device.hear_of_place(&place.addresses));
+        }
+        if is_news {
+            step.put::<Accounts>(&step.me.account, &self.row);
+        }
+        is_news
     }
 
     /// The session with a device of ours ended.

@@ -71,6 +71,15 @@ impl Device {
         true
     }
 
+    /// Somebody else says where it is, which counts as long as it has not said so itself. `true` when that is news.
+    pub(crate) fn hear_of_place(&mut self, addresses: &[String]) -> bool {
+        let is_news = self.transport.is_empty() && !addresses.is_empty() && self.addresses != addresses;
+        if is_news {
+            self.addresses = addresses.iter().take(MAX_ADDRESSES).cloned().collect();
+        }
+        is_news
+    }
+
     /// Remembers where it answered. `true` when that was not the first choice already.
     pub(crate) fn learn_address(&mut self, address: &str) -> bool {
         if self.learned.first().is_some_and(|first| first == address) {

@@ -145,6 +145,9 @@ impl Parts {
             self.mail_set_back(server, step)?;
         }
         self.adopt_record(&server, &content, step);
+        if self.own.hear_of_places(&content.devices, step) {
+            step.signal(Signal::Devices(step.me.account));
+        }
         self.adopt_content(&content, own.is_merged, step)?;
         let (contacts, settings) = (self.contacts(step), self.settings.all());
         let height = self.conversations.height_of(&step.me.account);
