@@ -219,9 +219,10 @@ impl AccountRow {
         let Ok(claimed) = signed.claimed_device() else { return false };
         let Some(device) = self.devices.iter_mut().find(|device| device.id == claimed) else { return false };
         match signed.verify(&device.id) {
-            // Mailboxes are told to one friend: such a bundle is not for everybody, and would be passed on.
             Ok(bundle) if bundle.tickets.is_empty() => device.learn_bundle(signed, bundle),
-            Ok(_) | Err(_) => false,
+            // Mailboxes are told to one friend: such a bundle is not for everybody, and would be passed on.
+            Ok(bundle) => device.learn_told_place(bundle),
+            Err(_) => false,
         }
     }
 

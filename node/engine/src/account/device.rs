@@ -61,6 +61,21 @@ impl Device {
             // It does not say where the device is; what it told us before still counts.
             return true;
         }
+        self.learn_place(bundle);
+        true
+    }
+
+    /// Takes where it is from a bundle that is not for everybody, and so is not kept. `true` when that is news.
+    pub(super) fn learn_told_place(&mut self, bundle: Bundle) -> bool {
+        let is_newer = bundle.seq > self.bundle_seq && !bundle.is_public();
+        let is_news = is_newer && (self.transport != bundle.transport || self.addresses != bundle.addresses);
+        if is_news {
+            self.learn_place(bundle);
+        }
+        is_news
+    }
+
+    fn learn_place(&mut self, bundle: Bundle) {
         if self.transport != bundle.transport {
             // They name the old transport, which nobody answers for any more.
             self.learned.clear();
@@ -68,7 +83,6 @@ impl Device {
         self.transport = bundle.transport;
         self.addresses = bundle.addresses;
         self.addresses.truncate(MAX_ADDRESSES);
-        true
     }
 
     /// Somebody else says where it is, which counts as long as it has not said so itself. `true` when that is news.

@@ -20,8 +20,7 @@ use super::{
 };
 use crate::{
     Parts,
-    account::AccountRow,
-    account::Chain,
+    account::{AccountRow, Chain, Device},
     around,
     friend::{FriendRow, People, RequestRow, Source},
     row::Table,
@@ -211,7 +210,20 @@ impl Parts {
         for account in accounts {
             self.accept_by_name(&account, step)?;
         }
-        Ok(())
+        self.tell_lost_devices(step)
+    }
+
+    /// Another device of ours is known by its certificate only, as one that was made from the recovery words: it is told by our
+    /// own name where this one is, and dials.
+    pub(super) fn tell_lost_devices(&mut self, step: &mut Step<'_>) -> Result<(), Fault> {
+        let me = step.me.account;
+        let is_lost = |device: &Device| {
+            device.id != step.me.device
+                && device.addresses().is_empty()
+                && !self.sessions.has_device(&me, &device.x25519)
+                && !self.mail.has_mailbox(&device.id)
+        };
+        if self.own.devices().iter().any(is_lost) { self.accept_by_name(&me, step) } else { Ok(()) }
     }
 
     /// Tells this one, unless it was told today. Where a mailbox for them is being made, they are told when it is there.

@@ -277,7 +277,7 @@ impl Parts {
                 self.tell_everybody(&self.own.payloads(None), step);
             }
         }
-        Ok(())
+        self.tell_lost_devices(step)
     }
 
     /// What the rendezvous says to our account's newest record and this device's bundle.
