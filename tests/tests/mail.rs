@@ -91,7 +91,8 @@ fn friends_who_meet_now_and_then_hear_everything_once() {
 #[test]
 fn within_a_week_every_device_knows_how_far_each_message_got() {
     let mut in_doubt = 0;
-    for seed in seeds(14) {
+    // One in fifteen has something that nobody has said at once.
+    for seed in seeds(46) {
         let (mut world, people) = People::gather(seed, household(seed));
         let mut sent = Sent::default();
         meet_now_and_then(&mut world, &people, 4, &mut sent);
