@@ -16,7 +16,7 @@ fn set_back(house: &mut House, register: impl FnOnce(&mut House)) {
 
 /// Waits until it is clear that nobody knows us there.
 fn wait_forgotten(node: &mut Running) {
-    let is_it = |line: &Value| line["last_error"].as_str().is_some_and(|why| why.contains("has lost what it had"));
+    let is_it = |line: &Value| line["last_error"].as_str().is_some_and(|why| why.contains("takes the name again"));
     node.wait("rendezvous.changed", is_it);
 }
 
