@@ -285,11 +285,6 @@ impl Own {
         }
     }
 
-    /// All of it in one frame, for somebody who never heard of us.
-    pub(crate) fn introduction(&self) -> AccountPayload {
-        self.row.introduction()
-    }
-
     /// Whether our bundle names a prekey.
     pub(crate) fn has_prekey(&self) -> bool {
         self.prekey.is_some()

@@ -529,6 +529,19 @@ fn what_a_rendezvous_says_about_a_name_counts_only_when_it_is_signed() {
 }
 
 #[test]
+fn a_rendezvous_is_not_told_where_a_device_is() {
+    let mut world = two();
+    let bob = world.account(1);
+    let Ok(Reply::MyAccount(registered)) = world.ask(1, Command::MyAccount) else { panic!("no account") };
+    let kept: Vec<_> = world.rosa().accounts[&bob].1.values().cloned().collect();
+    assert!(!kept.is_empty());
+    for bundle in kept.iter().chain(&registered.bundles) {
+        let bundle = bundle.verify(&bundle.claimed_device().unwrap()).unwrap();
+        assert!(bundle.is_public() && !bundle.prekeys.is_empty(), "{:?}", bundle.addresses);
+    }
+}
+
+#[test]
 fn a_new_prekey_goes_out_every_day_and_the_old_ones_open_what_was_sealed_to_them() {
     let mut world = two();
     let prekey = |world: &mut World| {

@@ -22,7 +22,7 @@ impl Parts {
             Command::Ask { server, guest, request } => {
                 self.rendezvous.on_ask(ticket, server.as_deref(), guest, *request, step)
             }
-            Command::MyAccount => Ok(Some(Reply::MyAccount(Box::new(self.own.introduction())))),
+            Command::MyAccount => Ok(Some(Reply::MyAccount(Box::new(self.own.public(step))))),
             Command::Registered { server, name, binding, vault_key, vault_seq } => {
                 let account = OwnName {
                     name,

@@ -210,11 +210,12 @@ impl Parts {
         for account in accounts {
             self.accept_by_name(&account, step)?;
         }
-        self.tell_lost_devices(step)
+        Ok(())
     }
 
     /// Another device of ours is known by its certificate only, as one that was made from the recovery words: it is told by our
-    /// own name where this one is, and dials.
+    /// own name where this one is, and dials. Only once the vault was looked into, which may say
+    /// where it is.
     pub(super) fn tell_lost_devices(&mut self, step: &mut Step<'_>) -> Result<(), Fault> {
         let me = step.me.account;
         let is_lost = |device: &Device| {

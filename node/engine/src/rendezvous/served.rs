@@ -277,7 +277,8 @@ impl Parts {
                 self.tell_everybody(&self.own.payloads(None), step);
             }
         }
-        self.tell_lost_devices(step)
+        // Else when that has come.
+        if self.rendezvous.is_comparing() { Ok(()) } else { self.tell_lost_devices(step) }
     }
 
     /// What the rendezvous says to our account's newest record and this device's bundle.

@@ -121,13 +121,11 @@ impl Parts {
         let Some(own) = self.rendezvous.servers.get(&server).and_then(|row| row.account.clone()) else { return Ok(()) };
         let Some(key) = own.key() else { return Ok(()) };
         match key.open(&vault.vault, &own.name, vault.seq) {
-            Ok(content) => self.merge_vault(server, &own, &key, (&vault, &session), content, step),
-            Err(VaultError::Decrypt) => self.on_locked(server, &own, (&vault, &session), step),
-            Err(error) => {
-                self.rendezvous.on_unreadable(&server, &error, step);
-                Ok(())
-            }
+            Ok(content) => self.merge_vault(server, &own, &key, (&vault, &session), content, step)?,
+            Err(VaultError::Decrypt) => self.on_locked(server, &own, (&vault, &session), step)?,
+            Err(error) => self.rendezvous.on_unreadable(&server, &error, step),
         }
+        self.tell_lost_devices(step)
     }
 
     fn merge_vault(
@@ -264,6 +262,11 @@ impl Rendezvous {
     /// Whether our account has a session with any.
     pub(crate) fn is_any_ready(&self) -> bool {
         self.sessions.values().any(|it| it.lane == Lane::Account && it.is_ready)
+    }
+
+    /// Whether it is not known yet what is in a vault.
+    pub(super) fn is_comparing(&self) -> bool {
+        self.tries.values().any(|it| it.vault.is_busy)
     }
 
     /// Whether a vault is still to be written until then.
