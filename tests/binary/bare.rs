@@ -48,7 +48,7 @@ fn a_friend_who_is_never_there_at_once_is_told_by_mail() {
     let phone = log_in(&homes[0], &house);
     // Each tells Bob that it is there: the vault says where his mail goes.
     house.wait("envelopes", |house| house.envelopes_for(&bobs), |count| *count > 0);
-    assert_eq!((phone.end().0, house.knocks()), (0, 0));
+    assert_eq!((phone.end().0, house.knocks_for(&bobs)), (0, 0));
     let mut tablet = log_in(&homes[1], &house);
     tablet.wait("friend.added", |_| true);
     let entry = leave(&mut tablet, "@bob", "from the new one");

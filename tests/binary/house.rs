@@ -165,6 +165,15 @@ impl House {
 
     /// How many of them are for devices of this account.
     pub(crate) fn envelopes_for(&self, account: &Value) -> usize {
+        self.rows_of(TableId::MailOf, account)
+    }
+
+    /// How many friend requests wait for this account.
+    pub(crate) fn knocks_for(&self, account: &Value) -> usize {
+        self.rows_of(TableId::Knocks, account)
+    }
+
+    fn rows_of(&self, table: TableId, account: &Value) -> usize {
         let owner = HEXLOWER.decode(account.as_str().unwrap().as_bytes()).unwrap();
         self.look(|store| {
             let mut count = 0;
@@ -172,7 +181,7 @@ impl House {
                 count += usize::from(key.starts_with(&owner));
                 ControlFlow::Continue(())
             };
-            store.view().unwrap().scan(TableId::MailOf, &[], None, &mut visit).unwrap();
+            store.view().unwrap().scan(table, &[], None, &mut visit).unwrap();
             count
         })
     }
@@ -192,11 +201,6 @@ impl House {
     /// Waits until so many envelopes are there.
     pub(crate) fn wait_envelopes(&self, count: usize) {
         self.wait("envelopes", |house| house.envelopes(), |now| *now == count);
-    }
-
-    /// How many friend requests wait there.
-    pub(crate) fn knocks(&self) -> usize {
-        self.rows(TableId::Knocks)
     }
 
     /// Waits until it keeps so many mailboxes.
