@@ -146,7 +146,7 @@ impl Store {
         self.image()?.check()
     }
 
-    /// Reads every page before the first is served, where that keeps nobody waiting: see [`START_BYTES`].
+    /// Reads every page before the first is served, where that keeps nobody waiting: see `START_BYTES`.
     pub fn check_at_start(&self) -> Result<(), OpenError> {
         let length = fs::metadata(&self.path).map_err(OpenError::Io)?.len();
         if length <= START_BYTES { self.image()?.check() } else { Ok(()) }
