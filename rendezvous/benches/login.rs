@@ -30,8 +30,8 @@ use hobnob_shared::{
 };
 
 use crate::{
-    cast::{Person, easy},
-    common::{now_ms, people, quantile, register, verdict},
+    cast::Person,
+    common::{now_ms, people, quantile, register, roomy, verdict},
 };
 
 /// Log-ins of each kind.
@@ -42,7 +42,7 @@ fn main() {
     let mut people = people(1_000);
     register(dir.path(), &mut people);
     let (mut store, keys) = open_or_begin(&dir.path().join("data")).unwrap();
-    let mut registry = Registry::new(keys.device, keys.opaque, easy(), 1, [1; 32]);
+    let mut registry = Registry::new(keys.device, keys.opaque, roomy(), 1, [1; 32]);
     let mut nobody: Vec<Person> = (0..1_000).map(|n| Person::new(&format!("nobody_{n}"), 90_000 + n)).collect();
     let (mut known, mut unknown) = (Vec::new(), Vec::new());
     for round in 0..ROUNDS {

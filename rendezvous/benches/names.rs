@@ -21,7 +21,7 @@ use std::{path::Path, process::Command, time::Instant};
 use hobnob_rendezvous::{
     keys::open_or_begin,
     registry::{
-        Caller, Input, Policy, Registry, SessionId, Source, Work,
+        Caller, Input, Registry, SessionId, Source, Work,
         view::{Records, TableId, View as _},
     },
     store::Store,
@@ -33,8 +33,8 @@ use hobnob_shared::{
 use rand_core::Rng as _;
 
 use crate::{
-    cast::{easy, rng},
-    common::{count, now_ms, people, quantile, register, resident_kib, verdict},
+    cast::rng,
+    common::{count, now_ms, people, quantile, register, resident_kib, roomy, verdict},
 };
 
 /// Look-ups that are timed.
@@ -79,8 +79,7 @@ fn run(dir: &Path, names: usize) -> (f64, f64, f64) {
 
 fn measure(dir: &Path, names: usize) {
     let (mut store, keys) = open_or_begin(&dir.join("data")).unwrap();
-    let policy = Policy { lookups_per_hour: u32::MAX, ..easy() };
-    let mut registry = Registry::new(keys.device, keys.opaque, policy, 1, [1; 32]);
+    let mut registry = Registry::new(keys.device, keys.opaque, roomy(), 1, [1; 32]);
     let (mut random, now_ms, session) = (rng(3), now_ms(), SessionId(1));
     let source = Source::of("192.0.2.1".parse().unwrap());
     let mut work = Work::default();

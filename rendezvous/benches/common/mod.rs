@@ -12,7 +12,7 @@ use std::{
 
 use hobnob_rendezvous::{
     keys::open_or_begin,
-    registry::{Caller, Input, Registry, SessionId, Source, Work},
+    registry::{Caller, Input, Policy, Registry, SessionId, Source, Work},
 };
 use hobnob_shared::{
     rendezvous::Address,
@@ -25,7 +25,12 @@ use crate::cast::{NOON_MS, Person, easy};
 /// Limits of a server whose clients are all on this machine.
 pub const CONFIG: &str = "[limits]\npow_bits = 0\nknock_bits = 0\nburst_frames = 1000000\nframes_per_second = 1000000\n\
     connections = 19000\nconnections_per_source = 19000\nnew_connections_per_source = 19000\nmemory_mib = 16384\n\
-    lookups_per_hour = 1000000000\n";
+    lookups_per_hour = 1000000000\ndisk_mib = 1073741824\n";
+
+/// The same for a registry without a server.
+pub fn roomy() -> Policy {
+    Policy { lookups_per_hour: u32::MAX, disk_bytes: 1 << 50, ..easy() }
+}
 
 /// A process that serves, and is killed when dropped.
 pub struct Served {
@@ -81,7 +86,7 @@ pub fn register(dir: &Path, people: &mut [Person]) {
     let (mut store, keys) = open_or_begin(&dir.join("data")).unwrap();
     let (x25519, signing) = (keys.device.x25519_public(), *keys.device.id().as_bytes());
     let now_ms = now_ms();
-    let mut registry = Registry::new(keys.device, keys.opaque, easy(), 1, [1; 32]);
+    let mut registry = Registry::new(keys.device, keys.opaque, roomy(), 1, [1; 32]);
     for (part, people) in people.chunks_mut(256).enumerate() {
         let mut work = Work::default();
         let view = store.view().unwrap();
