@@ -5,8 +5,7 @@
 //! binding in hexadecimal digits, `KEY` as in the address. The account has signed the binding, so no device can send the others to a rendezvous where
 //! the account has no name. What opens the vault is not told: the account's key is in it, which a linked device never holds.
 
-use std::fmt::Write as _;
-
+use data_encoding::HEXLOWER;
 use hobnob_shared::{
     codec,
     identity::{SignedBinding, VerifyingKey},
@@ -127,31 +126,18 @@ impl Told {
             time_ms: next()?.parse().ok()?,
             name: Username::parse(next()?).ok()?,
             address: Address::parse(next()?).ok()?,
-            signing_key: from_hex(next()?)?.try_into().ok()?,
-            binding: codec::decode_exact(&from_hex(next()?)?, MAX_SETTING_BYTES).ok()?,
+            signing_key: HEXLOWER.decode(next()?.as_bytes()).ok()?.try_into().ok()?,
+            binding: codec::decode_exact(&HEXLOWER.decode(next()?.as_bytes()).ok()?, MAX_SETTING_BYTES).ok()?,
         };
         words.next().is_none().then_some(told)
     }
 
     fn to_text(&self) -> String {
-        let (key, binding) = (to_hex(&self.signing_key), to_hex(&codec::encode(&self.binding)));
+        let (key, binding) = (HEXLOWER.encode(&self.signing_key), HEXLOWER.encode(&codec::encode(&self.binding)));
         format!("{} {} {} {key} {binding}", self.time_ms, self.name.as_str(), self.address.as_str())
     }
 }
 
 fn key_of(address: &Address) -> String {
     format!("{PREFIX}{}", address.key_text())
-}
-
-fn to_hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
-fn from_hex(text: &str) -> Option<Vec<u8>> {
-    let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
-    text.as_bytes().chunks(2).map(byte).collect()
 }
