@@ -13,6 +13,7 @@ mod held;
 mod leaving;
 mod post;
 mod receipts;
+mod telling;
 mod tickets;
 mod vaulted;
 mod wants;
@@ -21,26 +22,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hobnob_shared::{
     id::{AccountId, DeviceId},
-    identity::SignedBundle,
-    limits::MAX_TICKETS,
-    wire::{AccountPayload, ErrorCode, Frame, Mailboxes, ServerFrame, SignedTicket, mail::MailContent},
+    wire::{ErrorCode, ServerFrame},
 };
 
 pub(crate) use self::post::Why;
 use self::{
-    boxes::Boxes,
-    carriers::Carriers,
-    fetch::Fetches,
-    post::Post,
-    receipts::Owed,
-    tickets::{Learned, Tickets},
-    wants::Wants,
+    boxes::Boxes, carriers::Carriers, fetch::Fetches, post::Post, receipts::Owed, tickets::Tickets, wants::Wants,
 };
 use crate::{
     Parts, around,
     conversation::{Conversations, chat::Env},
     rendezvous::{Answered, Failed, Lane, Purpose, Rendezvous, ServerKey},
-    step::{SessionId, Step},
+    step::Step,
     view::Fault,
 };
 
@@ -122,7 +115,12 @@ impl Mail {
 
     /// Whether a mailbox is being made at a rendezvous that is there.
     pub(crate) fn is_making_any(&self, rendezvous: &Rendezvous) -> bool {
-        self.boxes.is_making_any(rendezvous)
+        self.boxes.is_making_any(|_| true, rendezvous)
+    }
+
+    /// Whether one for somebody whom we ask is, so that the request can tell of it.
+    pub(crate) fn is_making_for(&self, account: &AccountId, rendezvous: &Rendezvous) -> bool {
+        self.boxes.is_making_any(|of| of == account, rendezvous)
     }
 
     /// How it stands with mail to this device: what is under way or goes in a moment, or why nothing does; `None` where no
@@ -178,6 +176,15 @@ impl Parts {
         for server in self.rendezvous.named().copied().collect::<Vec<_>>() {
             self.put_box(server, step);
         }
+    }
+
+    /// Somebody is asked to be a friend, and is to be told where they may leave mail. `true`: that is being made.
+    pub(crate) fn make_box(&mut self, account: &AccountId, step: &mut Step<'_>) -> bool {
+        self.mail.boxes.make_everywhere(*account, &self.rendezvous, step);
+        for server in self.rendezvous.named().copied().collect::<Vec<_>>() {
+            self.put_box(server, step);
+        }
+        self.mail.is_making_for(account, &self.rendezvous)
     }
 
     /// Our name there was given up, and what it kept for us with it.
@@ -247,11 +254,15 @@ impl Parts {
             if let Some(account) = self.mail.boxes.on_put_failed(&server) {
                 self.mail_instead(&account, step);
             }
+            self.ask_waiting(true, step)?;
             return self.tell_accepted(step);
         }
         if let Some(account) = self.mail.boxes.on_put(&server, step) {
             self.tell_mailboxes(&BTreeSet::from([account]), step);
-            self.owe(&account, step)?;
+            if account == step.me.account || self.people.syncs(&account) {
+                self.owe(&account, step)?;
+            }
+            self.ask_waiting(false, step)?;
             self.tell_accepted(step)?;
         }
         self.put_box(server, step);
@@ -287,131 +298,6 @@ impl Parts {
             self.mail.post.forgive(&device.id);
         }
         self.mail_instead(account, step);
-    }
-
-    /// Puts into a letter to this friend where mail for us may be left, and where our presence is.
-    pub(crate) fn enclose_places(&mut self, account: &AccountId, content: &mut MailContent, step: &mut Step<'_>) {
-        if let Some(bundle) = self.bundle_for(account, step) {
-            content.account.bundles = vec![bundle];
-        }
-        if *account == step.me.account {
-            return;
-        }
-        for device in self.people.devices(account).iter().map(|device| device.id).collect::<Vec<_>>() {
-            content.presence = Some(self.presence.ticket_for((*account, device), step));
-        }
-    }
-
-    /// Takes that from theirs.
-    pub(crate) fn learn_places(
-        &mut self,
-        account: &AccountId,
-        bundles: &[SignedBundle],
-        presence: Option<SignedTicket>,
-        step: &mut Step<'_>,
-    ) -> Result<(), Fault> {
-        for bundle in bundles {
-            let device = bundle.claimed_device().ok().filter(|device| around!(self).syncs(account, device));
-            if let Some(device) = device {
-                self.learn_mailboxes(account, &device, bundle, false, step)?;
-            }
-        }
-        if let Some(signed) = presence {
-            self.on_presence_ticket(*account, &signed, None, step);
-        }
-        Ok(())
-    }
-
-    /// Tells friends who are connected where mail for us may be left.
-    fn tell_mailboxes(&self, accounts: &BTreeSet<AccountId>, step: &mut Step<'_>) {
-        for account in accounts {
-            for link in self.sessions.of(account) {
-                self.tell_mailboxes_over(*link, account, step);
-            }
-        }
-    }
-
-    /// The same at the start of a session, if there is or was anything to tell.
-    pub(crate) fn greet_with_mailboxes(&self, link: SessionId, account: &AccountId, step: &mut Step<'_>) {
-        if self.mail.boxes.has(account) {
-            self.tell_mailboxes_over(link, account, step);
-        }
-    }
-
-    fn tell_mailboxes_over(&self, link: SessionId, account: &AccountId, step: &mut Step<'_>) {
-        if self.sessions.get(link).is_some_and(|session| session.syncing)
-            && let Some(bundle) = self.bundle_for(account, step)
-        {
-            let name = self.name_of(&step.me.account, step);
-            step.send(link, Frame::Mailboxes(Mailboxes { bundle, name }));
-        }
-    }
-
-    /// This device's bundle with the mailboxes for one friend.
-    fn bundle_for(&self, account: &AccountId, step: &Step<'_>) -> Option<SignedBundle> {
-        let own = self.own.devices().iter().find(|device| device.id == step.me.device)?;
-        let mut bundle = own.bundle()?.verify(&own.id).ok()?;
-        bundle.seq = bundle.seq.max(step.now.wall_ms);
-        bundle.tickets = self.mail.boxes.tickets(account, &self.rendezvous);
-        bundle.tickets.truncate(MAX_TICKETS);
-        Some(step.me.keys.sign_bundle(&bundle))
-    }
-
-    /// What we tell one friend of our account, and of this device. With our other devices, and with records from before:
-    /// who only gets our mail may have missed some.
-    pub(crate) fn card_for(&self, account: &AccountId, step: &Step<'_>) -> AccountPayload {
-        AccountPayload { bundles: self.bundle_for(account, step).into_iter().collect(), ..self.own.public(step) }
-    }
-
-    /// A device of a friend tells where its mail may be left.
-    pub(crate) fn on_mailboxes(
-        &mut self,
-        link: SessionId,
-        mailboxes: &Mailboxes,
-        step: &mut Step<'_>,
-    ) -> Result<(), Fault> {
-        let Some((account, device)) = self.sessions.peer(link).map(|peer| (peer.account, peer.device)) else {
-            return Ok(());
-        };
-        if !around!(self).syncs(&account, &device) {
-            return Ok(());
-        }
-        if let Some(name) = &mailboxes.name {
-            self.learn_name(&account, name, step);
-        }
-        self.learn_mailboxes(&account, &device, &mailboxes.bundle, true, step)
-    }
-
-    pub(crate) fn learn_mailboxes(
-        &mut self,
-        account: &AccountId,
-        device: &DeviceId,
-        bundle: &SignedBundle,
-        is_live: bool,
-        step: &mut Step<'_>,
-    ) -> Result<(), Fault> {
-        let learned = self.mail.tickets.learn(account, device, bundle, is_live, step);
-        self.on_learned(account, device, learned, step)
-    }
-
-    fn on_learned(
-        &mut self,
-        account: &AccountId,
-        device: &DeviceId,
-        learned: Learned,
-        step: &mut Step<'_>,
-    ) -> Result<(), Fault> {
-        match learned {
-            Learned::Moved => self.forget_carried(account, *device, step)?,
-            // It may have missed what other devices of its account were told.
-            Learned::First => self.owe_device(account, *device, step),
-            Learned::News | Learned::Nothing => {}
-        }
-        if learned != Learned::Nothing {
-            self.mail.post.forgive(device);
-            self.mail_instead(account, step);
-        }
-        Ok(())
     }
 
     /// A rendezvous does not know our account any more. Where it does not say itself whether it was set back, what we left

@@ -20,6 +20,7 @@ mod publish;
 mod refresh;
 mod refusal;
 mod release;
+mod request;
 mod served;
 mod servers;
 mod session;

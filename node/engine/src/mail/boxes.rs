@@ -1,5 +1,6 @@
 //! Our mailboxes: one for each friend, and one for our other devices, at each rendezvous where we have a name, made by
-//! this device and told to nobody else. Who may leave nothing any more loses theirs.
+//! this device and told to nobody else. Whoever was asked to be a friend has one too, and may write as soon as they
+//! accept. Who may leave nothing any more loses theirs.
 //!
 //! A mailbox outlives a log-out: friends go on leaving mail in it, and after the next login it is ours again.
 
@@ -84,11 +85,12 @@ impl Boxes {
         !rendezvous.named().eq(self.named.iter())
     }
 
-    /// Every friend, and our other devices together, get a mailbox at every rendezvous, and nobody else keeps one.
+    /// Every friend, and our other devices together, get a mailbox at every rendezvous; those whom we asked keep theirs, and
+    /// nobody else does.
     pub(super) fn plan(&mut self, around: &Around<'_>, rendezvous: &Rendezvous, step: &mut Step<'_>) {
         let is_kept = |account: &AccountId| match *account == around.me {
             true => around.recipients(account).next().is_some(),
-            false => around.people.friend(account).is_some_and(FriendRow::is_mutual),
+            false => around.people.friend(account).is_some_and(FriendRow::is_wanted) || rendezvous.is_asking(account),
         };
         self.named = rendezvous.named().copied().collect();
         for (place, row) in &mut self.rows {
@@ -125,6 +127,13 @@ impl Boxes {
         std::mem::take(&mut self.rows).keys().for_each(|place| step.delete::<Rows>(place));
     }
 
+    /// Somebody is asked to be a friend: wherever we have a name they get a mailbox.
+    pub(super) fn make_everywhere(&mut self, account: AccountId, rendezvous: &Rendezvous, step: &mut Step<'_>) {
+        for server in rendezvous.named() {
+            self.make(*server, account, step);
+        }
+    }
+
     fn make(&mut self, server: ServerKey, account: AccountId, step: &mut Step<'_>) {
         let is_it = |(at, row): (&Place, &BoxRow)| at.0 == server && row.account == account && !row.doomed;
         if self.rows.iter().any(is_it) {
@@ -145,7 +154,8 @@ impl Boxes {
         let is_old = |row: &BoxRow| row.put_ms.is_none_or(|at| now.abs_diff(at) >= PUT_AGAIN_MS);
         let is_next =
             |(place, row): &(&Place, &BoxRow)| place.0 == *server && (row.doomed || row.doubted || is_old(row));
-        let ((_, mailbox), row) = self.rows.iter().find(is_next)?;
+        // Somebody may wait for one that is new.
+        let ((_, mailbox), row) = self.rows.iter().filter(is_next).min_by_key(|(_, row)| row.put_ms.is_some())?;
         self.putting.insert(*server, *mailbox);
         self.failed.remove(&(*server, *mailbox));
         Some(BoxPut { mailbox: *mailbox, token: (!row.doomed).then(|| Token::new(*row.token.as_bytes())) })
@@ -195,9 +205,9 @@ impl Boxes {
         self.rows.iter().any(|(place, row)| is_new(row) && is_tried(place))
     }
 
-    /// Whether one is being made anywhere where that can be.
-    pub(super) fn is_making_any(&self, rendezvous: &Rendezvous) -> bool {
-        let is_new = |row: &BoxRow| !row.doomed && row.put_ms.is_none();
+    /// Whether one is being made, for any of `accounts`, anywhere where that can be.
+    pub(super) fn is_making_any(&self, accounts: impl Fn(&AccountId) -> bool, rendezvous: &Rendezvous) -> bool {
+        let is_new = |row: &BoxRow| accounts(&row.account) && !row.doomed && row.put_ms.is_none();
         let mut new = self.rows.iter().filter(|(place, row)| is_new(row) && !self.failed.contains(place));
         new.any(|((server, _), _)| rendezvous.is_ready(server))
     }

@@ -44,7 +44,7 @@ pub(super) struct Fetches {
 enum Then {
     /// It may be deleted: it is stored here, or worth nothing.
     Delete,
-    /// It waits there for the person's decision.
+    /// It waits there for a person's decision: ours, or that of whom we asked to be a friend.
     Leave,
 }
 
@@ -112,8 +112,12 @@ impl Parts {
         };
         let account = row.account;
         if account != step.me.account {
-            if !self.people.friend(&account).is_some_and(FriendRow::is_mutual) {
+            if !self.people.friend(&account).is_some_and(FriendRow::is_wanted) {
                 return Ok(Then::Delete);
+            }
+            if !self.people.friend(&account).is_some_and(FriendRow::is_mutual) {
+                self.take_acceptance(server, &account, &item, step)?;
+                return Ok(Then::Leave);
             }
             if !self.people.syncs(&account) {
                 return Ok(Then::Leave);
@@ -126,6 +130,27 @@ impl Parts {
         };
         self.take_content(&account, opened.content, step)?;
         Ok(Then::Delete)
+    }
+
+    /// Somebody whom we asked has a mailbox before they accept. The first letter after that says it; then what is there is
+    /// taken from the start.
+    fn take_acceptance(
+        &mut self,
+        server: &ServerKey,
+        account: &AccountId,
+        item: &MailItem,
+        step: &mut Step<'_>,
+    ) -> Result<(), Fault> {
+        let Some(opened) = prekeys::open(item.envelope.as_bytes(), step)? else { return Ok(()) };
+        let MailContent { knock, account: payload, presence, .. } = opened.content;
+        let letter = knock.and_then(|knock| knock.verify(&step.me.account).ok());
+        if let Some(letter) = letter.filter(|letter| letter.from == *account) {
+            self.on_acceptance(&letter, &payload, presence, step)?;
+        }
+        if self.people.friend(account).is_some_and(FriendRow::is_mutual) {
+            self.mail.fetches.again.insert(*server);
+        }
+        Ok(())
     }
 
     fn take_content(&mut self, account: &AccountId, content: MailContent, step: &mut Step<'_>) -> Result<(), Fault> {

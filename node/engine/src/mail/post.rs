@@ -310,9 +310,11 @@ impl Parts {
         let is_friend = to.account != step.me.account;
         let presence = is_friend.then(|| self.presence.ticket_for((to.account, to.device), step));
         let Some(chat) = self.conversations.chats.get(&to.chat) else { return Ok(None) };
+        // Somebody who asked us, and is away, may hear by this that we accept them.
+        let knock = (is_friend && is_owed).then(|| self.rendezvous.acceptance(&to.account, &self.own, step));
         let bare = MailContent { receipts, want, ..MailContent::default() };
         // Without the card, where there is no room for it besides the largest message.
-        for mut content in [MailContent { account, presence, ..bare.clone() }, bare] {
+        for mut content in [MailContent { account, presence, knock, ..bare.clone() }, bare] {
             let budget = MAX_MAIL_PLAIN_BYTES.saturating_sub(codec::encode(&content).len() + MARGIN_BYTES);
             let (entries, marks) = chat.uncarried(&to.device, is_anew, budget, step)?;
             if all.is_empty() || !entries.is_empty() {

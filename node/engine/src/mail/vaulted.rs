@@ -106,7 +106,7 @@ impl Parts {
     /// Whether some are being told, or are to be as soon as that can be done.
     pub(crate) fn is_telling_cards(&self) -> bool {
         let boxes = &self.mail.boxes;
-        let can_be = |account: &AccountId| !boxes.is_making(account) || boxes.is_making_any(&self.rendezvous);
+        let can_be = |account: &AccountId| !boxes.is_making(account) || boxes.is_making_any(|_| true, &self.rendezvous);
         let has_failed = |device: &DeviceId| self.mail.post.waits.contains_key(device);
         self.untold().any(|(account, device)| can_be(account) && !has_failed(device))
     }

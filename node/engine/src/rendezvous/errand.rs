@@ -10,7 +10,7 @@ use hobnob_shared::{
     text::{Note, Username},
     wire::{
         AccountPayload, ErrorCode, ServerFrame,
-        mail::{KnockLetter, MailContent},
+        mail::MailContent,
         rendezvous::{KnockEnvelope, KnockPut, NameGet, Proof, Status},
     },
 };
@@ -22,7 +22,7 @@ use super::{
     calls::{Answered, Failed},
     names::Known,
 };
-use crate::{own::Own, step::Step, work::Ticket};
+use crate::{step::Step, work::Ticket};
 
 /// Hashes that one call of the engine may take: about a millisecond of one core.
 const STEPS: u32 = 3_000;
@@ -114,6 +114,22 @@ impl Errands {
         self.running.remove(&id)
     }
 
+    /// Whether the person asks this account to be a friend.
+    pub(super) fn is_asking(&self, account: &AccountId) -> bool {
+        self.asking().any(|(_, known, _)| known.binding.account == *account)
+    }
+
+    /// Requests that wait for a mailbox to tell of, and whom they are for.
+    pub(super) fn waiting(&self) -> Vec<(u64, AccountId)> {
+        let waiting = self.asking().filter(|(.., errand)| errand.work.is_none());
+        waiting.map(|(id, known, _)| (id, known.binding.account)).collect()
+    }
+
+    fn asking(&self) -> impl Iterator<Item = (u64, &Known, &Errand)> {
+        let adds = self.running.iter().filter(|(_, errand)| matches!(errand.aim, Aim::Add(..)));
+        adds.filter_map(|(id, errand)| Some((*id, errand.known.as_ref()?, errand)))
+    }
+
     /// Whether we are telling this account already that we accepted it.
     pub(super) fn is_accepting(&self, account: &AccountId) -> bool {
         self.running.values().any(|errand| matches!(errand.aim, Aim::Accept(to) if to == *account))
@@ -180,6 +196,11 @@ impl Rendezvous {
     pub(crate) fn is_telling(&self) -> bool {
         let is_told = |errand: &Errand| matches!(errand.aim, Aim::Accept(_)) && self.is_ready(&errand.server);
         self.errands.running.values().any(is_told)
+    }
+
+    /// Whether somebody is being asked to be a friend.
+    pub(crate) fn is_asking(&self, account: &AccountId) -> bool {
+        self.errands.is_asking(account)
     }
 
     /// Begins one; whoever has the name is known up to the record with the hash `since`. `false`: too many are under way.
@@ -283,30 +304,6 @@ impl Rendezvous {
         });
         self.errands.plan(step.now.mono_ms);
         Ok(())
-    }
-
-    /// What we tell them: who we are, and where we can be answered.
-    pub(super) fn letter(
-        &self,
-        server: &ServerKey,
-        to: &AccountId,
-        note: Note,
-        own: &Own,
-        step: &mut Step<'_>,
-    ) -> MailContent {
-        let named = |row: &super::servers::ServerRow| Some((row.account.as_ref()?.name.clone(), row.address.clone()));
-        let here = self.servers.get(server).and_then(named);
-        let name = here.or_else(|| self.servers.all().find_map(|(_, row)| named(row)));
-        let letter = KnockLetter {
-            from: step.me.account,
-            device: step.me.device,
-            to: *to,
-            nick: own.nick(step),
-            note,
-            name,
-            time_ms: step.now.wall_ms,
-        };
-        MailContent { account: own.card(step), knock: Some(letter.sign(&step.me.keys)), ..MailContent::default() }
     }
 
     fn work_again(&mut self, id: u64, bits: u8, challenge: [u8; 16], step: &mut Step<'_>) -> Result<Next, Failed> {

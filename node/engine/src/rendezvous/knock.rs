@@ -2,8 +2,9 @@
 
 use hobnob_shared::{
     id::AccountId,
+    identity::SignedBundle,
     rendezvous::{Address, NameAt},
-    text::{Note, Username},
+    text::Username,
     wire::{
         AccountPayload, ServerFrame, SignedTicket,
         mail::KnockLetter,
@@ -63,6 +64,9 @@ struct KnockRow {
     server: Address,
     /// When they were last told that we accepted them, in ms since the epoch.
     told_ms: u64,
+    /// Where mail for the device that asked may be left once we accept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    bundle: Option<SignedBundle>,
 }
 
 impl Parts {
@@ -122,13 +126,7 @@ impl Parts {
         }
         let is_wanted = self.people.friend(&account).is_some_and(FriendRow::is_wanted);
         if is_wanted {
-            self.learn_account(&account, &opened.content.account, None, step);
-            if !self.people.lists(&account, &letter.device) {
-                return Ok(!self.rendezvous.errands.is_learning(&account));
-            }
-            self.people.they_accept(&account, step);
-            step.signal(Signal::Devices(account));
-            return self.on_accepted(&letter, &opened.content.account, opened.content.presence, step).map(|()| true);
+            return self.on_acceptance(&letter, &opened.content.account, opened.content.presence, step);
         }
         let chain = learn(&mut self.people, &account, &opened.content.account, step);
         if matches!(chain, Chain::Bad | Chain::Forked) || !self.people.lists(&account, &letter.device) {
@@ -137,10 +135,30 @@ impl Parts {
             return Ok(true);
         }
         if let Some((name, server)) = letter.name.clone() {
-            step.put::<Rows>(&account, &KnockRow { name, server, told_ms: 0 });
+            let mut bundles = opened.content.account.bundles.into_iter();
+            let bundle = bundles.find(|bundle| bundle.claimed_device() == Ok(letter.device));
+            step.put::<Rows>(&account, &KnockRow { name, server, told_ms: 0, bundle });
         }
-        self.ask_person(server, letter, step);
+        self.keep_request(server, letter, step);
         Ok(true)
+    }
+
+    /// Somebody whom we want for a friend says that they want it too. `false`: more has to be known of their account first.
+    pub(crate) fn on_acceptance(
+        &mut self,
+        letter: &KnockLetter,
+        payload: &AccountPayload,
+        presence: Option<SignedTicket>,
+        step: &mut Step<'_>,
+    ) -> Result<bool, Fault> {
+        let account = letter.from;
+        self.learn_account(&account, payload, None, step);
+        if !self.people.lists(&account, &letter.device) {
+            return Ok(!self.rendezvous.errands.is_learning(&account));
+        }
+        self.people.they_accept(&account, step);
+        step.signal(Signal::Devices(account));
+        self.on_accepted(letter, payload, presence, step).map(|()| true)
     }
 
     /// Somebody whom we accepted accepts us too, and says where they can be told something from now on. They may not have
@@ -186,7 +204,7 @@ impl Parts {
         self.accept_by_name(account, step)
     }
 
-    fn ask_person(&mut self, server: &ServerKey, letter: KnockLetter, step: &mut Step<'_>) {
+    fn keep_request(&mut self, server: &ServerKey, letter: KnockLetter, step: &mut Step<'_>) {
         let Some((name, host)) = self.rendezvous.own_name(server) else { return };
         let nick = self.people.nick(&letter.from).cloned().unwrap_or(letter.nick);
         let row = RequestRow {
@@ -271,8 +289,16 @@ impl Parts {
             let name = NameAt { name: row.name, server: *row.server.x25519() };
             self.people.change(account, step, |friend| friend.name.replace(name.clone()) != Some(name));
             self.plan_boxes(step);
+            self.learn_asked(account, step)?;
         }
         self.accept_by_name(account, step)
+    }
+
+    /// Somebody who asked us is a friend now: what we write goes to the mailbox that their request told of.
+    pub(super) fn learn_asked(&mut self, account: &AccountId, step: &mut Step<'_>) -> Result<(), Fault> {
+        let Some(bundle) = step.get::<Rows>(account)?.and_then(|row| row.bundle) else { return Ok(()) };
+        self.learn_places(account, &[bundle], None, step)?;
+        if self.mail.knows(account) { self.owe(account, step) } else { Ok(()) }
     }
 
     /// Whoever has this name was looked up again: what it says of them is newer than what we know.
@@ -293,26 +319,8 @@ impl Parts {
     pub(super) fn on_told(&mut self, account: &AccountId, step: &mut Step<'_>) {
         let at = self.name_of(account, step);
         if let Some((at, server)) = at.and_then(|at| Some((at.clone(), self.rendezvous.address(&at.server)?.clone()))) {
-            step.put::<Rows>(account, &KnockRow { name: at.name, server, told_ms: step.now.wall_ms });
+            step.put::<Rows>(account, &KnockRow { name: at.name, server, told_ms: step.now.wall_ms, bundle: None });
         }
-    }
-
-    /// A request by name leads to a friend who waits for their answer.
-    pub(super) fn befriend(
-        &mut self,
-        account: &AccountId,
-        payload: &AccountPayload,
-        at: NameAt,
-        note: Note,
-        step: &mut Step<'_>,
-    ) {
-        learn(&mut self.people, account, payload, step);
-        let request = self.people.drop_request(account, step);
-        let was_asked = request.is_some_and(|request| request.they_accepted);
-        self.people.add(*account, note, was_asked, step);
-        self.people.change(account, step, |row| row.name.replace(at.clone()) != Some(at));
-        self.on_told(account, step);
-        self.people_changed(account, was_asked, step);
     }
 }
 
@@ -337,7 +345,7 @@ impl Rendezvous {
 }
 
 /// Takes what an account says of itself.
-fn learn(people: &mut People, account: &AccountId, payload: &AccountPayload, step: &mut Step<'_>) -> Chain {
+pub(super) fn learn(people: &mut People, account: &AccountId, payload: &AccountPayload, step: &mut Step<'_>) -> Chain {
     people.learn(account, step, |known| {
         let chain = known.learn_records(account, &payload.records);
         for certificate in &payload.certificates {

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     Parts, around,
-    command::{Code, Found, Refusal, Reply, Standing},
+    command::{Code, Found, Refusal, Reply},
     event::Event,
     friend::People,
     own::Adopted,
@@ -101,6 +101,11 @@ impl Parts {
             Ok(Next::Stored) => return self.on_stored(id, step),
             Err(failed) => Err(failed),
         };
+        self.end_errand(id, went, step)
+    }
+
+    /// An errand that failed is over.
+    pub(super) fn end_errand(&mut self, id: u64, went: Result<(), Failed>, step: &mut Step<'_>) -> Result<(), Fault> {
         if let Err(failed) = went
             && let Some(errand) = self.rendezvous.errands.take(id)
         {
@@ -109,6 +114,10 @@ impl Parts {
             }
             if let (Aim::Accept(account), Failed::Refused(ErrorCode::NotFound)) = (&errand.aim, &failed) {
                 self.rendezvous.errands.on_absent(*account, step.now.mono_ms);
+            }
+            if let Aim::Add(..) = errand.aim {
+                // A mailbox that was made for whom it was to ask is of no use.
+                self.mail.on_people_changed();
             }
             self.rendezvous.give_up(errand, &failed, step);
         }
@@ -134,17 +143,7 @@ impl Parts {
                 self.rendezvous.errands.take(id);
                 Ok(())
             }
-            Aim::Add(ticket, note) => match self.may_ask(&server, &known, step) {
-                Ok(()) => {
-                    let content = self.rendezvous.letter(&server, &account, note, &self.own, step);
-                    self.rendezvous.prepare(id, &content, step)
-                }
-                Err(refusal) => {
-                    step.reply(ticket, Err(refusal));
-                    self.rendezvous.errands.take(id);
-                    Ok(())
-                }
-            },
+            Aim::Add(..) => self.ask_by_name(id, step),
             Aim::Accept(to) if to == account => {
                 self.refresh(&account, &known.row.introduction(), step);
                 let mut content = self.rendezvous.letter(&server, &account, Note::default(), &self.own, step);
@@ -183,20 +182,6 @@ impl Parts {
         })))
     }
 
-    fn may_ask(&self, server: &ServerKey, known: &Known, step: &Step<'_>) -> Result<(), Refusal> {
-        let account = known.binding.account;
-        let name = self.rendezvous.full_name(server, &known.binding.name);
-        let handle = self.people.handle(&account);
-        let message = match self.people.standing(&account) {
-            _ if account == step.me.account => format!("{name} is you"),
-            Some(Standing::Friend) => format!("{name} is a friend already: {handle}"),
-            Some(Standing::Blocked) => format!("{name} is {handle}, who is blocked; /unblock {handle} first"),
-            // Asking again does no harm: the first request may be gone.
-            Some(Standing::Pending | Standing::Removed) | None => return Ok(()),
-        };
-        Err(Refusal::new(Code::Conflict, message))
-    }
-
     /// The rendezvous has stored our request.
     fn on_stored(&mut self, id: u64, step: &mut Step<'_>) -> Result<(), Fault> {
         let Some(Errand { server, aim, known: Some(known), .. }) = self.rendezvous.errands.take(id) else {
@@ -208,7 +193,7 @@ impl Parts {
             Aim::Add(ticket, note) => {
                 self.rendezvous.keep_name(&server, &known, step);
                 let at = NameAt { name: known.binding.name.clone(), server };
-                self.befriend(&account, &known.row.introduction(), at, note, step);
+                self.befriend(&account, &known.row.introduction(), at, note, step)?;
                 let queued = self.conversations.queued(&account, &around!(self));
                 let view = People::view(&account, &around!(self), queued);
                 step.reply(ticket, Ok(view.map_or(Reply::Done, |friend| Reply::Friend(Box::new(friend)))));

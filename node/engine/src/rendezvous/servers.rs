@@ -67,6 +67,13 @@ pub(crate) struct ServerRow {
     pub(crate) generation: Option<u64>,
 }
 
+impl ServerRow {
+    /// Our name there, and where that is.
+    pub(super) fn own_name(&self) -> Option<(Username, Address)> {
+        Some((self.account.as_ref()?.name.clone(), self.address.clone()))
+    }
+}
+
 /// What we have at a rendezvous.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct OwnName {
