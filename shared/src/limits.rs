@@ -153,8 +153,9 @@ pub const SESSION_RENEW_MS: u64 = 3_600_000;
 /// A session is renewed after this many bytes in one direction.
 pub const SESSION_RENEW_BYTES: u64 = 1024 * 1024 * 1024;
 
-/// A session without a frame from the other side for this long is dead, in milliseconds.
-pub const SESSION_DEAD_MS: u64 = 45_000;
+/// A session without a frame from the other side for this long is dead, in milliseconds: two pings and their answers may be
+/// lost, and whoever died is offline to friends within 45 s, with what a busy machine adds.
+pub const SESSION_DEAD_MS: u64 = 40_000;
 
 /// Shortest name at a rendezvous, in bytes: shorter ones are too few, and too easily taken for another.
 pub const MIN_USERNAME_BYTES: usize = 3;

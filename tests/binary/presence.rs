@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use hobnob_shared::limits::SESSION_DEAD_MS;
 use rustix::process::Signal;
 use serde_json::Value;
 
@@ -12,8 +11,8 @@ use crate::{
     star::{PUBLIC, Star, address},
 };
 
-/// What the machine may add to a deadline of the programs.
-const SLACK: Duration = Duration::from_secs(2);
+/// Within this time whoever froze or died is offline to friends. The programs themselves take 5 s less.
+const OFFLINE: Duration = Duration::from_secs(45);
 
 fn start(home: &Home, house: &House, star: &Star, machine: usize) -> Running {
     let listen = format!("{}:0", address(machine));
@@ -76,7 +75,7 @@ fn friends_see_each_other_through_the_rendezvous_and_a_frozen_one_is_soon_gone()
     let frozen = Instant::now();
     sees(&mut alice, "offline", "");
     let noticed = frozen.elapsed();
-    assert!(noticed <= Duration::from_millis(SESSION_DEAD_MS) + SLACK, "after {noticed:?}");
+    assert!(noticed <= OFFLINE, "after {noticed:?}");
     bob.signal(Signal::CONT);
     sees(&mut alice, "online", "");
 }

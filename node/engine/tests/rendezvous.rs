@@ -110,7 +110,7 @@ fn a_rendezvous_that_says_nothing_is_dead_within_45_seconds() {
     let mut world = World::with_rosa(&["Alice"]);
     register(&mut world, 0, "alice");
     world.rosa().is_silent = true;
-    world.pass(44_000);
+    world.pass(39_000);
     assert_eq!(server(&mut world, 0).state, ServerState::Up);
     world.pass(2_000);
     assert_ne!(server(&mut world, 0).state, ServerState::Up);

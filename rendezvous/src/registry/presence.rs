@@ -1,6 +1,6 @@
 //! Who is there: sealed values under random topics, in memory only.
 //!
-//! A topic is there as long as a session that published it says something every 45 s; whoever watches it is told of
+//! A topic is there as long as a session that published it says something every 40 s; whoever watches it is told of
 //! every change and of its end. Sessions that end leave their topics that long, so that a reconnect is not seen.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -66,7 +66,7 @@ fn a_dead_node_is_gone_within_45_seconds() {
     world.done(bob, watch(&[topic], false));
     // Alice talks for a while, then her machine dies without a word.
     for nonce in 0..10 {
-        world.pass(40_000);
+        world.pass(35_000);
         world.ask(alice, ServerFrame::Ping { nonce });
     }
     world.take_notes();
@@ -84,7 +84,7 @@ fn what_was_answered_elsewhere_counts_from_when_it_was_said() {
     world.done(bob, watch(&[topic], false));
     world.take_notes();
     let said_ms = world.now_ms + 20_000;
-    world.pass(44_000);
+    world.pass(39_000);
     let now_ms = std::mem::replace(&mut world.now_ms, said_ms);
     world.handle(Input::Seen(alice));
     // Told in another order than said.

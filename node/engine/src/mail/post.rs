@@ -41,7 +41,7 @@ const FIRST_WAIT_MS: u64 = 5_000;
 /// The longest.
 pub(super) const MAX_WAIT_MS: u64 = 600_000;
 /// Whether a session was alive to say what is owed is looked at again after this long: who was silent for 15 s is asked,
-/// and answers in a few more, or the session is dead after 45 s.
+/// and answers in a few more, or the session is dead after 40 s.
 const SAID_MS: u64 = 20_000;
 /// What a carrier keeps is looked at this often, to leave it again when its time there is over.
 const SWEEP_MS: u64 = 6 * 3_600_000;

@@ -1,4 +1,4 @@
-//! Presence at Rosa's: a topic is there while a session that published it says something every 45 s.
+//! Presence at Rosa's: a topic is there while a session that published it says something every 40 s.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,6 +9,7 @@ use hobnob_engine::{
 use hobnob_shared::{
     Token,
     id::TopicId,
+    limits::SESSION_DEAD_MS,
     text::Username,
     wire::{
         ServerFrame,
@@ -18,7 +19,7 @@ use hobnob_shared::{
 
 use super::{World, person, rosa::Rosa};
 
-const DEAD_MS: u64 = 45_000;
+const DEAD_MS: u64 = SESSION_DEAD_MS;
 
 /// All topics.
 #[derive(Default)]
