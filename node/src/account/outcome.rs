@@ -36,8 +36,8 @@ impl LoginEnd {
             }
             DeviceStanding::New => format!(
                 "this machine is a device of {name} now, called {device}; your other devices and your friends are told. What \
-                 restores the account are the 24 words that were written down when it was made; words that this machine \
-                 showed before are worth nothing now"
+                 restores the account are the 24 words that were written down when it was made; if this machine showed \
+                 words of its own, they are worth nothing now"
             ),
         };
         match (self.missing_friends, self.vault_friends) {
