@@ -86,6 +86,18 @@ fn a_wrong_port_takes_the_place_of_no_good_one_and_a_new_place_does_when_it_work
         restart(&mut world);
     }
 
+    // At the start too, and once.
+    world.nodes[0].rendezvous = vec![moved.clone()];
+    world.stop(0);
+    world.start(0);
+    world.pass(10_000);
+    assert!(warned(&mut world, "at the address that you gave"));
+    world.pass(7_200_000);
+    assert!(!warned(&mut world, "at the address that you gave"), "said again");
+    assert_eq!((servers(&mut world)[0].address.clone(), servers(&mut world)[0].state), (good.clone(), ServerState::Up));
+    world.nodes[0].rendezvous.clear();
+    restart(&mut world);
+
     // She moves: the new place is tried although the old one is the one that worked.
     world.stop_rosa();
     world.rosa().address = moved.clone();

@@ -24,6 +24,8 @@ pub(crate) struct Named {
     address: Address,
     /// Tried, and nobody was there.
     has_failed: bool,
+    /// The person was told so.
+    is_told: bool,
 }
 
 impl ServerRow {
@@ -53,7 +55,7 @@ impl ServerRow {
             self.named.clear();
         } else if self.address != *address {
             self.named.retain(|named| named.address != *address);
-            self.named.insert(0, Named { address: address.clone(), has_failed: false });
+            self.named.insert(0, Named { address: address.clone(), has_failed: false, is_told: false });
             self.named.truncate(MAX_NAMED);
         }
     }
@@ -83,6 +85,12 @@ impl ServerRow {
             self.former.truncate(MAX_FORMER);
         }
         true
+    }
+
+    /// Whether somebody named a place where nobody was, and has not been told.
+    pub(super) fn take_untold(&mut self) -> bool {
+        let untold = self.named.iter_mut().filter(|named| named.has_failed && !named.is_told);
+        untold.map(|named| named.is_told = true).count() > 0
     }
 
     /// Nobody proved the key there.
@@ -126,13 +134,21 @@ impl Rendezvous {
                  once it has worked",
                 failed.words()
             ),
-            _ if row.named.iter().any(|named| named.has_failed) => format!(
-                "no rendezvous with the key of {host} was reached at the address that you gave: check it. Until it works \
-                 the one from before is used and remembered"
-            ),
-            Ok(_) | Err(_) => return,
+            Ok(_) | Err(_) => return self.tell_misplaced(server, step),
         };
         step.event(Event::Warning { chat: None, message });
+    }
+
+    /// Says once that it is not at a place that somebody named, now that it is known where it is, or that it is nowhere.
+    pub(super) fn tell_misplaced(&mut self, server: &ServerKey, step: &mut Step<'_>) {
+        if self.servers.is_misplaced(server) {
+            let host = self.host(server);
+            let message = format!(
+                "no rendezvous with the key of {host} was reached at the address that you gave: check it. Until it works \
+                 the one from before is used and remembered"
+            );
+            step.event(Event::Warning { chat: None, message });
+        }
     }
 }
 

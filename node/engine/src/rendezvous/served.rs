@@ -74,6 +74,7 @@ impl Parts {
             }
         };
         self.rendezvous.on_reached(&server, step);
+        self.rendezvous.tell_misplaced(&server, step);
         self.begin_presence(server, time_ms, step);
         // These first: a device that has just been made may not be known there yet, and would be refused the rest.
         self.rendezvous.ask_own_name(server, step);

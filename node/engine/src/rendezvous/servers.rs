@@ -234,6 +234,11 @@ impl Servers {
         }
     }
 
+    /// Whether somebody named a place where it is not, and is to be told.
+    pub(super) fn is_misplaced(&mut self, key: &ServerKey) -> bool {
+        self.0.get_mut(key).is_some_and(ServerRow::take_untold)
+    }
+
     /// The one that is meant: where only one is used, it need not be named.
     pub(crate) fn find(&self, address: Option<&Address>) -> Result<(ServerKey, &ServerRow), Refusal> {
         let found = match address {

@@ -31,6 +31,7 @@ use hobnob_engine::{
 use hobnob_shared::{
     id::AccountId,
     identity::{AccountKey, AccountRecord, Certificate, DeviceKeys, Identity, Invite, Profile},
+    rendezvous::Address,
     text::{Handle, Nickname, Note},
 };
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng as _};
@@ -49,6 +50,8 @@ pub(crate) struct Node {
     pub(crate) actions: usize,
     /// Its clock is ahead by this.
     pub(crate) ahead_ms: i64,
+    /// What it is started with.
+    pub(crate) rendezvous: Vec<Address>,
     replies: BTreeMap<Ticket, Result<Reply, Refusal>>,
     seed: u64,
 }
@@ -141,6 +144,7 @@ impl World {
             ahead_ms: 0,
             replies: BTreeMap::new(),
             seed: index as u64,
+            rendezvous: Vec::new(),
         });
         self.start_with(index, account_key);
         index
@@ -157,7 +161,7 @@ impl World {
         let mut seed = [0; 32];
         seed[..8].copy_from_slice(&it.seed.to_be_bytes());
         let start = Start {
-            rendezvous: Vec::new(),
+            rendezvous: it.rendezvous.clone(),
             identity: it.identity.clone(),
             account_key,
             transport: it.transport.clone(),
