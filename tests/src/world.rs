@@ -358,6 +358,11 @@ impl World {
         timers.chain(flight).chain(servers).min()
     }
 
+    /// A node has these addresses from now on.
+    pub fn listens(&mut self, node: NodeIndex, addresses: Vec<String>) {
+        self.input(Place::Node(node), Input::Listening(addresses));
+    }
+
     fn input(&mut self, at: Place, input: Input) {
         match at {
             Place::Node(node) if self.nodes[node].engine.is_some() => self.nodes[node].inbox.push_back(input),

@@ -2,9 +2,10 @@
 //! once, and both get what the other wrote. A failing one prints its seed; `WORLD_SEED=n` runs that one alone.
 
 use hobnob_engine::command::{Command, DeliveryState, Reply, RequestKind};
-use hobnob_shared::text::Note;
+use hobnob_shared::{limits::MAX_NOTE_BYTES, text::Note};
 use hobnob_tests::{
     apart::{People, outbox},
+    cast,
     devices::{chat, name, send},
     seeds::seeds,
     talk::{Sent, act},
@@ -31,9 +32,13 @@ fn strangers(seed: u64, servers: usize) -> World {
 
 /// Alice asks Bob.
 fn ask(world: &mut World) {
-    let seed = world.seed;
+    ask_saying(world, "");
+}
+
+fn ask_saying(world: &mut World, words: &str) {
+    let (seed, note) = (world.seed, Note::parse(words).unwrap());
     let server = Some(Box::new(world.servers[0].address.clone()));
-    let add = Command::AddName { name: username(BOB), server, note: Note::default() };
+    let add = Command::AddName { name: username(BOB), server, note };
     let added = world.answer(ALICE, add);
     assert!(added.is_ok(), "seed {seed}: {added:?}");
 }
@@ -91,6 +96,26 @@ fn whoever_accepts_writes_at_once_to_a_friend_who_is_away() {
             leave(world, ALICE, BOB, "hello bob");
         });
         visit(&mut world, BOB, |world| finds(world, BOB, ALICE, "hello bob"));
+    }
+}
+
+#[test]
+fn the_longest_request_tells_of_a_mailbox_too() {
+    for seed in seeds(4) {
+        let mut world = strangers(seed, 2);
+        visit(&mut world, ALICE, |world| {
+            let listening = (1..=16).map(|host| format!("/ip6/2001:db8:1111:2222:3333:4444:5555:{host:x}/tcp/40000"));
+            world.listens(ALICE, listening.collect());
+            let bio = Note::parse("b".repeat(MAX_NOTE_BYTES)).unwrap();
+            let profile = Command::SetProfile { nick: None, bio: Some(bio), key: cast::keys(ALICE, seed).0 };
+            assert!(world.answer(ALICE, profile).is_ok(), "seed {seed}");
+            ask_saying(world, &"n".repeat(MAX_NOTE_BYTES));
+        });
+        visit(&mut world, BOB, |world| {
+            accept(world);
+            leave(world, BOB, ALICE, "hello alice");
+        });
+        visit(&mut world, ALICE, |world| finds(world, ALICE, BOB, "hello alice"));
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use hobnob_shared::{
     id::{AccountId, DeviceId},
-    identity::SignedBundle,
+    identity::{Bundle, SignedBundle},
     limits::MAX_TICKETS,
     wire::{AccountPayload, Frame, Mailboxes, SignedTicket, mail::MailContent},
 };
@@ -82,12 +82,26 @@ impl Parts {
 
     /// This device's bundle with the mailboxes for one friend.
     fn bundle_for(&self, account: &AccountId, step: &Step<'_>) -> Option<SignedBundle> {
+        let bundle = self.all_for(account, step)?;
+        Some(step.me.keys.sign_bundle(&bundle))
+    }
+
+    /// What everybody may see of it, with the first of those mailboxes; and that without the keys, which a look-up gives too.
+    pub(crate) fn slim_bundles_for(&self, account: &AccountId, step: &Step<'_>) -> Option<[SignedBundle; 2]> {
+        let bundle = self.all_for(account, step)?;
+        let tickets = bundle.tickets.first().cloned().into_iter().collect();
+        let slim = Bundle { tickets, ..bundle.public() };
+        let keyless = Bundle { prekeys: Vec::new(), ..slim.clone() };
+        Some([slim, keyless].map(|bundle| step.me.keys.sign_bundle(&bundle)))
+    }
+
+    fn all_for(&self, account: &AccountId, step: &Step<'_>) -> Option<Bundle> {
         let own = self.own.devices().iter().find(|device| device.id == step.me.device)?;
         let mut bundle = own.bundle()?.verify(&own.id).ok()?;
         bundle.seq = bundle.seq.max(step.now.wall_ms);
         bundle.tickets = self.mail.boxes.tickets(account, &self.rendezvous);
         bundle.tickets.truncate(MAX_TICKETS);
-        Some(step.me.keys.sign_bundle(&bundle))
+        Some(bundle)
     }
 
     /// What we tell one friend of our account, and of this device. With our other devices, and with records from before:

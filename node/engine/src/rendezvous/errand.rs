@@ -9,7 +9,7 @@ use hobnob_shared::{
     pow::{Puzzle, Search},
     text::{Note, Username},
     wire::{
-        AccountPayload, ErrorCode, ServerFrame,
+        ErrorCode, ServerFrame,
         mail::MailContent,
         rendezvous::{KnockEnvelope, KnockPut, NameGet, Proof, Status},
     },
@@ -281,7 +281,8 @@ impl Rendezvous {
     }
 
     /// Seals the friend request to each device of whoever has the name, and begins to work for it.
-    pub(super) fn prepare(&mut self, id: u64, content: &MailContent, step: &mut Step<'_>) -> Result<(), Failed> {
+    /// The first of `contents` that there is room for is what is said.
+    pub(super) fn prepare(&mut self, id: u64, contents: &[MailContent], step: &mut Step<'_>) -> Result<(), Failed> {
         let Some(errand) = self.errands.running.get(&id) else { return Ok(()) };
         let (Some(known), Some(status)) = (&errand.known, &errand.status) else { return Ok(()) };
         let (account, bits, challenge) = (known.binding.account, status.knock_bits, status.challenge);
@@ -292,7 +293,7 @@ impl Rendezvous {
             let Some(prekey) = device.prekeys().into_iter().filter(usable).max_by_key(|prekey| prekey.id) else {
                 continue;
             };
-            envelopes.extend(seal(content, &device.id, &prekey, step).map(|envelope| (device.id, envelope)));
+            envelopes.extend(seal(contents, &device.id, &prekey, step).map(|envelope| (device.id, envelope)));
         }
         if envelopes.is_empty() {
             return Err(Failed::Refused(ErrorCode::Expired));
@@ -358,17 +359,13 @@ fn puzzle(
         .ok_or_else(|| Failed::Untrusted(format!("it wants {bits} bits of work, which no honest rendezvous does")))
 }
 
-/// Whole, or without what there is no room for: where our presence is, then our addresses.
 fn seal(
-    content: &MailContent,
+    contents: &[MailContent],
     to: &DeviceId,
     prekey: &hobnob_shared::identity::Prekey,
     step: &mut Step<'_>,
 ) -> Option<KnockEnvelope> {
-    let shorter = MailContent { presence: None, ..content.clone() };
-    let account = AccountPayload { bundles: Vec::new(), ..content.account.clone() };
-    let shortest = MailContent { account, ..shorter.clone() };
-    for content in [content, &shorter, &shortest] {
+    for content in contents {
         match mail::seal_knock(content, to, prekey, &step.me.keys, step.rng) {
             Err(mail::MailError::TooLarge(_)) => {}
             sealed => {

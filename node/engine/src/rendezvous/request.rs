@@ -62,7 +62,20 @@ impl Parts {
         let (server, account, note) = (*server, known.binding.account, note.clone());
         let mut content = self.rendezvous.letter(&server, &account, note, &self.own, step);
         self.enclose_mailbox(&account, &mut content, step);
-        self.rendezvous.prepare(id, &content, step)
+        let contents = self.shortened(&account, content, step);
+        self.rendezvous.prepare(id, &contents, step)
+    }
+
+    /// A request whole, and without what there may be no room for: where our presence is, then where we are and all mailboxes
+    /// but one, then the keys for mail, then all that is told of this device.
+    pub(super) fn shortened(&self, account: &AccountId, whole: MailContent, step: &Step<'_>) -> Vec<MailContent> {
+        let absent = MailContent { presence: None, ..whole.clone() };
+        let with = |bundles| {
+            let account = AccountPayload { bundles, ..absent.account.clone() };
+            MailContent { account, ..absent.clone() }
+        };
+        let slim = self.slim_bundles_for(account, step).into_iter().flatten().map(|bundle| with(vec![bundle]));
+        [whole, absent.clone()].into_iter().chain(slim).chain([with(Vec::new())]).collect()
     }
 
     /// Whether this is somebody to ask; if not, why, and what to do.

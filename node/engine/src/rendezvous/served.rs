@@ -149,7 +149,8 @@ impl Parts {
                 self.refresh(&account, &known.row.introduction(), step);
                 let mut content = self.rendezvous.letter(&server, &account, Note::default(), &self.own, step);
                 self.enclose_places(&account, &mut content, step);
-                self.rendezvous.prepare(id, &content, step)
+                let contents = self.shortened(&account, content, step);
+                self.rendezvous.prepare(id, &contents, step)
             }
             Aim::Learn(of) if of == account => {
                 self.rendezvous.errands.take(id);
