@@ -12,6 +12,7 @@ mod gap;
 mod generation;
 mod given_up;
 mod knock;
+mod looked_up;
 mod names;
 mod own_names;
 mod places;
