@@ -45,3 +45,30 @@ fn what_was_read_while_we_were_off_is_read_here_as_soon_as_it_comes() {
         assert!(seen, "seed {seed}: {:?}", state(&mut world, ALICE, BOB, "from the phone"));
     }
 }
+
+#[test]
+fn what_a_machine_wrote_that_another_has_not_met_is_read_there_as_soon_as_it_comes() {
+    for seed in seeds(20) {
+        let mut world = World::new(seed, 3);
+        befriend(&mut world, ALICE, BOB);
+        add_device(&mut world, ALICE, PHONE);
+        world.crash(ALICE);
+        world.run_for(10_000);
+        // The first word of the phone begins a log of which the other machine knows nothing yet.
+        send(&mut world, PHONE, &name(BOB), "first word");
+        let came = world.run_until(30_000, |world| chat(world, BOB, &name(ALICE)).len() == 1);
+        assert!(came, "seed {seed}: Bob has nothing");
+        assert!(world.answer(BOB, Command::MarkRead { chat: name(ALICE) }).is_ok());
+        // Bob says what he has read at once; what he has read is slower, as it takes more than one turn.
+        world.run_for(2_000);
+        world.part(ALICE, PHONE);
+        world.start(ALICE);
+        world.run_for(1_000 + seed * 300);
+        world.join(ALICE, PHONE);
+        let is_here = |world: &mut World| state(world, ALICE, BOB, "first word").is_some();
+        assert!(world.run_until(120_000, is_here), "seed {seed}: it never came");
+        let is_read = |world: &mut World| state(world, ALICE, BOB, "first word") == Some(DeliveryState::Read);
+        let seen = world.run_until(2_000, is_read);
+        assert!(seen, "seed {seed}: {:?}", state(&mut world, ALICE, BOB, "first word"));
+    }
+}

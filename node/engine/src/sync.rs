@@ -59,6 +59,8 @@ pub(crate) struct Link {
     last_typing: Option<u64>,
     /// What a friend has of logs of ours that another device wrote and that are not here yet: receipts to come.
     claims: BTreeMap<LogId, FrontierItem>,
+    /// How far a friend has read in such logs.
+    reads: BTreeMap<LogId, u64>,
 }
 
 impl Link {
@@ -73,6 +75,7 @@ impl Link {
             unreceipted_bytes: 0,
             last_typing: None,
             claims: BTreeMap::new(),
+            reads: BTreeMap::new(),
         }
     }
 }
@@ -241,7 +244,8 @@ impl Conversations {
 
     /// Entries came that a friend had before us: what it said of them is its receipt.
     pub(crate) fn settle_claims(&mut self, around: &Around<'_>, step: &mut Step<'_>) -> Result<(), Fault> {
-        for ((session, number), link) in self.links.iter_mut().filter(|(_, link)| !link.claims.is_empty()) {
+        let waits = |link: &Link| !link.claims.is_empty() || !link.reads.is_empty();
+        for ((session, number), link) in self.links.iter_mut().filter(|(_, link)| waits(link)) {
             let Some(partner) = self.partners.get(session) else { continue };
             let Some(chat) = self.chats.get_mut(number).filter(|chat| chat.moved) else { continue };
             for (log, item) in std::mem::take(&mut link.claims) {
@@ -251,6 +255,16 @@ impl Conversations {
                 };
                 let mut env = Env { counters: &mut self.counters, around, step };
                 chat.on_stored(partner.device, number, branch, item.seq, &mut env)?;
+            }
+            for (log, seq) in std::mem::take(&mut link.reads) {
+                match chat.log_number(&log) {
+                    None => link.claim_read(log, seq),
+                    Some(number) if chat.is_mine(number) => {
+                        let mut env = Env { counters: &mut self.counters, around, step };
+                        chat.on_read(partner.device, number, seq, &mut env)?;
+                    }
+                    Some(_) => {}
+                }
             }
         }
         Ok(())
@@ -344,6 +358,12 @@ impl Link {
     fn claim(&mut self, item: FrontierItem) {
         if self.claims.len() < MAX_CLAIMS || self.claims.contains_key(&item.log) {
             self.claims.insert(item.log, item);
+        }
+    }
+
+    fn claim_read(&mut self, log: LogId, seq: u64) {
+        if self.reads.len() < MAX_CLAIMS || self.reads.contains_key(&log) {
+            self.reads.insert(log, seq);
         }
     }
 }

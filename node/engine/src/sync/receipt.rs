@@ -103,8 +103,15 @@ impl Conversations {
         let Some(chat) = self.chats.get_mut(&number) else { return Ok(()) };
         let mut env = Env { counters: &mut self.counters, around, step };
         for item in &read.items {
-            if let Some(log) = chat.log_number(&item.log).filter(|log| chat.is_mine(*log)) {
-                chat.on_read(partner.device, log, item.seq, &mut env)?;
+            match chat.log_number(&item.log) {
+                Some(log) if chat.is_mine(log) => chat.on_read(partner.device, log, item.seq, &mut env)?,
+                Some(_) => {}
+                // Another device of ours may have written it, and it is on its way here.
+                None => {
+                    if let Some(link) = self.links.get_mut(&(session, number)) {
+                        link.claim_read(item.log, item.seq);
+                    }
+                }
             }
         }
         Ok(())

@@ -156,7 +156,9 @@ impl Chat {
     pub(super) fn tell_gap(&mut self, around: &Around<'_>, step: &mut Step<'_>) {
         self.parked.untold_since = None;
         let missing = self.gap();
-        if std::mem::replace(&mut self.parked.told, missing) != missing {
+        // What our own devices have not told each other yet is nobody's message.
+        let is_own = self.row.account == around.me;
+        if std::mem::replace(&mut self.parked.told, missing) != missing && !is_own {
             step.event(Event::Gap { chat: around.people.handle(&self.row.account), missing });
         }
     }
