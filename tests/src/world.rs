@@ -358,6 +358,14 @@ impl World {
         timers.chain(flight).chain(servers).min()
     }
 
+    /// A node is to end, and may do what it has put off, if it is left the time.
+    pub fn wind_up(&mut self, node: NodeIndex) {
+        let now = self.clock(node);
+        if let Some(engine) = self.nodes[node].engine.as_mut() {
+            engine.wind_up(now);
+        }
+    }
+
     /// A node has these addresses from now on.
     pub fn listens(&mut self, node: NodeIndex, addresses: Vec<String>) {
         self.input(Place::Node(node), Input::Listening(addresses));

@@ -223,6 +223,7 @@ impl Engine {
     pub fn wind_up(&mut self, now: Now) {
         self.parts.rendezvous.hurry_vaults(now.mono_ms);
         self.parts.hurry_mail(now.mono_ms);
+        self.parts.hurry_wants(now.mono_ms);
         self.parts.hurry_cards(now.mono_ms);
     }
 

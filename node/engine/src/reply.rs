@@ -212,6 +212,8 @@ pub struct Chat {
     pub unread: u64,
     /// Our messages in it that not all devices have.
     pub queued: u64,
+    /// Entries that came and are not shown yet, since what they follow is missing here.
+    pub held: u64,
     /// Muted.
     pub muted: bool,
     /// What the other side shows.

@@ -320,6 +320,7 @@ fn chat() -> Chat {
         handle: bob(),
         unread: 2,
         queued: 0,
+        held: 0,
         muted: false,
         presence: Presence::Online,
         expire_secs: None,

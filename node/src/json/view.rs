@@ -222,6 +222,7 @@ pub(crate) fn chat(chat: &Chat) -> Value {
         "chat": chat.handle.to_string(),
         "unread": chat.unread,
         "queued": chat.queued,
+        "held": chat.held,
         "muted": chat.muted,
         "presence": presence(chat.presence),
         "expire_seconds": chat.expire_secs,

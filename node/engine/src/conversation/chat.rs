@@ -380,6 +380,11 @@ impl Chat {
         self.receipts.get(&(*device, log, branch)).copied().unwrap_or_default()
     }
 
+    /// Whether this device has said anything of what it has, or a carrier has something for it.
+    pub(crate) fn is_known_to(&self, device: &DeviceId) -> bool {
+        self.receipts.iter().any(|((of, ..), receipt)| of == device && receipt.reached().0 > 0)
+    }
+
     pub(crate) fn set_receipt(&mut self, device: DeviceId, log: u32, branch: u8, receipt: ReceiptRow) {
         self.receipts.insert((device, log, branch), receipt);
         self.dirty_receipts.insert((device, log, branch));

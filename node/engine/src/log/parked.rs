@@ -41,6 +41,10 @@ impl Parked {
         self.entries.is_empty()
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
     pub(crate) fn holds(&self, address: &Address) -> bool {
         self.entries.contains_key(address)
     }

@@ -223,7 +223,7 @@ impl Parts {
                 }
                 Taken::Parked => {
                     if let Some(author) = author {
-                        self.mail.lacks(chat.number, author, env.step.now.mono_ms);
+                        self.mail.lacks(chat.number, author, env.step.now);
                     }
                 }
                 Taken::Ignored => {}

@@ -21,7 +21,11 @@ impl Parts {
 
     /// Whether some of it may still be taken until then, by a carrier or over a session.
     pub(crate) fn is_leaving_mail(&self, until_ms: u64) -> bool {
-        let post = &self.mail.post;
+        let (post, wants) = (&self.mail.post, &self.mail.wants);
+        let is_asking = |(chat, due): (&u32, &u64)| *due <= until_ms && wants.is_any_due(*chat, until_ms);
+        if post.due.iter().any(is_asking) || post.flights.values().any(|flight| flight.has_want) {
+            return true;
+        }
         self.waiting().any(|chat| {
             post.due.get(&chat.number).is_some_and(|due| *due <= until_ms)
                 || post.flights.values().any(|flight| flight.to.chat == chat.number)

@@ -68,7 +68,7 @@ pub(super) struct Flight {
     pub(super) marks: Vec<Mark>,
     pub(super) has_receipt: bool,
     pub(super) has_card: bool,
-    has_want: bool,
+    pub(super) has_want: bool,
     /// Up to where it holds what the device asked for.
     given: Vec<Mark>,
 }
@@ -297,8 +297,12 @@ impl Parts {
         let receipts = if is_owed { vec![chat.signed_receipt(&to.device, step)] } else { Vec::new() };
         let (all, _) = chat.uncarried(&to.device, is_anew, MAX_MAIL_PLAIN_BYTES, step)?;
         let key = (to.chat, to.device);
+        if !all.is_empty() {
+            self.give_past(key, step)?;
+        }
         let is_due = self.mail.wants.is_due(&key, step.now.mono_ms);
-        let want = is_due.then(|| chat.lacking(step)).flatten();
+        let chat = self.conversations.chats.get(&to.chat);
+        let want = chat.filter(|_| is_due).and_then(|chat| chat.lacking(step));
         if is_due && want.is_none() {
             self.mail.wants.end(&key);
         }
@@ -396,7 +400,7 @@ impl Parts {
             self.mail.tickets.on_told(&to.device, step);
         }
         if flight.has_want {
-            self.mail.wants.on_asked(&(to.chat, to.device), step.now.mono_ms);
+            self.on_asked(to, step);
         }
         self.mail.wants.on_given(&(to.chat, to.device), &flight.given);
         let around = around!(self);

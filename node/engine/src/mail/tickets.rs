@@ -53,6 +53,9 @@ pub(super) struct TicketRow {
     /// When it was last told our own mailboxes, prekey and presence, in ms since the epoch.
     #[serde(default)]
     told_ms: Option<u64>,
+    /// When it was last asked for what we lack, in ms since the epoch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    asked_ms: Option<u64>,
     /// A vault told it, and not the device itself.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     hearsay: bool,
@@ -131,6 +134,7 @@ impl Tickets {
             used: None,
             generation: None,
             told_ms,
+            asked_ms: None,
             hearsay: false,
         };
         self.replace(device, row, step)
@@ -159,6 +163,7 @@ impl Tickets {
             used: None,
             generation: None,
             told_ms,
+            asked_ms: None,
             hearsay: true,
         };
         self.replace(device, row, step)
@@ -172,6 +177,7 @@ impl Tickets {
         let used = known.and_then(|known| known.used);
         let kept = used.filter(|used| row.tickets.iter().any(|ticket| ticket.mailbox == *used.as_bytes()));
         (row.used, row.generation) = (kept, known.and_then(|known| known.generation));
+        row.asked_ms = known.and_then(|known| known.asked_ms);
         self.moved |= !has_same_boxes;
         step.put::<Rows>(device, &row);
         self.rows.insert(*device, row);
@@ -298,6 +304,19 @@ impl Tickets {
     pub(super) fn forget_told(&mut self, step: &mut Step<'_>) {
         for (device, row) in &mut self.rows {
             row.told_ms = None;
+            step.put::<Rows>(device, row);
+        }
+    }
+
+    /// When it was last asked by mail for what we lack.
+    pub(super) fn asked_ms(&self, device: &DeviceId) -> Option<u64> {
+        self.rows.get(device)?.asked_ms
+    }
+
+    /// It was asked.
+    pub(super) fn on_asked(&mut self, device: &DeviceId, step: &mut Step<'_>) {
+        if let Some(row) = self.rows.get_mut(device) {
+            row.asked_ms = Some(step.now.wall_ms);
             step.put::<Rows>(device, row);
         }
     }

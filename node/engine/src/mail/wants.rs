@@ -2,7 +2,10 @@
 //! whose account's other devices are gone would wait for their part of the history for ever. It says what is missing in a
 //! letter to whoever wrote what it cannot show yet, and that device, which had the past of its words, leaves it there.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::ControlFlow,
+};
 
 use hobnob_shared::{
     id::{AccountId, DeviceId, LogId},
@@ -12,14 +15,20 @@ use hobnob_shared::{
 
 use super::{
     Mail,
-    carried::{Mark, merge},
+    carried::{ENTRY_OVERHEAD, Mark, merge},
+    post::Away,
 };
 use crate::{
     Parts, around,
     conversation::{Conversations, chat::Chat},
-    log::Log,
+    log::{
+        Log,
+        row::{EntryTable, Place},
+    },
+    row::RowKey as _,
     step::Step,
-    view::Fault,
+    view::{Fault, Order},
+    work::Now,
 };
 
 /// What is missing may be in the next envelope, or at a device that a session reaches in a moment. Short enough for who
@@ -29,16 +38,20 @@ const ASK_AFTER_MS: u64 = 8_000;
 const ASK_AGAIN_MS: u64 = 600_000;
 /// And without more after a day: whoever has it may have been away.
 const ASK_DAILY_MS: u64 = 24 * 3_600_000;
+/// Before a device asks, so much of what our words follow is left with them: four envelopes, some 900 messages. A longer
+/// past it asks for, if none of its own account's devices has it.
+const PAST_BYTES: usize = 256 * 1024;
 
 /// A conversation, and a device that has part in it.
 type Key = (u32, DeviceId);
 
-/// What is lacking here and there. Not stored: what is still missing after a start is asked for again.
+/// What is lacking here and there. Not stored, but for when a device was asked last (see [`super::tickets`]): what is still
+/// missing after a start is asked for again.
 #[derive(Debug, Default)]
 pub(super) struct Wants {
     /// When whom is asked, in `mono_ms`.
     asks: BTreeMap<Key, u64>,
-    /// What others asked for.
+    /// What others asked for, or cannot do without.
     given: BTreeMap<Key, Vec<Span>>,
 }
 
@@ -74,6 +87,17 @@ impl Wants {
         self.given.remove(key);
     }
 
+    /// The process ends soon: whoever has not been asked is asked now. Says about which conversations.
+    fn hurry(&mut self, now_ms: u64) -> BTreeSet<u32> {
+        let unasked = self.asks.iter_mut().filter(|(_, at)| **at <= now_ms + ASK_AFTER_MS);
+        unasked.map(|((chat, _), at)| (*at = now_ms, *chat).1).collect()
+    }
+
+    /// Whether somebody is to be asked about this conversation now.
+    pub(super) fn is_any_due(&self, chat: u32, now_ms: u64) -> bool {
+        self.asks.iter().any(|((of, _), at)| *of == chat && *at <= now_ms)
+    }
+
     /// What was lacking has come.
     pub(super) fn end(&mut self, key: &Key) {
         self.asks.remove(key);
@@ -102,19 +126,26 @@ impl Wants {
 
 impl Mail {
     /// Something of this device came that cannot be shown before its past.
-    pub(super) fn lacks(&mut self, chat: u32, device: DeviceId, now_ms: u64) {
-        let at = self.wants.asks.entry((chat, device)).or_insert(now_ms + ASK_AFTER_MS);
-        *at = (*at).min(now_ms + ASK_AGAIN_MS);
-        self.post.plan(chat, *at);
+    pub(super) fn lacks(&mut self, chat: u32, device: DeviceId, now: Now) {
+        self.ask_within(chat, device, ASK_AGAIN_MS, now);
     }
 
     /// The same for what came before this start.
     pub(super) fn lacks_since_before(&mut self, conversations: &Conversations, step: &Step<'_>) {
         for chat in conversations.chats.values() {
             for device in chat.parked_authors() {
-                self.lacks(chat.number, device, step.now.mono_ms);
+                self.ask_within(chat.number, device, ASK_DAILY_MS, step.now);
             }
         }
+    }
+
+    /// It is asked in a moment, or, if it was asked lately, so long after that.
+    fn ask_within(&mut self, chat: u32, device: DeviceId, again_ms: u64, now: Now) {
+        let asked_ms = self.tickets.asked_ms(&device).map(|at| now.wall_ms.abs_diff(at));
+        let left_ms = asked_ms.map_or(0, |ago| again_ms.saturating_sub(ago)).max(ASK_AFTER_MS);
+        let at = self.wants.asks.entry((chat, device)).or_insert(now.mono_ms + left_ms);
+        *at = (*at).min(now.mono_ms + again_ms);
+        self.post.plan(chat, *at);
     }
 }
 
@@ -143,6 +174,38 @@ impl Chat {
         Some(MailWant { device: step.me.device, conversation: self.id, ranges, others })
     }
 
+    /// What this device can have from nobody but us, if it has said nothing here yet and there is little of it: what others
+    /// than we wrote, which our words follow.
+    fn past_for(&self, device: DeviceId, step: &Step<'_>) -> Result<Vec<Span>, Fault> {
+        if self.is_known_to(&device) {
+            return Ok(Vec::new());
+        }
+        let all = MailWant { device, conversation: self.id, ranges: Vec::new(), others: true };
+        let is_ours = |span: &Span| self.log_at(span.log).is_some_and(|log| log.row.device == step.me.device);
+        let spans: Vec<Span> = self.spans(&all).into_iter().filter(|span| !is_ours(span)).collect();
+        let mut bytes = 0;
+        for span in &spans {
+            bytes += self.size_of(span, PAST_BYTES.saturating_sub(bytes), step)?;
+        }
+        Ok(if bytes <= PAST_BYTES { spans } else { Vec::new() })
+    }
+
+    /// How many bytes its entries have; more than `limit` where they have more.
+    fn size_of(&self, span: &Span, limit: usize, step: &Step<'_>) -> Result<usize, Fault> {
+        let key = |seq| (self.number, Place { log: span.log, seq, branch: 0 }).to_bytes();
+        let mut bytes = 0;
+        step.range::<EntryTable>(
+            &key(span.from),
+            Some(&key(span.to.saturating_add(1))),
+            Order::Ascending,
+            |_, row| {
+                bytes += row.entry.size() + ENTRY_OVERHEAD;
+                if bytes > limit { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            },
+        )?;
+        Ok(bytes)
+    }
+
     /// What of that is here.
     fn spans(&self, want: &MailWant) -> Vec<Span> {
         let mut spans = Vec::new();
@@ -167,6 +230,35 @@ impl Chat {
 }
 
 impl Parts {
+    /// Something of ours goes to a device: what it cannot show that without goes along.
+    pub(super) fn give_past(&mut self, (number, device): Key, step: &Step<'_>) -> Result<(), Fault> {
+        let Some(chat) = self.conversations.chats.get(&number).filter(|chat| !chat.is_own(&around!(self))) else {
+            return Ok(());
+        };
+        let past = chat.past_for(device, step)?;
+        if !past.is_empty() {
+            self.mail.wants.given.entry((number, device)).or_insert(past);
+        }
+        Ok(())
+    }
+
+    /// A carrier has our question, and nobody is there who could answer it sooner: the person may know.
+    pub(super) fn on_asked(&mut self, to: Away, step: &mut Step<'_>) {
+        self.mail.wants.on_asked(&(to.chat, to.device), step.now.mono_ms);
+        self.mail.tickets.on_asked(&to.device, step);
+        let around = around!(self);
+        if let Some(chat) = self.conversations.chats.get_mut(&to.chat) {
+            chat.tell_gap(&around, step);
+        }
+    }
+
+    /// The process ends soon: what is missing is asked for now, and may be here at the next start.
+    pub(crate) fn hurry_wants(&mut self, now_ms: u64) {
+        for chat in self.mail.wants.hurry(now_ms) {
+            self.mail.post.plan(chat, now_ms);
+        }
+    }
+
     /// The next entries that a device asked for, in so much room, and up to where they go.
     pub(super) fn given(
         &self,

@@ -89,6 +89,7 @@ impl Chat {
             handle: around.people.handle(account),
             unread: self.row.unread,
             queued: self.queued(around),
+            held: self.parked.len() as u64,
             muted: around.people.is_muted(account),
             presence: around.presence.of(account).0,
             expire_secs: self.timer(),
@@ -166,7 +167,8 @@ impl Conversations {
 
     /// The chats with unread messages, without muted ones.
     pub(crate) fn unread(&self, around: &Around<'_>, step: &Step<'_>) -> Answer {
-        self.views(|chat| has_news(chat, around), around, step)
+        let is_held = |chat: &Chat| !chat.is_own(around) && !chat.parked.is_empty();
+        self.views(|chat| has_news(chat, around) || is_held(chat), around, step)
     }
 
     fn views(&self, is_meant: impl Fn(&Chat) -> bool, around: &Around<'_>, step: &Step<'_>) -> Answer {

@@ -153,7 +153,7 @@ impl Chat {
         lacking.fold(0, u64::saturating_add)
     }
 
-    pub(super) fn tell_gap(&mut self, around: &Around<'_>, step: &mut Step<'_>) {
+    pub(crate) fn tell_gap(&mut self, around: &Around<'_>, step: &mut Step<'_>) {
         self.parked.untold_since = None;
         let missing = self.gap();
         // What our own devices have not told each other yet is nobody's message.

@@ -96,6 +96,12 @@ fn chat_row(chat: &Chat, look: &Look) -> Vec<String> {
     if chat.queued > 0 {
         counts.push(if look.plain { format!("{} queued", chat.queued) } else { format!("…{}", chat.queued) });
     }
+    if chat.held > 0 {
+        counts.push(match chat.held {
+            1 => "1 more has come, and is shown once what it follows is here".to_owned(),
+            held => format!("{held} more have come, and are shown once what they follow is here"),
+        });
+    }
     if chat.muted {
         counts.push("muted".to_owned());
     }

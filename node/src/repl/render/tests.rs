@@ -433,6 +433,7 @@ fn sample_chat(last: Option<Message>) -> Chat {
         handle: handle("bob"),
         unread: 3,
         queued: 1,
+        held: 0,
         muted: false,
         presence: Presence::Online,
         expire_secs: Some(86_400),
@@ -464,6 +465,11 @@ fn lists_are_tables_or_sentences() {
     assert_eq!(
         reply("chats", &chats, &scene(), &plain()),
         "@bob, online, 3 unread 1 queued gone after 1d, 14:02 [42] hello there\n"
+    );
+    let chats = Reply::Chats(vec![Chat { held: 2, unread: 0, queued: 0, expire_secs: None, ..sample_chat(None) }]);
+    assert_eq!(
+        reply("unread", &chats, &scene(), &look(80)),
+        "  @bob  online  2 more have come, and are shown once what they follow is here\n"
     );
 }
 
