@@ -8,10 +8,10 @@ use hobnob_engine::{
 use hobnob_shared::text::Note;
 use hobnob_tests::{
     apart::{People, befriend_by_name, live, presence},
-    devices::name,
+    devices::{name, send},
     rosa::Lies,
     seeds::seeds,
-    talk::{Sent, friends, shown_once},
+    talk::{Sent, befriend, friends, shown_once},
     world::{NodeIndex, World, username},
 };
 
@@ -217,5 +217,68 @@ fn old_presence_is_no_presence() {
             assert!(world.answer(ALICE, Command::SetPresence { presence: None, text }).is_ok());
         }
         assert_eq!(presence(&mut world, ALICE, &name(BOB)).0, Presence::Offline, "seed {seed}");
+    }
+}
+
+#[test]
+fn a_carrier_that_is_another_one_each_time_gets_the_same_mail_hourly_at_most() {
+    const MAIL_PUT: u16 = 123;
+    for seed in seeds(6) {
+        // Alice has no name there, so she asks what it is whenever she leaves something.
+        let mut world = World::new(seed, 2);
+        let server = world.add_server();
+        befriend(&mut world, ALICE, BOB);
+        world.register(BOB, server);
+        world.run_for(60_000);
+        world.crash(BOB);
+        world.servers[server].liar.lies = Lies { other_generation: 1, ..Lies::default() };
+        for number in 0..20 {
+            send(&mut world, ALICE, &name(BOB), &format!("{number} {}", "x".repeat(5_000)));
+        }
+        world.run_for(60_000);
+        let puts = |world: &World| world.servers[server].asked.get(&MAIL_PUT).copied().unwrap_or(0);
+        let before = puts(&world);
+        assert!((2..=6).contains(&before), "seed {seed}: {before} letters, of ten messages each");
+        world.run_for(4 * 3_600_000);
+        assert!(puts(&world) <= 6 * before, "seed {seed}: {before} became {}", puts(&world));
+    }
+}
+
+#[test]
+fn a_rendezvous_that_is_another_one_at_each_session_says_so_hourly_at_most() {
+    for seed in seeds(6) {
+        let (mut world, _) = People::gather(seed, &[1]);
+        world.servers[0].liar.lies = Lies { other_generation: 1, ..Lies::default() };
+        for _ in 0..24 {
+            world.crash_server(0);
+            world.start_server(0);
+            world.run_for(300_000);
+        }
+        let said = warnings(&world, ALICE).iter().filter(|it| it.contains("set back")).count();
+        assert!((1..=3).contains(&said), "seed {seed}: said {said} times in two hours");
+    }
+}
+
+#[test]
+fn a_rendezvous_that_shows_old_vaults_in_turn_is_told_of_hourly_at_most_and_left_alone() {
+    const VAULT_PUT: u16 = 117;
+    for seed in seeds(6) {
+        let (mut world, _) = People::gather(seed, &[1]);
+        for theme in ["dark", "light", "dark"] {
+            let set = Command::Set { key: "theme".into(), value: Some(theme.into()) };
+            assert!(world.answer(ALICE, set).is_ok(), "seed {seed}");
+            world.run_for(120_000);
+        }
+        world.servers[0].liar.lies = Lies { old_vault: 2, stale_vault: 1, ..Lies::default() };
+        let set = Command::Set { key: "theme".into(), value: Some("light".into()) };
+        assert!(world.answer(ALICE, set).is_ok(), "seed {seed}");
+        let puts = |world: &World| world.servers[0].asked.get(&VAULT_PUT).copied().unwrap_or(0);
+        let before = puts(&world);
+        world.run_for(3_000_000);
+        assert!(puts(&world) > before, "seed {seed}: nothing was written");
+        assert!(puts(&world) <= before + 25, "seed {seed}: {before} became {}", puts(&world));
+        let said = warnings(&world, ALICE).iter().filter(|it| it.contains("set back")).count();
+        // By chance she shows the newest one each time.
+        assert!(said <= 1, "seed {seed}: {:?}", warnings(&world, ALICE));
     }
 }

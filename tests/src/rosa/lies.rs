@@ -9,7 +9,7 @@ use hobnob_shared::{
     wire::{
         ErrorCode, ServerFrame,
         payload::Failure,
-        rendezvous::{Envelope, Knocks, Mail, MailItem, MailWaiting, Name, PresenceNote, Vault},
+        rendezvous::{Envelope, GENERATION, Knocks, Mail, MailItem, MailWaiting, Name, PresenceNote, Vault},
     },
 };
 use rand_chacha::ChaCha20Rng;
@@ -45,6 +45,10 @@ pub struct Lies {
     pub lose_vault: u32,
     /// She shows an older vault.
     pub old_vault: u32,
+    /// She says that somebody else wrote the vault meanwhile.
+    pub stale_vault: u32,
+    /// She says that she was set back from a backup.
+    pub other_generation: u32,
     /// She refuses a request, with whatever code.
     pub refuse: u32,
     /// She says nothing to a request.
@@ -74,6 +78,8 @@ impl Lies {
             lose_box: one_in,
             lose_vault: one_in,
             old_vault: one_in,
+            stale_vault: one_in,
+            other_generation: one_in,
             refuse: one_in,
             ignore: one_in,
             nonsense: one_in,
@@ -134,7 +140,7 @@ impl Liar {
 
     /// What she does with a request that she does not even look at, if she does so.
     pub(super) fn pretend(&mut self, id: u32, frame: &ServerFrame) -> Option<Lie> {
-        let Lies { lose_mail, keep_mail, lose_box, lose_vault, old_vault, refuse, ignore, .. } = self.lies;
+        let Lies { lose_mail, keep_mail, lose_box, lose_vault, old_vault, stale_vault, refuse, ignore, .. } = self.lies;
         self.remember(frame);
         if !frame.wants_answer() || matches!(frame, ServerFrame::StatusGet | ServerFrame::Ping { .. }) {
             return None;
@@ -148,6 +154,9 @@ impl Liar {
             ServerFrame::MailAck(_) if self.lies(keep_mail) => ServerFrame::Done,
             ServerFrame::BoxPut(_) if self.lies(lose_box) => ServerFrame::Done,
             ServerFrame::VaultPut(_) | ServerFrame::AccountPut(_) if self.lies(lose_vault) => ServerFrame::Done,
+            ServerFrame::VaultPut(put) if self.lies(stale_vault) => {
+                ServerFrame::Error(Failure { code: ErrorCode::Stale { seq: put.seq }, of: id })
+            }
             ServerFrame::VaultGet if self.lies(old_vault) => ServerFrame::Vault(self.old_vault()?),
             ServerFrame::NameGet(get) => ServerFrame::Name(self.names.get(&get.name)?.clone()),
             _ => return None,
@@ -194,7 +203,7 @@ impl Liar {
 
     /// What she says instead of the truth, or besides it.
     pub(super) fn twist(&mut self, frame: ServerFrame) -> Vec<ServerFrame> {
-        let Lies { nonsense, repeat, unasked, old_presence, wrong_time, .. } = self.lies;
+        let Lies { nonsense, repeat, unasked, old_presence, wrong_time, other_generation, .. } = self.lies;
         let mut said = Vec::new();
         match frame {
             ServerFrame::Mail(page) => said.push(ServerFrame::Mail(self.twist_mail(page))),
@@ -202,6 +211,9 @@ impl Liar {
                 if self.lies(wrong_time) {
                     let times = [0, u64::MAX, status.time_ms - TEN_YEARS_MS, status.time_ms + TEN_YEARS_MS];
                     status.time_ms = times[self.below(times.len())];
+                }
+                if self.lies(other_generation) {
+                    status.limits.insert(GENERATION.to_owned(), self.rng.next_u64());
                 }
                 said.push(ServerFrame::Status(status));
             }

@@ -26,12 +26,18 @@ use crate::{
 /// tells the same.
 const ASK_AGAIN_MS: u64 = 3_600_000;
 
+/// A carrier that is another one each time it is asked would have all mail left again and again. Nobody restores more often;
+/// what it tells meanwhile counts after this long.
+const LEAVE_AGAIN_MS: u64 = 3_600_000;
+
 /// What was heard since the start.
 #[derive(Debug, Default)]
 pub(super) struct Carriers {
     told: BTreeMap<ServerKey, u64>,
     /// When the carrier of each device's mail was asked last, in `mono_ms`.
     asked: BTreeMap<DeviceId, u64>,
+    /// When mail was left again at each, in `mono_ms`.
+    left_again: BTreeMap<ServerKey, u64>,
 }
 
 impl Carriers {
@@ -49,8 +55,17 @@ impl Parts {
         step: &mut Step<'_>,
     ) -> Result<(), Fault> {
         let Some(told) = generation else { return Ok(()) };
-        self.mail.carriers.told.insert(*server, told);
-        for (account, device) in self.mail.tickets.on_generation(server, told, step) {
+        let carriers = &mut self.mail.carriers;
+        carriers.told.insert(*server, told);
+        let now = step.now.mono_ms;
+        if carriers.left_again.get(server).is_some_and(|at| now - at < LEAVE_AGAIN_MS) {
+            return Ok(());
+        }
+        let gone = self.mail.tickets.on_generation(server, told, step);
+        if !gone.is_empty() {
+            self.mail.carriers.left_again.insert(*server, now);
+        }
+        for (account, device) in gone {
             self.leave_again(&account, device, step)?;
         }
         Ok(())

@@ -45,6 +45,8 @@ pub(super) struct Try {
     pub(super) is_forgotten: bool,
     /// It shows nobody under our name.
     pub(super) is_nameless: bool,
+    /// When the person was told last that it was set back.
+    pub(super) set_back_ms: Option<u64>,
     /// What front ends were told last.
     told: Option<(ServerState, Option<String>)>,
 }

@@ -38,7 +38,7 @@ const SETTLE_MS: u64 = 30_000;
 const AT_MOST_MS: u64 = 300_000;
 /// After a failure it is tried again so much later.
 const AGAIN_MS: u64 = 300_000;
-/// Somebody else wrote meanwhile: again so much later.
+/// Somebody else wrote meanwhile: again so much later, and twice as long each time, up to [`AGAIN_MS`].
 const STALE_MS: u64 = 1_000;
 
 /// How it goes with one vault.
@@ -49,6 +49,8 @@ pub(super) struct VaultState {
     /// Since when something in it may have changed.
     changed_ms: Option<u64>,
     is_busy: bool,
+    /// How often in turn somebody else wrote meanwhile.
+    stale: u32,
     /// It cannot be read; said once a session.
     is_given_up: bool,
     /// When that is said.
@@ -138,7 +140,7 @@ impl Parts {
         step: &mut Step<'_>,
     ) -> Result<(), Fault> {
         let was_set_back = vault.seq < own.vault_seq;
-        if was_set_back {
+        if was_set_back && self.rendezvous.takes_set_back(&server, step.now.mono_ms) {
             self.rendezvous.warn_set_back(&server, vault.seq, own.vault_seq, step);
             self.mail_set_back(server, step)?;
         }
@@ -312,15 +314,22 @@ impl Rendezvous {
                 });
                 self.vault_synced(server, ours);
             }
-            (Err(Failed::Refused(ErrorCode::Stale { .. })), _) => self.vault_later(server, STALE_MS, step),
+            (Err(Failed::Refused(ErrorCode::Stale { .. })), _) => self.vault_stale(server, step),
             (Ok(_) | Err(_), _) => self.vault_later(server, AGAIN_MS, step),
         }
     }
 
     fn vault_synced(&mut self, server: &ServerKey, ours: [u8; 32]) {
         if let Some(it) = self.tries.get_mut(server) {
-            (it.vault.is_busy, it.vault.synced) = (false, Some(ours));
+            (it.vault.is_busy, it.vault.stale, it.vault.synced) = (false, 0, Some(ours));
         }
+    }
+
+    fn vault_stale(&mut self, server: &ServerKey, step: &Step<'_>) {
+        let Some(it) = self.tries.get_mut(server) else { return };
+        let wait_ms = STALE_MS.saturating_mul(1 << it.vault.stale.min(16)).min(AGAIN_MS);
+        it.vault.stale += 1;
+        self.vault_later(server, wait_ms, step);
     }
 
     fn vault_later(&mut self, server: &ServerKey, ms: u64, step: &Step<'_>) {
