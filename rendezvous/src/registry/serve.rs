@@ -18,7 +18,7 @@ use hobnob_shared::{
 use super::{
     Note, Registry, SessionId, account,
     knock::{self, Sender},
-    limits::{MAX_SESSION_TOPICS, MEMBERS_PER_SOURCE, ROW_BYTES},
+    limits::{MAX_SESSION_TOPICS, PEOPLE_PER_SOURCE, ROW_BYTES, SITE_SOURCES},
     mailbox::{self, Owner},
     name,
     password::{self, Pending},
@@ -196,23 +196,25 @@ impl Registry {
     }
 
     fn look_up(&mut self, id: SessionId, step: &Step<'_>, get: &NameGet) -> Served<ServerFrame> {
-        self.count_look_up(id, step)?;
+        let session = self.session(id)?;
+        let (source, per_hour) = (session.source, self.policy.lookups_per_hour);
+        let together = per_hour.saturating_mul(PEOPLE_PER_SOURCE);
+        // A member's counts for the account and for where it is: accounts are cheap, and so many of them in one place would
+        // have so many times as many.
+        let counted = match session.member(step)? {
+            Some(((account, _), _)) => vec![(Looker::Account(account), per_hour), (Looker::Members(source), together)],
+            None => {
+                let site = source.site().map(|site| (Looker::Guests(site), together.saturating_mul(SITE_SOURCES)));
+                [(Looker::Guests(source), together)].into_iter().chain(site).collect()
+            }
+        };
+        self.count_look_up(&counted, step.now_ms)?;
         name::look_up(step, get).map(ServerFrame::Name)
     }
 
-    /// Counts a look-up, or says how long to wait for it. A member's counts for the account and for where it is: accounts
-    /// are cheap, and so many of them in one place would have so many times as many.
-    pub(super) fn count_look_up(&mut self, id: SessionId, step: &Step<'_>) -> Served<()> {
-        let session = self.session(id)?;
-        let (source, per_hour) = (session.source, self.policy.lookups_per_hour);
-        let counted = match session.member(step)? {
-            Some(((account, _), _)) => {
-                let together = per_hour.saturating_mul(MEMBERS_PER_SOURCE);
-                vec![(Looker::Account(account), per_hour), (Looker::Members(source), together)]
-            }
-            None => vec![(Looker::Guest(source), per_hour)],
-        };
-        let taken = self.lookups.take_all(&counted, step.now_ms);
+    /// Counts a look-up for each of these, which have so many an hour, or says how long to wait for it.
+    pub(super) fn count_look_up(&mut self, counted: &[(Looker, u32)], now_ms: u64) -> Served<()> {
+        let taken = self.lookups.take_all(counted, now_ms);
         taken.map_err(|retry_ms| ErrorCode::RateLimited { retry_ms }.into())
     }
 
