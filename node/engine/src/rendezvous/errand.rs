@@ -1,5 +1,10 @@
 //! Looking a name up, and asking whoever has it to be a friend: a few requests as a guest, over a link of their own, so
 //! that nobody can tell who asks about whom.
+//!
+//! But for one case: all guests behind an address share what a rendezvous looks up for them, so a stranger there can use it
+//! up. Where a look-up is refused for that, our account asks, which has look-ups of its own. The rendezvous learns then that
+//! our account asks for this name, and one that wants to learn it can refuse every guest. The friend request that may
+//! follow is a guest's all the same.
 
 mod work;
 
@@ -28,8 +33,8 @@ const MAX_ERRANDS: usize = 512;
 /// Most errands under way. Each has a link of its own; the network layer keeps 16 such links, others among them.
 const AT_ONCE: usize = 6;
 /// Most look-ups that no person asked for, at all rendezvous together. After a login there may be hundreds of friends to be
-/// told of this machine; a rendezvous answers 30 look-ups an hour unless its operator says otherwise, and `/find` is to
-/// be among them. What is put off is done when the session is next renewed, within the hour.
+/// told of this machine; a rendezvous answers 30 look-ups of an account an hour unless its operator says otherwise, which are
+/// all that there are where strangers use up what guests have, and `/find` is to be among them. What is put off is done when the session is next renewed, within the hour.
 const UNASKED_AN_HOUR: usize = 20;
 const HOUR_MS: u64 = 3_600_000;
 
@@ -59,6 +64,8 @@ pub(super) struct Errand {
     /// The newest record of theirs that we hold.
     since: Option<[u8; 32]>,
     status: Option<Status>,
+    /// How long guests have to wait for a look-up, in ms: our account asks in their place.
+    guests_wait_ms: Option<u64>,
     /// Whose name it is.
     pub(super) known: Option<Known>,
     work: Option<Work>,
@@ -201,8 +208,18 @@ impl Rendezvous {
         }
         let id = self.errands.next;
         self.errands.next += 1;
-        let errand =
-            Errand { server, name, aim, is_begun: false, since, status: None, known: None, work: None, works: 0 };
+        let errand = Errand {
+            server,
+            name,
+            aim,
+            is_begun: false,
+            since,
+            status: None,
+            guests_wait_ms: None,
+            known: None,
+            work: None,
+            works: 0,
+        };
         self.errands.running.insert(id, errand);
         self.begin_errands(step);
         true
@@ -254,8 +271,24 @@ impl Rendezvous {
             Ok(ServerFrame::Done) if is_sent => Ok(Next::Stored),
             Ok(_) => Err(Failed::Unreached("it answers nonsense".to_owned())),
             Err(Failed::Refused(ErrorCode::Pow { bits, challenge })) => self.work_again(id, bits, challenge, step),
+            Err(Failed::Refused(ErrorCode::RateLimited { retry_ms })) => self.ask_as_ourselves(id, get, retry_ms, step),
             Err(failed) => Err(failed),
         }
+    }
+
+    /// Guests are to wait for their next look-up: our account asks, if it can and has not yet. If it is to wait too, the
+    /// person is told the shorter time.
+    fn ask_as_ourselves(&mut self, id: u64, get: NameGet, retry_ms: u64, step: &mut Step<'_>) -> Result<Next, Failed> {
+        let Some(errand) = self.errands.running.get(&id) else { return Ok(Next::On) };
+        let (server, before) = (errand.server, errand.guests_wait_ms);
+        let is_looking_up = errand.status.is_some() && errand.known.is_none();
+        if !is_looking_up || before.is_some() || !self.is_ready(&server) {
+            let retry_ms = before.unwrap_or(retry_ms).min(retry_ms);
+            return Err(Failed::Refused(ErrorCode::RateLimited { retry_ms }));
+        }
+        self.change(id, |errand| errand.guests_wait_ms = Some(retry_ms));
+        self.ask(server, Lane::Account, ServerFrame::NameGet(get), Purpose::Errand(id), step);
+        Ok(Next::On)
     }
 
     fn change(&mut self, id: u64, change: impl FnOnce(&mut Errand)) {
