@@ -345,68 +345,6 @@ fn a_list_of_names_is_looked_up_a_few_at_a_time_and_each_is_answered() {
 }
 
 #[test]
-fn a_look_up_that_is_one_too_many_says_so_and_when_the_next_is_taken() {
-    let mut world = two();
-    for (retry_ms, when) in [(120_000, "in 2 min"), (u64::MAX, "later")] {
-        world.rosa().refuses = Some(ErrorCode::RateLimited { retry_ms });
-        let refusal = find(&mut world, 0, "bob").unwrap_err();
-        assert_eq!(refusal.code, Code::Limited);
-        assert!(refusal.message.contains("too many look-ups") && refusal.message.ends_with(when), "{refusal}");
-    }
-}
-
-/// Which names were asked for as an account.
-fn asked_as_account(world: &mut World) -> Vec<Username> {
-    let seen = world.rosa().seen.iter().filter(|(mode, _)| *mode == Mode::Account);
-    seen.filter_map(|(_, frame)| if let ServerFrame::NameGet(get) = frame { Some(get.name.clone()) } else { None })
-        .collect()
-}
-
-#[test]
-fn where_guests_have_no_lookups_left_our_account_asks_and_nobody_waits() {
-    let mut world = two();
-    world.rosa().guests_wait_ms = Some(120_000);
-    world.rosa().seen.clear();
-    assert!(matches!(find(&mut world, 0, "bob"), Ok(Reply::Found(_))));
-    assert_eq!(asked_as_account(&mut world), [name("bob")]);
-    let refusal = find(&mut world, 0, "bobb").unwrap_err();
-    assert_eq!(refusal.code, Code::NotFound);
-
-    add(&mut world, 0, "bob").unwrap();
-    assert_eq!(requests(&mut world, 1).len(), 1);
-    let knocks = world.rosa().seen.iter().filter(|(_, frame)| frame.number() == 129);
-    assert!(knocks.map(|(mode, _)| *mode).all(|mode| mode == Mode::Guest), "what is asked of whom is a guest's");
-    world.ask(1, Command::Accept { number: 1 }).unwrap();
-    world.pass(5_000);
-    assert_eq!(world.friend(0, "bob").standing, Standing::Friend);
-}
-
-#[test]
-fn where_our_account_has_none_left_either_the_shorter_wait_is_told() {
-    for (guests, told) in [(60_000, "in 60 s"), (600_000, "in 2 min")] {
-        let mut world = two();
-        world.rosa().guests_wait_ms = Some(guests);
-        world.rosa().refuses = Some(ErrorCode::RateLimited { retry_ms: 120_000 });
-        world.rosa().seen.clear();
-        let refusal = find(&mut world, 0, "bob").unwrap_err();
-        assert!(refusal.message.contains("too many look-ups") && refusal.message.ends_with(told), "{refusal}");
-        assert_eq!(asked_as_account(&mut world), [name("bob")], "once");
-    }
-}
-
-#[test]
-fn whoever_has_no_name_there_is_told_to_wait() {
-    let mut world = two();
-    world.rosa().guests_wait_ms = Some(120_000);
-    let server = Box::new(world.rosa().address.clone());
-    world.ask(0, Command::LoggedOut { server, released: false }).unwrap();
-    world.pass(1_000);
-    world.rosa().seen.clear();
-    let refusal = find(&mut world, 0, "bob").unwrap_err();
-    assert_eq!((refusal.code, asked_as_account(&mut world)), (Code::Limited, Vec::new()));
-}
-
-#[test]
 fn a_rendezvous_that_only_nods_at_a_look_up_is_told_of_and_nothing_hangs() {
     // When it is asked for its status (151), and for the name (111).
     for number in [151, 111] {
