@@ -10,7 +10,7 @@ use hobnob_shared::{
 };
 
 use super::{
-    Registry, SessionId, account, code,
+    Note, Registry, SessionId, account, code,
     limits::ACCOUNT_KIB,
     name,
     password::{self, Begun, Pending},
@@ -25,6 +25,7 @@ impl Registry {
         id: SessionId,
         step: &mut Step<'_>,
         finish: RegisterFinish,
+        notes: &mut Vec<Note>,
     ) -> Served<ServerFrame> {
         let begun = self.begun(id).ok_or(ErrorCode::Conflict)?;
         let claimed = self.check_claim(&begun, &finish)?;
@@ -48,7 +49,10 @@ impl Registry {
             return Err(ErrorCode::Conflict.into());
         }
         match before {
-            Some(_) => account::update(step, &self.policy, &claimed.account, finish.account)?,
+            Some(before) => {
+                account::update(step, &self.policy, &claimed.account, finish.account)?;
+                self.on_updated(&claimed.account, &before, step, notes)?;
+            }
             None => account::register(step, &self.policy, &claimed.account, begun.name, finish.account)?,
         }
         let expected = finish.vault_seq.saturating_sub(1);

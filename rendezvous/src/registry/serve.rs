@@ -46,16 +46,13 @@ impl Registry {
         let answer = match frame {
             ServerFrame::StatusGet => self.status(step.now_ms),
             ServerFrame::RegisterStart(start) => self.begin_registration(id, step, &start)?,
-            ServerFrame::RegisterFinish(finish) => self.finish_registration(id, step, *finish)?,
+            ServerFrame::RegisterFinish(finish) => self.finish_registration(id, step, *finish, notes)?,
             ServerFrame::LoginStart(start) => self.begin_login(id, step, &start)?,
             ServerFrame::LoginFinish(finish) => self.finish_login(id, step, &finish)?,
             ServerFrame::PasswordChange(change) => self.change_password(id, step, change).map(done)?,
             ServerFrame::NameGet(get) => self.look_up(id, step, &get)?,
             ServerFrame::NameSet(set) => self.set_name(id, step, &set, notes).map(done)?,
-            ServerFrame::AccountPut(payload) => {
-                let account = self.session(id)?.publisher(step, &payload)?;
-                account::update(step, &self.policy, &account, payload).map(done)?
-            }
+            ServerFrame::AccountPut(payload) => self.update_account(id, step, payload, notes).map(done)?,
             ServerFrame::VaultPut(put) => self.replace_vault(id, step, put).map(done)?,
             ServerFrame::VaultGet => ServerFrame::Vault(vault::fetch(step, &self.session(id)?.account(step)?)?),
             ServerFrame::BoxPut(put) => self.put_box(id, step, put).map(done)?,
