@@ -5,7 +5,7 @@ use std::{
     path::{Path, absolute},
 };
 
-use hobnob_shared::rendezvous::RegistrationCode;
+use hobnob_shared::{rendezvous::RegistrationCode, wire::rendezvous::Registration};
 use serde_json::json;
 
 use super::{
@@ -17,7 +17,7 @@ use crate::{
     clock::Clock,
     config::Config,
     keys::random,
-    registry::{code_records, stored},
+    registry::{CLOSED, code_records, stored},
     store::{Target, write_backup},
 };
 
@@ -82,6 +82,7 @@ pub(super) fn back_up(config: &Config, file: &Path, replaces: bool, output: &Out
 pub(super) fn invite(config: &Config, output: &Output) -> Result<(), Failure> {
     let code = match ask_running(config, &Ask::Invite)? {
         Some(Told::Code(code)) => code,
+        _ if config.policy.registration == Registration::Closed => return Err(Failure::Refused(CLOSED.into())),
         _ => {
             let mut rng = random().map_err(|error| Failure::Io("no randomness", error))?;
             let code = RegistrationCode::generate(&mut rng);
