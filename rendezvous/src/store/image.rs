@@ -54,7 +54,7 @@ impl Image {
     pub(super) fn database(self) -> Result<Database, OpenError> {
         // redb would make a new database of nothing.
         if self.lock().len == 0 {
-            return Err(OpenError::Damaged("it is empty".into()));
+            return Err(OpenError::empty());
         }
         Ok(guarded(|| Database::builder().set_cache_size(CACHE_BYTES).create_with_backend(self).map_err(of))?)
     }
