@@ -65,7 +65,13 @@ impl Image {
         let is_whole = guarded(|| {
             schema::format(&database)?;
             database.check_integrity().map_err(of)
+        });
+        // redb may panic over such pages in this too.
+        guarded(move || {
+            drop(database);
+            Ok(())
         })?;
+        let is_whole = is_whole?;
         if is_whole { Ok(()) } else { Err(Trouble::Damaged("its pages contradict each other".into()).into()) }
     }
 
