@@ -1,16 +1,14 @@
 //! Settings: the command line over the file over the defaults. Limits come from the file only, and are read again on
 //! SIGHUP.
 
-use std::{
-    fs,
-    net::SocketAddr,
-    path::{Path, PathBuf},
-};
+mod file;
 
-use hobnob_shared::{limits::MAX_POW_BITS, wire::rendezvous::Registration};
+use std::{net::SocketAddr, path::PathBuf};
+
+use hobnob_shared::wire::rendezvous::Registration;
 use libp2p::{Multiaddr, multiaddr::Protocol};
-use serde::Deserialize;
 
+use self::file::{Amount, File, FileLimits, Metrics, Who};
 use crate::{registry::Policy, server::Limits};
 
 /// Where it listens unless told otherwise.
@@ -42,8 +40,8 @@ pub enum ConfigError {
     /// Metrics are for this machine.
     #[error("metrics are served on loopback only, and {0} is not: use 127.0.0.1:PORT")]
     OpenMetrics(SocketAddr),
-    /// A number that makes no sense.
-    #[error("{0} is out of range: {1}")]
+    /// A value that makes no sense.
+    #[error("{0} cannot be that: {1}")]
     Range(&'static str, &'static str),
     /// A limit under which nothing would work.
     #[error(
@@ -87,58 +85,11 @@ pub struct Config {
     pub policy: Policy,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    data_dir: Option<PathBuf>,
-    listen: Option<Vec<String>>,
-    announce: Option<String>,
-    metrics: Option<Metrics>,
-    log: Option<String>,
-    registration: Option<Who>,
-    #[serde(default)]
-    limits: FileLimits,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-enum Metrics {
-    At(SocketAddr),
-    #[serde(deserialize_with = "only_false")]
-    Off(()),
-}
-
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Who {
-    Open,
-    Invite,
-    Closed,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FileLimits {
-    pow_bits: Option<u8>,
-    knock_bits: Option<u8>,
-    account_mib: Option<u32>,
-    disk_mib: Option<u32>,
-    lookups_per_hour: Option<u32>,
-    topics: Option<usize>,
-    connections: Option<usize>,
-    connections_per_source: Option<usize>,
-    new_connections_per_source: Option<usize>,
-    connections_per_peer: Option<usize>,
-    burst_frames: Option<u32>,
-    frames_per_second: Option<u32>,
-    memory_mib: Option<usize>,
-}
-
 impl Config {
     /// Reads the file, if there is one, and lays the flags over it.
     pub fn load(flags: &Flags) -> Result<Self, ConfigError> {
         let file = match &flags.config {
-            Some(path) => read(path)?,
+            Some(path) => file::read(path)?,
             None => File::default(),
         };
         let listen = if flags.listen.is_empty() {
@@ -148,7 +99,7 @@ impl Config {
         };
         let metrics = match (flags.metrics, file.metrics) {
             (Some(address), _) | (None, Some(Metrics::At(address))) => Some(address),
-            (None, Some(Metrics::Off(()))) => None,
+            (None, Some(Metrics::Off)) => None,
             (None, None) => METRICS.parse().ok(),
         };
         if let Some(address) = metrics.filter(|address| !address.ip().is_loopback()) {
@@ -167,13 +118,18 @@ impl Config {
     }
 }
 
-fn read(path: &Path) -> Result<File, ConfigError> {
-    let text = fs::read_to_string(path).map_err(|error| ConfigError::Unreadable(path.to_owned(), error))?;
-    toml::from_str(&text).map_err(|error| {
-        let line = error.span().map(|span| text.bytes().take(span.start).filter(|byte| *byte == b'\n').count() + 1);
-        let place = line.map(|line| format!("line {line}: ")).unwrap_or_default();
-        ConfigError::BadFile { path: path.to_owned(), why: format!("{place}{}", error.message()) }
-    })
+impl Config {
+    /// Which settings that count from the start on only are others there.
+    pub fn differs_from(&self, other: &Self) -> Vec<&'static str> {
+        let settings = [
+            ("data_dir", self.data_dir != other.data_dir),
+            ("listen", self.listen != other.listen),
+            ("announce", self.announce != other.announce),
+            ("metrics", self.metrics != other.metrics),
+            ("log", self.log != other.log),
+        ];
+        settings.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect()
+    }
 }
 
 /// Beside the data of other programs of this person.
@@ -214,17 +170,17 @@ fn parse_log(text: Option<&str>) -> Result<tracing::Level, ConfigError> {
 /// Nothing may be bounded to nothing; work alone may be none.
 fn refuse_zeros(file: &FileLimits) -> Result<(), ConfigError> {
     let zeros = [
-        ("account_mib", file.account_mib == Some(0)),
-        ("disk_mib", file.disk_mib == Some(0)),
-        ("lookups_per_hour", file.lookups_per_hour == Some(0)),
-        ("topics", file.topics == Some(0)),
-        ("connections", file.connections == Some(0)),
-        ("connections_per_source", file.connections_per_source == Some(0)),
-        ("new_connections_per_source", file.new_connections_per_source == Some(0)),
-        ("connections_per_peer", file.connections_per_peer == Some(0)),
-        ("burst_frames", file.burst_frames == Some(0)),
-        ("frames_per_second", file.frames_per_second == Some(0)),
-        ("memory_mib", file.memory_mib == Some(0)),
+        ("account_mib", file.account_mib == Some(Amount(0))),
+        ("disk_mib", file.disk_mib == Some(Amount(0))),
+        ("lookups_per_hour", file.lookups_per_hour == Some(Amount(0))),
+        ("topics", file.topics == Some(Amount(0))),
+        ("connections", file.connections == Some(Amount(0))),
+        ("connections_per_source", file.connections_per_source == Some(Amount(0))),
+        ("new_connections_per_source", file.new_connections_per_source == Some(Amount(0))),
+        ("connections_per_peer", file.connections_per_peer == Some(Amount(0))),
+        ("burst_frames", file.burst_frames == Some(Amount(0))),
+        ("frames_per_second", file.frames_per_second == Some(Amount(0))),
+        ("memory_mib", file.memory_mib == Some(Amount(0))),
     ];
     zeros.into_iter().find(|(_, is_zero)| *is_zero).map_or(Ok(()), |(name, _)| Err(ConfigError::Zero(name)))
 }
@@ -232,17 +188,19 @@ fn refuse_zeros(file: &FileLimits) -> Result<(), ConfigError> {
 fn limits(file: &FileLimits) -> Result<Limits, ConfigError> {
     refuse_zeros(file)?;
     let default = Limits::default();
-    let connections_per_source = file.connections_per_source.unwrap_or(default.connections_per_source);
+    let connections_per_source = file.connections_per_source.map_or(default.connections_per_source, Amount::count);
     Ok(Limits {
-        connections: file.connections.unwrap_or(default.connections),
+        connections: file.connections.map_or(default.connections, Amount::count),
         connections_per_source,
         // A quarter of them at once, as by default.
         pending_connections_per_source: (connections_per_source / 4).max(1),
-        new_connections_per_source: file.new_connections_per_source.unwrap_or(default.new_connections_per_source),
-        connections_per_peer: file.connections_per_peer.unwrap_or(default.connections_per_peer),
-        burst_frames: file.burst_frames.unwrap_or(default.burst_frames),
-        frames_per_second: file.frames_per_second.unwrap_or(default.frames_per_second),
-        memory_bytes: file.memory_mib.map_or(default.memory_bytes, |mib| mib.saturating_mul(1024 * 1024)),
+        new_connections_per_source: file
+            .new_connections_per_source
+            .map_or(default.new_connections_per_source, Amount::count),
+        connections_per_peer: file.connections_per_peer.map_or(default.connections_per_peer, Amount::count),
+        burst_frames: file.burst_frames.map_or(default.burst_frames, |amount| amount.0),
+        frames_per_second: file.frames_per_second.map_or(default.frames_per_second, |amount| amount.0),
+        memory_bytes: file.memory_mib.map_or(default.memory_bytes, |mib| mib.count().saturating_mul(1024 * 1024)),
         ..default
     })
 }
@@ -250,12 +208,9 @@ fn limits(file: &FileLimits) -> Result<Limits, ConfigError> {
 fn policy(who: Option<Who>, file: &FileLimits) -> Result<Policy, ConfigError> {
     let default = Policy::default();
     let default_bits = if let Registration::Open { pow_bits } = default.registration { pow_bits } else { 0 };
-    let pow_bits = file.pow_bits.unwrap_or(default_bits);
-    let knock_bits = file.knock_bits.unwrap_or(default.knock_bits);
-    if pow_bits > MAX_POW_BITS || knock_bits > MAX_POW_BITS {
-        return Err(ConfigError::Range("pow_bits or knock_bits", "nodes work for 26 leading zero bits at most"));
-    }
-    let mib = |mib: u32| u64::from(mib) * 1024 * 1024;
+    let pow_bits = file.pow_bits.map_or(default_bits, |bits| bits.0);
+    let knock_bits = file.knock_bits.map_or(default.knock_bits, |bits| bits.0);
+    let mib = |mib: Amount| u64::from(mib.0) * 1024 * 1024;
     Ok(Policy {
         registration: match who.unwrap_or(Who::Open) {
             Who::Open => Registration::Open { pow_bits },
@@ -265,20 +220,15 @@ fn policy(who: Option<Who>, file: &FileLimits) -> Result<Policy, ConfigError> {
         knock_bits,
         account_bytes: file.account_mib.map_or(default.account_bytes, mib),
         disk_bytes: file.disk_mib.map_or(default.disk_bytes, mib),
-        lookups_per_hour: file.lookups_per_hour.unwrap_or(default.lookups_per_hour),
-        topics: file.topics.unwrap_or(default.topics),
+        lookups_per_hour: file.lookups_per_hour.map_or(default.lookups_per_hour, |amount| amount.0),
+        topics: file.topics.map_or(default.topics, Amount::count),
     })
-}
-
-fn only_false<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<(), D::Error> {
-    match bool::deserialize(deserializer)? {
-        false => Ok(()),
-        true => Err(serde::de::Error::custom("metrics is an address, or false")),
-    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn load(text: &str) -> Result<Config, ConfigError> {
@@ -316,7 +266,7 @@ mod tests {
         assert_eq!((packaged.limits, packaged.policy), (default.limits, default.policy));
         assert_eq!((packaged.listen, packaged.metrics, packaged.log), (default.listen, default.metrics, default.log));
         for text in ["none = 1", "[limits]\nnone = 1"] {
-            // serde names all that there are.
+            // All that there are stand in it.
             let error = load(text).unwrap_err().to_string();
             let names: Vec<_> = error.split('`').skip(3).step_by(2).collect();
             assert!(names.len() >= 7, "{error}");
@@ -339,6 +289,47 @@ mod tests {
             }
             load(&format!("[limits]\n{name} = 1")).unwrap();
         }
+    }
+
+    #[test]
+    fn a_wrong_value_is_named_with_its_setting_and_what_it_may_be() {
+        let wrong = [
+            ("limits = 3", "line 1: limits is the number 3, and must be a section: [limits], and its settings below"),
+            (
+                "\n[limits]\ndisk_mib = \"x\"",
+                "line 3: disk_mib is the text \"x\", and must be a whole number from 1 to 4294967295",
+            ),
+            (
+                "[limits]\ntopics = 99999999999",
+                "line 2: topics is the number 99999999999, and must be a whole number from 1",
+            ),
+            ("[limits]\nburst_frames = -3", "line 2: burst_frames is the number -3, and must be a whole number"),
+            ("[limits]\nmemory_mib = 1.5", "line 2: memory_mib is the number 1.5, and must be a whole number"),
+            ("[limits]\npow_bits = 27", "line 2: pow_bits is the number 27, and must be a whole number from 0 to 26"),
+            (
+                "registration = \"maybe\"",
+                "line 1: registration is the text \"maybe\", and must be \"open\", \"invite\" (",
+            ),
+            ("metrics = true", "line 1: metrics is true, and must be IP:PORT on loopback"),
+            ("metrics = \"here\"", "line 1: metrics is the text \"here\", and must be IP:PORT on loopback"),
+            ("listen = \"0.0.0.0:1\"", "line 1: listen is the text \"0.0.0.0:1\", and must be a list, in brackets"),
+            ("log = 3", "line 1: log is the number 3, and must be a text in quotes"),
+            ("listen = [\n  # all\n  3,\n]", "line 3: listen is the number 3, and must be a text in quotes"),
+        ];
+        for (text, words) in wrong {
+            let error = load(text).unwrap_err().to_string();
+            assert!(error.contains(words), "{text}: {error}");
+        }
+        let error = load("[limits]\ndisc_mib = 5").unwrap_err().to_string();
+        assert!(error.contains("line 2: there is no setting `disc_mib`; there are `pow_bits`"), "{error}");
+    }
+
+    #[test]
+    fn what_waits_for_a_restart_is_named() {
+        let before = load("").unwrap();
+        let after = load("listen = [\"127.0.0.1:1\"]\nlog = \"debug\"\nregistration = \"closed\"").unwrap();
+        assert_eq!(after.differs_from(&before), ["listen", "log"]);
+        assert_eq!(before.differs_from(&before), [""; 0]);
     }
 
     #[test]

@@ -56,10 +56,19 @@ impl House {
         Self::at("127.0.0.1:0", &[])
     }
 
+    /// On loopback, with these limits too.
+    pub(crate) fn with(limits: &str) -> Self {
+        Self::with_config("127.0.0.1:0", &[], &format!("{EASY}{limits}"))
+    }
+
     /// There, behind another command and its arguments.
     pub(crate) fn at(listen: &str, behind: &[&str]) -> Self {
+        Self::with_config(listen, behind, EASY)
+    }
+
+    fn with_config(listen: &str, behind: &[&str], config: &str) -> Self {
         let dir = tempfile::Builder::new().prefix("hobnob-house-").tempdir().unwrap();
-        fs::write(dir.path().join("config.toml"), EASY).unwrap();
+        fs::write(dir.path().join("config.toml"), config).unwrap();
         let behind = behind.iter().map(|&word| word.to_owned()).collect();
         let mut house = Self { dir, behind, listen: listen.to_owned(), running: None, address: String::new() };
         house.start();

@@ -35,6 +35,7 @@ mod lan;
 mod lines;
 mod login_cuts;
 mod logins;
+mod lookups;
 mod mail;
 mod name_password;
 mod pages;

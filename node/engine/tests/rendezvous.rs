@@ -345,17 +345,6 @@ fn a_list_of_names_is_looked_up_a_few_at_a_time_and_each_is_answered() {
 }
 
 #[test]
-fn a_look_up_that_is_one_too_many_says_so_and_when_the_next_is_taken() {
-    let mut world = two();
-    for (retry_ms, when) in [(120_000, "in 2 min"), (u64::MAX, "later")] {
-        world.rosa().refuses = Some(ErrorCode::RateLimited { retry_ms });
-        let refusal = find(&mut world, 0, "bob").unwrap_err();
-        assert_eq!(refusal.code, Code::Limited);
-        assert!(refusal.message.contains("too many look-ups") && refusal.message.ends_with(when), "{refusal}");
-    }
-}
-
-#[test]
 fn a_rendezvous_that_only_nods_at_a_look_up_is_told_of_and_nothing_hangs() {
     // When it is asked for its status (151), and for the name (111).
     for number in [151, 111] {

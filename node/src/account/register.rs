@@ -46,20 +46,24 @@ pub async fn register(node: &Node, wish: Registration, tell: Tell<'_>) -> Result
     let Registration { name, server, password, code, key } = wish;
     tell(Stage::Asking);
     let has_name = holds(node, &server, &name).await?;
-    let is_ours = has_name || is_regained(node, &server, &name).await?;
+    let whose = if has_name { Whose::Ours } else { whose(node, &server, &name).await? };
     let mut talk = Talk::new(node, &server, !has_name);
     let status = talk.status().await?;
-    if !is_ours {
-        may_register(status.registration, code.is_some(), talk.host())?;
+    // Where it is not known yet whether the name is ours, the end of the registration tells.
+    let barred = may_register(status.registration, code.is_some(), talk.host()).err();
+    if let (Whose::NotOurs, Some(refusal)) = (whose, &barred) {
+        return Err(refusal.clone());
     }
     let words = key.words();
     let draft = Draft { name, server: server.clone(), status, key };
     let (mut finish, vault_key) = draft.prepare(&mut talk, node, password, tell).await?;
-    if !is_ours {
+    if whose != Whose::Ours {
         tell(Stage::Working);
         finish.proof = draft.first_proof(code).await?;
     }
-    let binding = draft.send(&mut talk, node, &mut finish, &vault_key).await?;
+    let sent = draft.send(&mut talk, node, &mut finish, &vault_key).await;
+    let is_denied = |refusal: &Refusal| refusal.said == Some(ErrorCode::Denied);
+    let binding = sent.map_err(|refusal| barred.filter(|_| is_denied(&refusal)).unwrap_or(refusal))?;
     node.ask(Command::Registered {
         server: Box::new(draft.server.address),
         name: draft.name,
@@ -76,11 +80,14 @@ pub async fn register(node: &Node, wish: Registration, tell: Tell<'_>) -> Result
 /// anybody. An account has one name.
 async fn holds(node: &Node, server: &ServerView, name: &Username) -> Result<bool, Refusal> {
     let Some(held) = &server.name else { return Ok(false) };
-    match known(node, server, held).await? {
-        Known::Forgotten => Ok(false),
-        Known::Ours if held == name => Ok(true),
-        Known::NotThisDevice if held == name => Ok(false),
-        Known::Ours | Known::NotThisDevice => {
+    match known(node, server, held).await {
+        Ok(Known::Forgotten) => Ok(false),
+        Ok(Known::Ours) if held == name => Ok(true),
+        Ok(Known::NotThisDevice) if held == name => Ok(false),
+        // Of no use to wait for: the end of the registration tells.
+        Err(refusal) if is_limited(&refusal) => Ok(false),
+        Err(refusal) => Err(refusal),
+        Ok(Known::Ours | Known::NotThisDevice) => {
             let host = &server.called;
             let message = format!(
                 "you are {held} at {host}, and an account has one name there. /unregister {host} gives {held} up, for good; \
@@ -91,16 +98,32 @@ async fn holds(node: &Node, server: &ServerView, name: &Username) -> Result<bool
     }
 }
 
-/// Whether the name is our account's there, and this device did not know: it was made from recovery words. It goes on from
-/// what the rendezvous knows of the account, then.
-async fn is_regained(node: &Node, server: &ServerView, name: &Username) -> Result<bool, Refusal> {
+/// Whose a name is that this device has not, as far as it can be found out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Whose {
+    /// Our account's: this device was made from recovery words. It goes on from what the rendezvous knows of the account.
+    Ours,
+    /// Somebody else's, or nobody's.
+    NotOurs,
+    /// No look-up is left: strangers at our address may have used them up.
+    Unknown,
+}
+
+/// Asks the rendezvous, as a courtesy: whoever cannot have a name hears of it before any work is done for it.
+async fn whose(node: &Node, server: &ServerView, name: &Username) -> Result<Whose, Refusal> {
     let find = Command::Find { name: name.clone(), server: Some(Box::new(server.address.clone())) };
     match node.ask(find).await {
-        Ok(Reply::Found(found)) => Ok(found.account == who_am_i(node).await?),
+        Ok(Reply::Found(found)) if found.account == who_am_i(node).await? => Ok(Whose::Ours),
+        Ok(Reply::Found(_)) => Ok(Whose::NotOurs),
         Ok(_) => Err(strange()),
-        Err(refusal) if refusal.code == Code::NotFound => Ok(false),
+        Err(refusal) if refusal.code == Code::NotFound => Ok(Whose::NotOurs),
+        Err(refusal) if is_limited(&refusal) => Ok(Whose::Unknown),
         Err(refusal) => Err(refusal),
     }
+}
+
+fn is_limited(refusal: &Refusal) -> bool {
+    matches!(refusal.said, Some(ErrorCode::RateLimited { .. }))
 }
 
 /// A registration on its way.

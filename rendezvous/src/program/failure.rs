@@ -69,7 +69,7 @@ impl Failure {
             Self::Io(..) | Self::Ended => 2,
             Self::Start(_) | Self::Metrics(..) => 3,
             Self::Lock(LockError::InUse(_)) | Self::Silent(_) => 8,
-            Self::Lock(LockError::Io(_)) => 1,
+            Self::Lock(LockError::NoFolder(..) | LockError::Io(..)) => 1,
         }
     }
 
@@ -85,13 +85,18 @@ impl Failure {
 
     /// All of it, in one line.
     pub(super) fn text(&self) -> String {
-        let mut text = self.to_string();
-        let mut source = std::error::Error::source(self);
-        while let Some(error) = source {
-            text.push_str(": ");
-            text.push_str(&error.to_string());
-            source = error.source();
-        }
-        text
+        whole(self)
     }
+}
+
+/// An error with what led to it, in one line.
+pub(super) fn whole(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    text
 }

@@ -53,6 +53,9 @@ pub(super) enum FolderError {
         .0.display()
     )]
     NoDatabase(PathBuf),
+    /// It is something else.
+    #[error("{} is a file, and cannot be the data folder; name a folder with --data-dir", .0.display())]
+    NoFolder(PathBuf),
     /// It may be somebody else's.
     #[error("the data folder {} cannot be read; ask as the user whose server it is", .0.display())]
     Unreadable(PathBuf, #[source] io::Error),
@@ -82,6 +85,7 @@ pub(super) struct Prepared {
 impl Folder {
     /// Takes the folder `dir`, and opens the server in it, if there is one.
     pub(super) fn prepare(dir: &Path) -> Result<Prepared, Failure> {
+        check_folder(dir)?;
         let lock = DataLock::take(dir)?;
         make_private(dir)?;
         let (keys, store) = if holds_server(dir)? {
@@ -116,6 +120,7 @@ impl Prepared {
 
 /// Whether there is a server in `dir`. A database alone is one, for it may be a backup; keys alone are what is left of one.
 pub(super) fn holds_server(dir: &Path) -> Result<bool, FolderError> {
+    check_folder(dir)?;
     let holds =
         |name: &str| dir.join(name).try_exists().map_err(|error| FolderError::Unreadable(dir.to_owned(), error));
     if holds(FILE)? {
@@ -124,18 +129,38 @@ pub(super) fn holds_server(dir: &Path) -> Result<bool, FolderError> {
     if holds(KEYS_FILE)? || holds(OPAQUE_FILE)? { Err(FolderError::NoDatabase(dir.to_owned())) } else { Ok(false) }
 }
 
-/// Takes everybody else's rights to what is in the folder, which may have been copied here with any, and to the folder.
-///
-/// A shared folder (sticky, as `/tmp`, or of another user, as a container's volume can be) is left as it is.
-fn make_private(dir: &Path) -> Result<(), FolderError> {
+/// What is there must be a folder.
+fn check_folder(dir: &Path) -> Result<(), FolderError> {
+    // Where that cannot be found out, whoever opens it is told why.
+    match fs::metadata(dir) {
+        Ok(meta) if !meta.is_dir() => Err(FolderError::NoFolder(dir.to_owned())),
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
+/// What is to be kept from others, with the rights that its owner has, and that others can read: serving would take their
+/// rights away.
+pub(super) fn exposed(dir: &Path) -> Vec<(PathBuf, u32)> {
+    let files = [KEYS_FILE, OPAQUE_FILE, FILE].map(|name| (dir.join(name), 0o600));
+    let is_open = |path: &Path| fs::metadata(path).is_ok_and(|meta| meta.permissions().mode() & 0o077 != 0);
+    let folder = fs::metadata(dir).ok().filter(is_private).map(|_| (dir.to_owned(), 0o700));
+    files.into_iter().chain(folder).filter(|(path, _)| is_open(path)).collect()
+}
+
+/// Whether a folder is to be ours alone. A shared one (sticky, as `/tmp`, or of another user, as a container's volume can be)
+/// is left as it is.
+fn is_private(meta: &fs::Metadata) -> bool {
     const STICKY: u32 = 0o1000;
+    meta.uid() == rustix::process::geteuid().as_raw() && meta.permissions().mode() & STICKY == 0
+}
+
+/// Takes everybody else's rights to what is in the folder, which may have been copied here with any, and to the folder.
+fn make_private(dir: &Path) -> Result<(), FolderError> {
     for name in [KEYS_FILE, OPAQUE_FILE, FILE] {
         take_rights(&dir.join(name), 0o600)?;
     }
     let exposed = |source| FolderError::Exposed { path: dir.to_owned(), mode: 0o700, source };
-    let meta = fs::metadata(dir).map_err(exposed)?;
-    let is_ours = meta.uid() == rustix::process::geteuid().as_raw();
-    if is_ours && meta.permissions().mode() & STICKY == 0 { take_rights(dir, 0o700) } else { Ok(()) }
+    if is_private(&fs::metadata(dir).map_err(exposed)?) { take_rights(dir, 0o700) } else { Ok(()) }
 }
 
 /// Leaves the rights of `mode` at most. What is not there exposes nothing.

@@ -5,19 +5,19 @@ use std::{
     path::{Path, absolute},
 };
 
-use hobnob_shared::rendezvous::RegistrationCode;
+use hobnob_shared::{rendezvous::RegistrationCode, wire::rendezvous::Registration};
 use serde_json::json;
 
 use super::{
     Failure, Output,
     control::{Ask, Stats, Told, ask},
-    folder::{Folder, Looked, holds_server},
+    folder::{Folder, Looked, exposed, holds_server},
 };
 use crate::{
     clock::Clock,
     config::Config,
     keys::random,
-    registry::{code_records, stored},
+    registry::{CLOSED, code_records, stored},
     store::{Target, write_backup},
 };
 
@@ -41,7 +41,15 @@ pub(super) fn check(config: &Config, output: &Output) -> Result<(), Failure> {
         Looked::at(&config.data_dir)?.store.check()?;
         "settings, keys and every page of the database are whole"
     };
-    output.say("check", json!({ "ok": true, "running": is_running, "new": is_new }), text);
+    let warnings = exposed(&config.data_dir).into_iter().map(|(path, mode)| {
+        let path = path.display();
+        format!(
+            "others have rights to {path}; serving takes them away when it begins, and so does chmod {mode:o} {path}"
+        )
+    });
+    let warnings: Vec<_> = warnings.collect();
+    let text = [text.to_owned()].into_iter().chain(warnings.clone()).collect::<Vec<_>>().join("\nwarning: ");
+    output.say("check", json!({ "ok": true, "running": is_running, "new": is_new, "warnings": warnings }), &text);
     Ok(())
 }
 
@@ -68,6 +76,10 @@ pub(super) fn stats(config: &Config, output: &Output) -> Result<(), Failure> {
 }
 
 pub(super) fn back_up(config: &Config, file: &Path, replaces: bool, output: &Output) -> Result<(), Failure> {
+    if file == Path::new("-") {
+        let why = "a backup goes into a file, which only its owner can read, and not to standard output; name one";
+        return Err(Failure::Refused(why.into()));
+    }
     let path = absolute(file).map_err(|error| Failure::Io("the path cannot be resolved", error))?;
     if ask_running(config, &Ask::Backup { path: path.clone(), replaces })?.is_none() {
         let mut looked = Looked::at(&config.data_dir)?;
@@ -82,6 +94,7 @@ pub(super) fn back_up(config: &Config, file: &Path, replaces: bool, output: &Out
 pub(super) fn invite(config: &Config, output: &Output) -> Result<(), Failure> {
     let code = match ask_running(config, &Ask::Invite)? {
         Some(Told::Code(code)) => code,
+        _ if config.policy.registration == Registration::Closed => return Err(Failure::Refused(CLOSED.into())),
         _ => {
             let mut rng = random().map_err(|error| Failure::Io("no randomness", error))?;
             let code = RegistrationCode::generate(&mut rng);

@@ -10,6 +10,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::{
     Failure, Output, control,
+    failure::whole,
     folder::{Folder, Prepared},
     http,
     watchdog::Watchdog,
@@ -34,6 +35,7 @@ async fn run(flags: &Flags, config: Config, prepared: Prepared, output: &Output)
     let mut terminate = signal(SignalKind::terminate()).map_err(no_signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(no_signals)?;
     let mut hang_up = signal(SignalKind::hangup()).map_err(no_signals)?;
+    let begun_with = config.clone();
     let Config { data_dir, listen, announce, metrics, log: _, limits, policy } = config;
     // Every place first, so that a server which cannot have one does not begin either.
     let http = match metrics {
@@ -54,7 +56,7 @@ async fn run(flags: &Flags, config: Config, prepared: Prepared, output: &Output)
         tokio::select! {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
-            _ = hang_up.recv() => reload(flags, &server).await,
+            _ = hang_up.recv() => reload(flags, &begun_with, &server).await,
             // Whoever started us starts us again.
             () = server.ended() => return Err(Failure::Ended),
         }
@@ -76,15 +78,22 @@ fn watch(server: &Server) {
     }
 }
 
-/// Reads the limits again. A file that is wrong changes nothing.
-async fn reload(flags: &Flags, server: &Server) {
-    match Config::load(flags) {
-        Ok(config) => {
-            raise_file_limit(config.limits.connections);
-            server.set_rules(config.limits, config.policy).await;
-            tracing::info!("limits were read again");
+/// Reads the limits again. A file that is wrong changes nothing, and what else it says counts after a restart.
+async fn reload(flags: &Flags, begun_with: &Config, server: &Server) {
+    let config = match Config::load(flags) {
+        Ok(config) => config,
+        Err(error) => {
+            let error = whole(&error);
+            tracing::warn!(error, "the settings cannot be used; the limits stay as they were");
+            return;
         }
-        Err(error) => tracing::warn!(%error, "the settings are wrong; the limits stay as they were"),
+    };
+    let waiting = config.differs_from(begun_with).join(", ");
+    raise_file_limit(config.limits.connections);
+    server.set_rules(config.limits, config.policy).await;
+    tracing::info!("registration and limits were read again");
+    if !waiting.is_empty() {
+        tracing::warn!(settings = waiting, "these have changed, and wait for a restart");
     }
 }
 

@@ -13,6 +13,10 @@ table!(Codes: [u8; 32] => u64);
 /// A code is good for so long, in ms: two weeks.
 pub const CODE_MS: u64 = 14 * DAY_MS;
 
+/// Why no code is made where nobody could register with it.
+pub const CLOSED: &str = "no code is made, for nobody could use it: registration = \"closed\". Set it to \"invite\" in the config \
+                          file (or to \"open\"), and send SIGHUP to a server that runs";
+
 /// Makes this code good from now on.
 pub(crate) fn add(step: &mut Step<'_>, code: &RegistrationCode) {
     let until = step.now_ms.saturating_add(CODE_MS);

@@ -53,8 +53,8 @@ pub const MAX_REMEMBERED: usize = 100_000;
 pub const MAX_PROOFS: usize = 100_000;
 
 /// The members at one address or IPv6 /64 have as many look-ups of names together as so many of them: a household or a small
-/// office. More accounts there add none.
-pub const MEMBERS_PER_SOURCE: u32 = 10;
+/// office. More accounts there add none. Its guests have as many once more.
+pub const PEOPLE_PER_SOURCE: u32 = 10;
 
 /// So many friend requests from one IPv6 /48 weigh as one from one source, when it is looked who has most of a full queue.
 pub const SITE_SHARE: usize = 4;
@@ -66,7 +66,7 @@ const PART_OF_SOURCE: u64 = 640;
 /// The least that it may take, in KiB an hour, however small the disk is: a mailbox full.
 const LEAST_OF_SOURCE_KIB: u64 = 8 * 1024;
 
-/// An IPv6 /48 may take so many times as much.
+/// An IPv6 /48 may take so many times as much, and its guests have so many times as many look-ups.
 pub const SITE_SOURCES: u32 = 2;
 
 /// What an account takes at most without mailboxes, in KiB: a vault of 192, records of 32, bundles of 16 devices. So a new
@@ -97,8 +97,8 @@ pub struct Policy {
     pub account_bytes: u64,
     /// Most bytes that all accounts take together.
     pub disk_bytes: u64,
-    /// Look-ups of names in an hour, for one account or one guest's address; all members at one address have
-    /// [`MEMBERS_PER_SOURCE`] times as many.
+    /// Look-ups of names in an hour, for one account, and for one registration code; all members at one address have
+    /// [`PEOPLE_PER_SOURCE`] times as many, and so have all guests there.
     pub lookups_per_hour: u32,
     /// Most presence topics of all sessions together. One takes 1.5 KiB at most.
     pub topics: usize,

@@ -33,13 +33,13 @@ use hobnob_shared::{
     rendezvous::RegistrationCode,
     wire::{
         payload::Failure,
-        rendezvous::{MailWaiting, ServerFrame},
+        rendezvous::{MailWaiting, Registration, ServerFrame},
     },
 };
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng as _, SeedableRng as _};
 
-pub use code::CODE_MS;
+pub use code::{CLOSED, CODE_MS};
 pub use limits::Policy;
 pub use session::{Caller, Source};
 
@@ -207,6 +207,11 @@ impl Registry {
             forget_at_ms: 0,
             leave_at_ms: 0,
         }
+    }
+
+    /// Whether a code is of no use now.
+    pub fn is_closed(&self) -> bool {
+        self.policy.registration == Registration::Closed
     }
 
     /// Other rules from now on; what is there stays.

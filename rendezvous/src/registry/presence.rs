@@ -159,9 +159,12 @@ impl Presence {
         Ok(told)
     }
 
-    /// A session publishes nothing any more.
-    pub(crate) fn withdraw_all(&mut self, session: SessionId) -> Vec<Told> {
-        let published = self.sessions.get(&session).map(|part| part.published.clone()).unwrap_or_default();
+    /// A session publishes and watches nothing any more.
+    pub(crate) fn leave_all(&mut self, session: SessionId) -> Vec<Told> {
+        let Some(part) = self.sessions.get_mut(&session) else { return Vec::new() };
+        let (published, watched) = (part.published.clone(), std::mem::take(&mut part.watched));
+        self.shares.give_back(part.holder, watched.len());
+        watched.into_iter().for_each(|index| self.unwatch(index, session));
         published.into_iter().filter_map(|index| self.withdraw(index, session)).collect()
     }
 

@@ -10,10 +10,11 @@ use hobnob_shared::{
 };
 
 use super::{
-    Registry, SessionId, account, code,
+    Note, Registry, SessionId, account, code,
     limits::ACCOUNT_KIB,
     name,
     password::{self, Begun, Pending},
+    session::Looker,
     step::{Served, Step},
     vault::{self, Proved},
 };
@@ -24,6 +25,7 @@ impl Registry {
         id: SessionId,
         step: &mut Step<'_>,
         finish: RegisterFinish,
+        notes: &mut Vec<Note>,
     ) -> Served<ServerFrame> {
         let begun = self.begun(id).ok_or(ErrorCode::Conflict)?;
         let claimed = self.check_claim(&begun, &finish)?;
@@ -32,7 +34,7 @@ impl Registry {
         let has_name = before.as_ref().is_some_and(|row| row.name == begun.name);
         if !has_name {
             // Before anything is said about the name, so that asking about many costs as much as taking them.
-            self.check_proof(id, step, &finish)?;
+            self.check_proof(step, &finish)?;
         }
         let is_bounded = !has_name && !matches!(finish.proof, Proof::Code(_));
         let source = self.session(id)?.source;
@@ -47,7 +49,10 @@ impl Registry {
             return Err(ErrorCode::Conflict.into());
         }
         match before {
-            Some(_) => account::update(step, &self.policy, &claimed.account, finish.account)?,
+            Some(before) => {
+                account::update(step, &self.policy, &claimed.account, finish.account)?;
+                self.on_updated(&claimed.account, &before, step, notes)?;
+            }
             None => account::register(step, &self.policy, &claimed.account, begun.name, finish.account)?,
         }
         let expected = finish.vault_seq.saturating_sub(1);
@@ -87,14 +92,14 @@ impl Registry {
         if claimed == wanted && finish.name == begun.name { Ok(claimed) } else { Err(ErrorCode::Conflict.into()) }
     }
 
-    fn check_proof(&mut self, id: SessionId, step: &mut Step<'_>, finish: &RegisterFinish) -> Served<()> {
+    fn check_proof(&mut self, step: &mut Step<'_>, finish: &RegisterFinish) -> Served<()> {
         match (self.policy.registration, &finish.proof) {
             (Registration::Closed, _) => Err(ErrorCode::Denied.into()),
             // A code of the operator's is good for more than work. It stays good where the name is taken, so asking with it is
-            // a look-up.
+            // a look-up. It is the code's own, so that nobody who has none keeps whoever was given one from registering.
             (Registration::Invite | Registration::Open { .. }, Proof::Code(code)) => {
                 code::take(step, code)?;
-                self.count_look_up(id, step)
+                self.count_look_up(&[(Looker::Code(code.hash()), self.policy.lookups_per_hour)], step.now_ms)
             }
             (Registration::Open { pow_bits }, Proof::Pow { challenge, nonce }) => {
                 let subject = Puzzle::registration(&finish.name);

@@ -18,7 +18,7 @@ use hobnob_shared::{
 use super::{
     Note, Registry, SessionId, account,
     knock::{self, Sender},
-    limits::{MAX_SESSION_TOPICS, MEMBERS_PER_SOURCE, ROW_BYTES},
+    limits::{MAX_SESSION_TOPICS, PEOPLE_PER_SOURCE, ROW_BYTES, SITE_SOURCES},
     mailbox::{self, Owner},
     name,
     password::{self, Pending},
@@ -46,16 +46,13 @@ impl Registry {
         let answer = match frame {
             ServerFrame::StatusGet => self.status(step.now_ms),
             ServerFrame::RegisterStart(start) => self.begin_registration(id, step, &start)?,
-            ServerFrame::RegisterFinish(finish) => self.finish_registration(id, step, *finish)?,
+            ServerFrame::RegisterFinish(finish) => self.finish_registration(id, step, *finish, notes)?,
             ServerFrame::LoginStart(start) => self.begin_login(id, step, &start)?,
             ServerFrame::LoginFinish(finish) => self.finish_login(id, step, &finish)?,
             ServerFrame::PasswordChange(change) => self.change_password(id, step, change).map(done)?,
             ServerFrame::NameGet(get) => self.look_up(id, step, &get)?,
             ServerFrame::NameSet(set) => self.set_name(id, step, &set, notes).map(done)?,
-            ServerFrame::AccountPut(payload) => {
-                let account = self.session(id)?.publisher(step, &payload)?;
-                account::update(step, &self.policy, &account, payload).map(done)?
-            }
+            ServerFrame::AccountPut(payload) => self.update_account(id, step, payload, notes).map(done)?,
             ServerFrame::VaultPut(put) => self.replace_vault(id, step, put).map(done)?,
             ServerFrame::VaultGet => ServerFrame::Vault(vault::fetch(step, &self.session(id)?.account(step)?)?),
             ServerFrame::BoxPut(put) => self.put_box(id, step, put).map(done)?,
@@ -196,23 +193,25 @@ impl Registry {
     }
 
     fn look_up(&mut self, id: SessionId, step: &Step<'_>, get: &NameGet) -> Served<ServerFrame> {
-        self.count_look_up(id, step)?;
+        let session = self.session(id)?;
+        let (source, per_hour) = (session.source, self.policy.lookups_per_hour);
+        let together = per_hour.saturating_mul(PEOPLE_PER_SOURCE);
+        // A member's counts for the account and for where it is: accounts are cheap, and so many of them in one place would
+        // have so many times as many.
+        let counted = match session.member(step)? {
+            Some(((account, _), _)) => vec![(Looker::Account(account), per_hour), (Looker::Members(source), together)],
+            None => {
+                let site = source.site().map(|site| (Looker::Guests(site), together.saturating_mul(SITE_SOURCES)));
+                [(Looker::Guests(source), together)].into_iter().chain(site).collect()
+            }
+        };
+        self.count_look_up(&counted, step.now_ms)?;
         name::look_up(step, get).map(ServerFrame::Name)
     }
 
-    /// Counts a look-up, or says how long to wait for it. A member's counts for the account and for where it is: accounts
-    /// are cheap, and so many of them in one place would have so many times as many.
-    pub(super) fn count_look_up(&mut self, id: SessionId, step: &Step<'_>) -> Served<()> {
-        let session = self.session(id)?;
-        let (source, per_hour) = (session.source, self.policy.lookups_per_hour);
-        let counted = match session.member(step)? {
-            Some(((account, _), _)) => {
-                let together = per_hour.saturating_mul(MEMBERS_PER_SOURCE);
-                vec![(Looker::Account(account), per_hour), (Looker::Members(source), together)]
-            }
-            None => vec![(Looker::Guest(source), per_hour)],
-        };
-        let taken = self.lookups.take_all(&counted, step.now_ms);
+    /// Counts a look-up for each of these, which have so many an hour, or says how long to wait for it.
+    pub(super) fn count_look_up(&mut self, counted: &[(Looker, u32)], now_ms: u64) -> Served<()> {
+        let taken = self.lookups.take_all(counted, now_ms);
         taken.map_err(|retry_ms| ErrorCode::RateLimited { retry_ms }.into())
     }
 

@@ -85,15 +85,17 @@ impl std::fmt::Debug for Source {
     }
 }
 
-/// Who looks a name up: whom the look-up is counted for.
+/// Who looks a name up: whom the look-up is counted for. What one of them uses up takes nothing from the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Looker {
     /// A member.
     Account(AccountId),
     /// All members that come from there.
     Members(Source),
-    /// Anybody else who comes from there.
-    Guest(Source),
+    /// Everybody else who comes from there: an address, an IPv6 /64, or an IPv6 /48.
+    Guests(Source),
+    /// Whoever has the registration code with this hash.
+    Code([u8; 32]),
 }
 
 /// One session.

@@ -23,7 +23,9 @@ use super::{
 use crate::{
     clock::Clock,
     metrics::Metrics,
-    registry::{Answer, Caller, Fullness, Input, Note, Policy, Registry, SessionId, Source, Totals, Work, view::Fault},
+    registry::{
+        Answer, CLOSED, Caller, Fullness, Input, Note, Policy, Registry, SessionId, Source, Totals, Work, view::Fault,
+    },
     store::{CommitError, Secrets, Snapshot, Store, Target},
 };
 
@@ -216,6 +218,10 @@ impl Hub {
                 Message::Closed(session) => {
                     self.outboxes.remove(&session);
                     Input::Closed(session)
+                }
+                Message::Order(Order::Code(_, done)) if self.registry.is_closed() => {
+                    drop(done.send(Err(CLOSED.into())));
+                    continue;
                 }
                 Message::Order(Order::Code(code, done)) => {
                     self.codes.push(done);

@@ -34,6 +34,13 @@ pub enum OpenError {
     Io(#[source] io::Error),
 }
 
+impl OpenError {
+    /// There are no bytes at all, which is no database.
+    pub(super) fn empty() -> Self {
+        Self::Damaged("it is empty".into())
+    }
+}
+
 /// The records were not stored, none of them. What was committed before is still there.
 #[derive(Debug, thiserror::Error)]
 pub enum CommitError {

@@ -54,7 +54,7 @@ impl Image {
     pub(super) fn database(self) -> Result<Database, OpenError> {
         // redb would make a new database of nothing.
         if self.lock().len == 0 {
-            return Err(OpenError::Damaged("it is empty".into()));
+            return Err(OpenError::empty());
         }
         Ok(guarded(|| Database::builder().set_cache_size(CACHE_BYTES).create_with_backend(self).map_err(of))?)
     }
@@ -65,7 +65,13 @@ impl Image {
         let is_whole = guarded(|| {
             schema::format(&database)?;
             database.check_integrity().map_err(of)
+        });
+        // redb may panic over such pages in this too.
+        guarded(move || {
+            drop(database);
+            Ok(())
         })?;
+        let is_whole = is_whole?;
         if is_whole { Ok(()) } else { Err(Trouble::Damaged("its pages contradict each other".into()).into()) }
     }
 

@@ -3,7 +3,7 @@
 use std::{
     fs::{File, TryLockError},
     io::{self, Read as _, Write as _},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use super::{hand_over, make_private_dir, private};
@@ -22,26 +22,34 @@ pub enum LockError {
     /// Another process has it.
     #[error("the data folder is in use by another hobnob-rendezvous{}", .0.map(|pid| format!(" (process {pid})")).unwrap_or_default())]
     InUse(Option<u32>),
-    /// The lock file cannot be made.
-    #[error("the lock file of the data folder cannot be used")]
-    Io(#[source] io::Error),
+    /// There is no folder of that name, and none can be made.
+    #[error("the data folder {} cannot be made; make it for the user who serves, or name another with --data-dir", .0.display())]
+    NoFolder(PathBuf, #[source] io::Error),
+    /// The lock file in it cannot be made, or not be opened.
+    #[error(
+        "the file {FILE} in the data folder {} cannot be opened or written; give the folder to the user who serves (chown), or \
+         name another with --data-dir",
+        .0.display()
+    )]
+    Io(PathBuf, #[source] io::Error),
 }
 
 impl DataLock {
     /// Takes the folder, and makes it when there is none.
     pub fn take(dir: &Path) -> Result<Self, LockError> {
-        make_private_dir(dir).map_err(LockError::Io)?;
+        make_private_dir(dir).map_err(|error| LockError::NoFolder(dir.to_owned(), error))?;
+        let failed = |error| LockError::Io(dir.to_owned(), error);
         let mut options = private();
         options.read(true).write(true).create(true).truncate(false);
         let path = dir.join(FILE);
-        let mut file = options.open(&path).map_err(LockError::Io)?;
-        hand_over(&file, &path).map_err(LockError::Io)?;
+        let mut file = options.open(&path).map_err(failed)?;
+        hand_over(&file, &path).map_err(failed)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(LockError::InUse(pid(&mut file))),
-            Err(TryLockError::Error(error)) => return Err(LockError::Io(error)),
+            Err(TryLockError::Error(error)) => return Err(failed(error)),
         }
-        file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id())).map_err(LockError::Io)?;
+        file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id())).map_err(failed)?;
         Ok(Self(file))
     }
 }
@@ -57,12 +65,12 @@ impl SharedLock {
             Ok(file) => file,
             // Nobody has served there, so nobody does.
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self(None)),
-            Err(error) => return Err(LockError::Io(error)),
+            Err(error) => return Err(LockError::Io(dir.to_owned(), error)),
         };
         match file.try_lock_shared() {
             Ok(()) => Ok(Self(Some(file))),
             Err(TryLockError::WouldBlock) => Err(LockError::InUse(pid(&mut file))),
-            Err(TryLockError::Error(error)) => Err(LockError::Io(error)),
+            Err(TryLockError::Error(error)) => Err(LockError::Io(dir.to_owned(), error)),
         }
     }
 }

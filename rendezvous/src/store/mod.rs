@@ -172,6 +172,9 @@ impl Store {
 }
 
 fn open_at(path: &Path) -> Result<Database, OpenError> {
+    if fs::metadata(path).map_err(OpenError::Io)?.len() == 0 {
+        return Err(OpenError::empty());
+    }
     Ok(guarded(|| Database::builder().set_cache_size(CACHE_BYTES).open(path).map_err(of))?)
 }
 

@@ -27,3 +27,4 @@ mod mixed_up;
 mod operator;
 mod packaging;
 mod pages;
+mod words;

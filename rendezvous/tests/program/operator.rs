@@ -95,6 +95,32 @@ async fn sighup_reads_the_limits_again_and_a_wrong_file_changes_nothing() {
     while status(&mut guest).await.registration != Registration::Invite {}
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn no_code_is_made_that_nobody_could_use() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("config.toml");
+    fs::write(&config, "registration = \"closed\"\n").unwrap();
+    let assert_refused = |words: &[&str]| {
+        let output = call(dir.path(), words);
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{text}");
+        assert!(text.contains("registration = \"closed\"") && text.contains("\"invite\""), "{text}");
+        assert!(output.stdout.is_empty(), "{words:?}");
+    };
+    let rosa = Rosa::start(dir.path());
+    // What counts is how the server runs, whatever this call would say.
+    assert_refused(&["invite"]);
+    let mut guest = Client::guest(&rosa.address()).await;
+    fs::write(&config, "registration = \"invite\"\n").unwrap();
+    rosa.signal("HUP");
+    while status(&mut guest).await.registration != Registration::Invite {}
+    said(&call(dir.path(), &["--json", "invite"]));
+    drop(rosa);
+    fs::write(&config, "registration = \"closed\"\n").unwrap();
+    assert_refused(&["--config", config.to_str().unwrap(), "invite"]);
+    said(&call(dir.path(), &["--json", "invite"]));
+}
+
 #[test]
 fn a_server_that_was_stopped_is_not_waited_for() {
     let dir = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-use hobnob_rendezvous::registry::{Caller, Input, Policy, limits::DAY_MS};
+use hobnob_rendezvous::registry::{Caller, Input, Policy, SessionId, limits::DAY_MS};
 use hobnob_shared::{
     identity::{OwnerProof, verifying_key},
     rendezvous::RegistrationCode,
@@ -55,8 +55,51 @@ fn thirty_lookups_an_hour_and_not_one_more() {
         assert_eq!(world.refused(bob, find(&nobody)), ErrorCode::NotFound);
     }
     assert!(matches!(world.refused(bob, find(&nobody)), ErrorCode::RateLimited { .. }));
+    let carol = world.join(&mut Person::new("carol", 4));
+    assert_eq!(world.refused(carol, find(&nobody)), ErrorCode::NotFound, "another one's look-ups are another's");
+}
+
+/// How many look-ups a session has before it has to wait. Those of one address are 300, and of one site 600.
+fn lookups(world: &mut World, session: SessionId) -> usize {
+    let nobody = find(&Person::new("nobody", 99));
+    (0..1000).take_while(|_| world.refused(session, nobody.clone()) == ErrorCode::NotFound).count()
+}
+
+#[test]
+fn all_guests_of_one_address_have_as_many_lookups_as_ten_accounts_and_take_none_from_them() {
+    let mut world = World::new();
+    let bob = world.join(&mut Person::new("bob", 2));
+    let (stranger, guest) = (world.open(Caller::Guest), world.open(Caller::Guest));
+    assert_eq!(lookups(&mut world, stranger), 300);
+    assert_eq!(lookups(&mut world, guest), 0);
+    assert_eq!(lookups(&mut world, bob), 30, "an account has its own");
+    let elsewhere = world.open_from(Caller::Guest, "198.51.100.1");
+    assert_eq!(lookups(&mut world, elsewhere), 300);
+    world.pass(3_600_000 / 300);
+    assert_eq!(lookups(&mut world, guest), 1);
+}
+
+#[test]
+fn accounts_use_up_nothing_of_what_guests_have() {
+    let mut world = World::new();
+    for number in 0..12_u64 {
+        let session = world.join(&mut Person::new(&format!("bot_{number}"), number + 1));
+        lookups(&mut world, session);
+    }
     let guest = world.open(Caller::Guest);
-    assert_eq!(world.refused(guest, find(&nobody)), ErrorCode::NotFound, "another one's look-ups are another's");
+    assert_eq!(lookups(&mut world, guest), 300);
+}
+
+#[test]
+fn the_guests_of_one_site_have_no_more_than_two_of_its_networks() {
+    let mut world = World::new();
+    let served = (0..6).map(|network| {
+        let guest = world.open_from(Caller::Guest, &format!("2001:db8:7:{network}::1"));
+        lookups(&mut world, guest)
+    });
+    assert_eq!(served.collect::<Vec<_>>(), [300, 300, 0, 0, 0, 0]);
+    let elsewhere = world.open_from(Caller::Guest, "2001:db8:8::1");
+    assert_eq!(lookups(&mut world, elsewhere), 300);
 }
 
 #[test]
@@ -91,7 +134,7 @@ fn a_code_does_not_ask_about_names_without_end() {
     let guest = world.open(Caller::Guest);
     let mut finish = world.registration(guest, &mut Person::new("alice", 2), "secret");
     finish.proof = Proof::Code(codes[1].clone());
-    for _ in 1..30 {
+    for _ in 0..30 {
         assert_eq!(world.refused(guest, ServerFrame::RegisterFinish(Box::new(finish.clone()))), ErrorCode::Conflict);
     }
     let limited = world.refused(guest, ServerFrame::RegisterFinish(Box::new(finish)));
@@ -101,6 +144,25 @@ fn a_code_does_not_ask_about_names_without_end() {
     assert!(matches!(free, ServerFrame::Error(failure) if failure.code == limited), "{free:?}");
     world.pass(3_600_000 / 30);
     assert!(matches!(register(&mut world, "bob", 3, &codes[1]), ServerFrame::Registered(_)));
+}
+
+#[test]
+fn whoever_has_a_code_does_not_wait_for_whoever_has_none() {
+    let mut world = World::with(Policy { registration: Registration::Invite, ..easy() });
+    let code = RegistrationCode::generate(&mut rng(5));
+    world.handle(Input::Code(code.clone()));
+    let stranger = world.open(Caller::Guest);
+    lookups(&mut world, stranger);
+    let mut made_up = world.registration(stranger, &mut Person::new("mallory", 2), "secret");
+    made_up.proof = Proof::Code(RegistrationCode::generate(&mut rng(6)));
+    for _ in 0..40 {
+        assert_eq!(world.refused(stranger, ServerFrame::RegisterFinish(Box::new(made_up.clone()))), ErrorCode::Denied);
+    }
+    let guest = world.open(Caller::Guest);
+    let mut finish = world.registration(guest, &mut Person::new("alice", 1), "secret");
+    finish.proof = Proof::Code(code);
+    let answer = world.ask(guest, ServerFrame::RegisterFinish(Box::new(finish)));
+    assert!(matches!(answer, ServerFrame::Registered(_)), "{answer:?}");
 }
 
 #[test]

@@ -153,6 +153,32 @@ fn nobody_of_an_account_is_there_once_its_name_is_given_up() {
 }
 
 #[test]
+fn a_revoked_device_is_shown_the_door_and_told_of_nobody() {
+    let (mut world, alice, bob) = friends();
+    // A second device of hers, whose thief watches Bob; and a third one, of which nobody has told yet.
+    let device = |seed| Person { device: Person::new("alice", seed).device, ..Person::new("alice", 1) };
+    let (mine, lost, new) = (device(1), device(40), device(41));
+    world.done(alice, ServerFrame::AccountPut(mine.payload(2, &[&mine.device, &lost.device])));
+    let (thief, third) = (world.open(lost.caller()), world.open(new.caller()));
+    world.done(thief, watch(&[put(3, 0).topic()], false));
+    world.done(thief, publish(2, 20));
+    world.done(bob, watch(&[put(2, 0).topic()], false));
+    world.take_notes();
+
+    world.done(alice, ServerFrame::AccountPut(mine.payload(3, &[&mine.device])));
+    let closes = Note { to: vec![thief], frame: ServerFrame::Close(Close { code: ErrorCode::Denied }) };
+    assert_eq!(world.take_notes(), [note(bob, put(2, 0).topic(), None), closes], "nobody else");
+    // Before its connection is closed nothing is told it either.
+    world.done(bob, publish(3, 30));
+    assert_eq!(world.take_notes(), []);
+    assert_eq!(world.refused(thief, watch(&[put(3, 0).topic()], false)), ErrorCode::Denied);
+    world.done(alice, watch(&[put(3, 0).topic()], false));
+    assert_eq!(world.take_notes(), [note(alice, put(3, 0).topic(), Some(30))], "the others stay");
+    world.done(third, ServerFrame::AccountPut(mine.payload(4, &[&mine.device, &new.device])));
+    assert_eq!(world.take_notes(), [], "and one that was not known yet says who it is");
+}
+
+#[test]
 fn a_session_has_so_many_topics_and_not_one_more() {
     let (mut world, alice, bob) = friends();
     let topics: Vec<TopicId> = (0..=MAX_SESSION_TOPICS as u16).map(|token| put(token, 0).topic()).collect();

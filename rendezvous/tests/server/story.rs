@@ -134,6 +134,25 @@ async fn pings_alone_keep_a_presence_and_their_end_ends_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_session_of_a_device_ends_with_its_revocation() {
+    let house = House::new().await;
+    let at = &house.address;
+    let mut alice = Person::new("alice", 1);
+    let mut alices = join(at, &mut alice, "correct horse").await;
+    let lost = Person { device: Person::new("lost", 40).device, ..Person::new("alice", 1) };
+    alices.done(ServerFrame::AccountPut(alice.payload(2, &[&alice.device, &lost.device]))).await;
+    let mut thief = Client::device(at, &lost).await;
+    thief.done(ServerFrame::PresenceWatch(PresenceWatch { topics: Vec::new(), replace: true })).await;
+    alices.done(ServerFrame::AccountPut(alice.payload(3, &[&alice.device]))).await;
+    assert_eq!(thief.closed().await, Some(ErrorCode::Denied));
+    // It may come again, and is told nothing.
+    let mut thief = Client::device(at, &lost).await;
+    assert_eq!(thief.refused(ServerFrame::VaultGet).await, ErrorCode::Denied);
+    assert!(matches!(alices.ask(ServerFrame::VaultGet).await, ServerFrame::Vault(_)));
+    house.server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_password_and_an_unknown_name_look_the_same_on_the_wire() {
     let house = House::new().await;
     let at = &house.address;

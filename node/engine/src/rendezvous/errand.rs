@@ -1,22 +1,26 @@
 //! Looking a name up, and asking whoever has it to be a friend: a few requests as a guest, over a link of their own, so
 //! that nobody can tell who asks about whom.
+//!
+//! But for one case: all guests behind an address share what a rendezvous looks up for them, so a stranger there can use it
+//! up. Where a look-up is refused for that, our account asks, which has look-ups of its own. The rendezvous learns then that
+//! our account asks for this name, and one that wants to learn it can refuse every guest. The friend request that may
+//! follow is a guest's all the same.
+
+mod work;
 
 use std::collections::{BTreeMap, VecDeque};
 
 use hobnob_shared::{
-    id::{AccountId, DeviceId},
-    noise::mail,
-    pow::{Puzzle, Search},
+    id::AccountId,
     text::{Note, Username},
     wire::{
         ErrorCode, ServerFrame,
-        mail::MailContent,
-        rendezvous::{KnockEnvelope, KnockPut, NameGet, Proof, Status},
+        rendezvous::{NameGet, Status},
     },
 };
-use rand_core::Rng as _;
 use serde_bytes::ByteArray;
 
+use self::work::Work;
 use super::{
     Lane, Purpose, Rendezvous, ServerKey,
     calls::{Answered, Failed},
@@ -24,19 +28,15 @@ use super::{
 };
 use crate::{step::Step, work::Ticket};
 
-/// Hashes that one call of the engine may take: about a millisecond of one core.
-const STEPS: u32 = 3_000;
 /// Most errands that are known of. A script may look a list of names up; a front end that asks for more is out of order.
 const MAX_ERRANDS: usize = 512;
 /// Most errands under way. Each has a link of its own; the network layer keeps 16 such links, others among them.
 const AT_ONCE: usize = 6;
 /// Most look-ups that no person asked for, at all rendezvous together. After a login there may be hundreds of friends to be
-/// told of this machine; a rendezvous answers 30 look-ups an hour unless its operator says otherwise, and `/find` is to
-/// be among them. What is put off is done when the session is next renewed, within the hour.
+/// told of this machine; a rendezvous answers 30 look-ups of an account an hour unless its operator says otherwise, which are
+/// all that there are where strangers use up what guests have, and `/find` is to be among them. What is put off is done when the session is next renewed, within the hour.
 const UNASKED_AN_HOUR: usize = 20;
 const HOUR_MS: u64 = 3_600_000;
-/// How often work is begun anew because the rendezvous wants other work meanwhile.
-const MAX_WORK: u8 = 3;
 
 /// What an errand is for.
 #[derive(Clone, Debug)]
@@ -64,21 +64,12 @@ pub(super) struct Errand {
     /// The newest record of theirs that we hold.
     since: Option<[u8; 32]>,
     status: Option<Status>,
+    /// How long guests have to wait for a look-up, in ms: our account asks in their place.
+    guests_wait_ms: Option<u64>,
     /// Whose name it is.
     pub(super) known: Option<Known>,
     work: Option<Work>,
     works: u8,
-}
-
-/// A friend request that waits for its proof of work.
-#[derive(Debug)]
-struct Work {
-    puzzle: Puzzle,
-    challenge: [u8; 16],
-    from: u64,
-    account: AccountId,
-    envelopes: Vec<(DeviceId, KnockEnvelope)>,
-    is_sent: bool,
 }
 
 /// All of them.
@@ -217,8 +208,18 @@ impl Rendezvous {
         }
         let id = self.errands.next;
         self.errands.next += 1;
-        let errand =
-            Errand { server, name, aim, is_begun: false, since, status: None, known: None, work: None, works: 0 };
+        let errand = Errand {
+            server,
+            name,
+            aim,
+            is_begun: false,
+            since,
+            status: None,
+            guests_wait_ms: None,
+            known: None,
+            work: None,
+            works: 0,
+        };
         self.errands.running.insert(id, errand);
         self.begin_errands(step);
         true
@@ -270,8 +271,24 @@ impl Rendezvous {
             Ok(ServerFrame::Done) if is_sent => Ok(Next::Stored),
             Ok(_) => Err(Failed::Unreached("it answers nonsense".to_owned())),
             Err(Failed::Refused(ErrorCode::Pow { bits, challenge })) => self.work_again(id, bits, challenge, step),
+            Err(Failed::Refused(ErrorCode::RateLimited { retry_ms })) => self.ask_as_ourselves(id, get, retry_ms, step),
             Err(failed) => Err(failed),
         }
+    }
+
+    /// Guests are to wait for their next look-up: our account asks, if it can and has not yet. If it is to wait too, the
+    /// person is told the shorter time.
+    fn ask_as_ourselves(&mut self, id: u64, get: NameGet, retry_ms: u64, step: &mut Step<'_>) -> Result<Next, Failed> {
+        let Some(errand) = self.errands.running.get(&id) else { return Ok(Next::On) };
+        let (server, before) = (errand.server, errand.guests_wait_ms);
+        let is_looking_up = errand.status.is_some() && errand.known.is_none();
+        if !is_looking_up || before.is_some() || !self.is_ready(&server) {
+            let retry_ms = before.unwrap_or(retry_ms).min(retry_ms);
+            return Err(Failed::Refused(ErrorCode::RateLimited { retry_ms }));
+        }
+        self.change(id, |errand| errand.guests_wait_ms = Some(retry_ms));
+        self.ask(server, Lane::Account, ServerFrame::NameGet(get), Purpose::Errand(id), step);
+        Ok(Next::On)
     }
 
     fn change(&mut self, id: u64, change: impl FnOnce(&mut Errand)) {
@@ -279,101 +296,6 @@ impl Rendezvous {
             change(errand);
         }
     }
-
-    /// Seals the friend request to each device of whoever has the name, and begins to work for it.
-    /// The first of `contents` that there is room for is what is said.
-    pub(super) fn prepare(&mut self, id: u64, contents: &[MailContent], step: &mut Step<'_>) -> Result<(), Failed> {
-        let Some(errand) = self.errands.running.get(&id) else { return Ok(()) };
-        let (Some(known), Some(status)) = (&errand.known, &errand.status) else { return Ok(()) };
-        let (account, bits, challenge) = (known.binding.account, status.knock_bits, status.challenge);
-        let mut envelopes = Vec::new();
-        // Our own account's other devices: whichever takes a request out takes it from all.
-        for device in known.row.devices.iter().filter(|device| device.id != step.me.device) {
-            let usable = |prekey: &hobnob_shared::identity::Prekey| prekey.expiry_ms > step.now.wall_ms;
-            let Some(prekey) = device.prekeys().into_iter().filter(usable).max_by_key(|prekey| prekey.id) else {
-                continue;
-            };
-            envelopes.extend(seal(contents, &device.id, &prekey, step).map(|envelope| (device.id, envelope)));
-        }
-        if envelopes.is_empty() {
-            return Err(Failed::Refused(ErrorCode::Expired));
-        }
-        let puzzle = puzzle(&account, &envelopes, bits, challenge)?;
-        let from = step.rng.next_u64();
-        self.change(id, |errand| {
-            errand.work = Some(Work { puzzle, challenge, from, account, envelopes, is_sent: false });
-        });
-        self.errands.plan(step.now.mono_ms);
-        Ok(())
-    }
-
-    fn work_again(&mut self, id: u64, bits: u8, challenge: [u8; 16], step: &mut Step<'_>) -> Result<Next, Failed> {
-        let from = step.rng.next_u64();
-        let Some(errand) = self.errands.running.get_mut(&id) else { return Ok(Next::On) };
-        errand.works += 1;
-        match &mut errand.work {
-            Some(work) if errand.works <= MAX_WORK => {
-                work.puzzle = puzzle(&work.account, &work.envelopes, bits, challenge)?;
-                (work.challenge, work.from, work.is_sent) = (challenge, from, false);
-                self.errands.plan(step.now.mono_ms);
-                Ok(Next::On)
-            }
-            _ => Err(Failed::Refused(ErrorCode::Pow { bits, challenge })),
-        }
-    }
-
-    /// A slice of work for one of them.
-    pub(super) fn work(&mut self, step: &mut Step<'_>) {
-        if self.errands.due_ms.is_some_and(|due| due <= step.now.mono_ms) {
-            self.work_a_slice(step);
-            self.errands.plan(step.now.mono_ms);
-        }
-    }
-
-    fn work_a_slice(&mut self, step: &mut Step<'_>) {
-        let working = self.errands.running.iter_mut().find_map(|(id, errand)| {
-            let work = errand.work.as_mut().filter(|work| !work.is_sent)?;
-            Some((*id, errand.server, work))
-        });
-        let Some((id, server, work)) = working else { return };
-        match work.puzzle.search(work.from, STEPS) {
-            Search::From(next) => work.from = next,
-            Search::Found(nonce) => {
-                work.is_sent = true;
-                let proof = Proof::Pow { challenge: work.challenge, nonce };
-                let put = KnockPut { account: work.account, envelopes: work.envelopes.clone(), proof };
-                self.ask(server, Lane::Errand(id), ServerFrame::KnockPut(put), Purpose::Errand(id), step);
-            }
-        }
-    }
-}
-
-fn puzzle(
-    account: &AccountId,
-    envelopes: &[(DeviceId, KnockEnvelope)],
-    bits: u8,
-    challenge: [u8; 16],
-) -> Result<Puzzle, Failed> {
-    let subject = KnockPut::digest(account, envelopes);
-    Puzzle::new(challenge, bits, subject)
-        .ok_or_else(|| Failed::Untrusted(format!("it wants {bits} bits of work, which no honest rendezvous does")))
-}
-
-fn seal(
-    contents: &[MailContent],
-    to: &DeviceId,
-    prekey: &hobnob_shared::identity::Prekey,
-    step: &mut Step<'_>,
-) -> Option<KnockEnvelope> {
-    for content in contents {
-        match mail::seal_knock(content, to, prekey, &step.me.keys, step.rng) {
-            Err(mail::MailError::TooLarge(_)) => {}
-            sealed => {
-                return sealed.inspect_err(|error| tracing::debug!(%error, "a friend request cannot be sealed")).ok();
-            }
-        }
-    }
-    None
 }
 
 #[cfg(test)]

@@ -48,6 +48,8 @@ pub(crate) struct Rosa {
     pub(crate) status: Status,
     /// What she answers to all requests but the first of a session, if not what she should.
     pub(crate) refuses: Option<ErrorCode>,
+    /// So long a guest has to wait for a look-up, in ms: strangers have used up what guests have.
+    pub(crate) guests_wait_ms: Option<u64>,
     /// She knows none of the devices: she says what she is, and hangs up when she is told of an account.
     pub(crate) disowns: bool,
     pub(crate) links: BTreeMap<LinkId, Link>,
@@ -116,6 +118,7 @@ impl Rosa {
             nods_at: None,
             status,
             refuses: None,
+            guests_wait_ms: None,
             disowns: false,
             links: BTreeMap::new(),
             names: BTreeMap::new(),
@@ -211,6 +214,9 @@ impl Rosa {
         match (frame, self.refuses) {
             _ if self.nods_at == Some(frame.number()) => Ok(ServerFrame::Done),
             (ServerFrame::StatusGet, _) => Ok(ServerFrame::Status(self.status.clone())),
+            (ServerFrame::NameGet(_), _) if who.is_none() && self.guests_wait_ms.is_some() => {
+                Err(ErrorCode::RateLimited { retry_ms: self.guests_wait_ms.unwrap_or_default() })
+            }
             (_, Some(code)) => Err(code),
             (ServerFrame::NameGet(get), _) => self.name(&get.name).ok_or(ErrorCode::NotFound),
             (ServerFrame::AccountPut(payload), _) => self.put_account(member?, payload),
