@@ -243,10 +243,11 @@ impl Engine {
     }
 
     /// The last batch, when the process ends in good order: whoever sees us through a rendezvous is told now, and need
-    /// not wait until it notices.
+    /// not wait until it notices. Who is here now was seen last now.
     pub fn leave(&mut self, now: Now, view: &dyn View, work: &mut Work) -> Result<(), Fault> {
         self.parts.presence.leave(now);
         self.flush(now, view, work)
+        self.parts.saw_all(&mut Step::new(&mut self.core, now, view, work));
     }
 
     /// Whether nobody is known here: no friend, present or past, and so no history.

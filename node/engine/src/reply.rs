@@ -289,7 +289,7 @@ pub struct Missing {
     pub device_name: Nickname,
     /// So many messages.
     pub count: u64,
-    /// When a session with it ended last, in ms since the epoch; none if there never was one.
+    /// When it was here last, as far as is known, in ms since the epoch; none if there never was one.
     pub last_seen_ms: Option<u64>,
 }
 
@@ -365,7 +365,7 @@ pub struct OwnDevice {
     pub current: bool,
     /// A session with it is up.
     pub connected: bool,
-    /// When a session with it ended last, in ms since the epoch.
+    /// When it was here last, as far as is known, in ms since the epoch.
     pub last_seen_ms: Option<u64>,
 }
 
@@ -459,7 +459,7 @@ pub struct DeviceCopy {
     pub name: Nickname,
     /// What it has.
     pub state: DeliveryState,
-    /// When a session with it ended last, in ms since the epoch.
+    /// When it was here last, as far as is known, in ms since the epoch.
     pub last_seen_ms: Option<u64>,
 }
 
