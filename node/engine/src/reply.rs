@@ -391,6 +391,11 @@ pub enum Reply {
     /// It is done, and committed.
     Done,
     WhoAmI(Box<WhoAmI>),
+    /// How we show ourselves to friends now.
+    Shown {
+        presence: Presence,
+        text: Note,
+    },
     /// The link, as text; `local_only` when every address in it is loopback or private.
     Invite {
         link: String,
