@@ -1,7 +1,7 @@
 //! Worlds in which friends see each other through a rendezvous only. A failing one prints its seed; `WORLD_SEED=n` runs
 //! that one alone.
 
-use hobnob_engine::command::{Command, Presence};
+use hobnob_engine::command::{Command, Presence, Reply};
 use hobnob_shared::text::Note;
 use hobnob_tests::{
     apart::{People, presence},
@@ -184,6 +184,67 @@ fn a_clock_ten_years_off_shows_nobody_who_is_not_there() {
         world.run_for(OFFLINE_MS);
         for node in [BOB, CAROL] {
             assert_eq!(presence(&mut world, ALICE, &name(node)).0, Presence::Offline, "seed {seed}");
+        }
+    }
+}
+
+/// How a machine shows itself, as it says.
+fn own(world: &mut World, node: NodeIndex) -> (Presence, String) {
+    match world.answer(node, Command::WhoAmI) {
+        Ok(Reply::WhoAmI(me)) => (me.presence, me.presence_text.as_str().to_owned()),
+        other => panic!("seed {}: {other:?}", world.seed),
+    }
+}
+
+#[test]
+fn what_a_person_chooses_at_one_machine_is_shown_by_all_of_them() {
+    const PHONE: NodeIndex = 2;
+    // Longer than it takes to reach, or to see as gone, whoever comes or goes, and to fetch what lies at the rendezvous.
+    const SOON_MS: u64 = 700_000;
+    let states = [Presence::Online, Presence::Away, Presence::Busy, Presence::Invisible];
+    for seed in seeds(16) {
+        let (mut world, people) = People::gather(seed, &[2, 1]);
+        if seed % 2 == 0 {
+            people.separate(&mut world);
+            world.run_for(70_000);
+        }
+        if seed % 4 == 0 {
+            people.isolate(&mut world);
+        }
+        for round in 0..8 {
+            let (one, other) = [(ALICE, PHONE), (PHONE, ALICE)][world.below(2) as usize];
+            let mut choices = vec![(states[world.below(4) as usize], format!("{round}"))];
+            // Both are on, or the other one comes later, or both choose at once.
+            let turn = world.below(3);
+            if turn == 1 {
+                world.crash(other);
+            }
+            show(&mut world, one, choices[0].0, &choices[0].1);
+            if turn == 2 {
+                choices.push((states[world.below(4) as usize], format!("{round} too")));
+                show(&mut world, other, choices[1].0, &choices[1].1);
+            }
+            if turn == 1 {
+                let pause = 1_000 + world.below(100_000);
+                world.run_for(pause);
+                world.start(other);
+            }
+            let agrees = |world: &mut World| {
+                let chosen = own(world, one);
+                choices.contains(&chosen) && own(world, other) == chosen
+            };
+            let agreed = world.run_until(SOON_MS, agrees);
+            let owns = (own(&mut world, one), own(&mut world, other));
+            assert!(agreed, "seed {seed}, round {round}, turn {turn}: {choices:?} and {owns:?}");
+            let (state, text) = owns.0;
+            let shown = if state == Presence::Invisible { (Presence::Offline, String::new()) } else { (state, text) };
+            let is_seen = |world: &mut World| presence(world, BOB, &name(ALICE)) == shown;
+            let seen = world.run_until(SOON_MS, is_seen);
+            assert!(seen, "seed {seed}, round {round}: {shown:?} and {:?}", presence(&mut world, BOB, &name(ALICE)));
+            for _ in 0..20 {
+                world.run_for(10_000);
+                assert_eq!(presence(&mut world, BOB, &name(ALICE)), shown, "seed {seed}, round {round}: it changes");
+            }
         }
     }
 }

@@ -324,7 +324,7 @@ impl AccountRow {
         self.device(id).or_else(|| self.former.iter().find(|device| device.id == *id))
     }
 
-    /// A session with this device ended then. `true` when it is one of the account's.
+    /// A session with this device was up then. `true` when it is one of the account's.
     pub(crate) fn saw(&mut self, id: &DeviceId, now_ms: u64) -> bool {
         let device = self.devices.iter_mut().find(|device| device.id == *id);
         device.map(|device| device.seen_ms = Some(now_ms)).is_some()

@@ -48,8 +48,8 @@ impl Parts {
             Command::JoinAccount { invite } => self.join(ticket, *invite, step),
             Command::RevokeDevice { name, key } => self.revoke_device(&name, &key, step),
             Command::SetPresence { presence, text } => {
-                self.presence.set(presence, text, &self.people, &self.sessions, step);
-                answer(Reply::Done)
+                self.choose_presence(presence, text, step);
+                answer(self.shown())
             }
             Command::CreateInvite(terms) => invite::create(&terms, &self.own, step).map(Some),
             Command::Add { invite, note } => self.add(*invite, note, step),
@@ -119,6 +119,11 @@ impl Parts {
             presence,
             presence_text,
         }))
+    }
+
+    fn shown(&self) -> Reply {
+        let (presence, text) = self.presence.own();
+        Reply::Shown { presence, text }
     }
 
     fn set_profile(

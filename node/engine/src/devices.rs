@@ -233,6 +233,7 @@ impl Parts {
         step.put::<Accounts>(&peer.account, known);
         step.delete::<Accounts>(&step.me.account);
         self.settings.forget_all(step);
+        self.presence.forget_choice(step);
         self.rendezvous.forget_names(step);
         self.mail.forget_boxes(step);
         self.devices.joined = true;

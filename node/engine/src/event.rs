@@ -79,6 +79,11 @@ pub enum Event {
         presence: Presence,
         text: Note,
     },
+    /// Another device of ours was told to show us to friends like this, and so does this one.
+    PresenceChosen {
+        presence: Presence,
+        text: Note,
+    },
     /// The friend types, or stopped.
     Typing {
         chat: Handle,

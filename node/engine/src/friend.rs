@@ -232,7 +232,7 @@ impl People {
         self.accounts.get(account).map_or(&[], |row| row.devices.as_slice())
     }
 
-    /// A session with a device of theirs ended.
+    /// A device of theirs is here, or was until now.
     pub(crate) fn saw(&mut self, account: &AccountId, device: &DeviceId, step: &mut Step<'_>) {
         if let Some(row) = self.accounts.get_mut(account).filter(|_| self.friends.contains_key(account))
             && row.saw(device, step.now.wall_ms)

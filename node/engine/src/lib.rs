@@ -160,7 +160,7 @@ impl Engine {
         let mut own = Own::load(&record, account_key, &mut step)?;
         let settings = Settings::load(&mut step)?;
         let people = People::load(&mut step)?;
-        let presence = Presences::load(fresh_incarnation, &mut step)?;
+        let presence = Presences::load(fresh_incarnation, &settings, &mut step)?;
         let sessions = Sessions::new(&mut step);
         let rendezvous = Rendezvous::load(&rendezvous, own.is_revoked(&step), &mut step)?;
         own.keep_prekey(rendezvous.prekey().cloned());
@@ -208,6 +208,7 @@ impl Engine {
         let mut step = Step::new(&mut self.core, now, view, work);
         self.parts.share(&mut step)?;
         self.parts.publish(&mut step)?;
+        self.parts.tell_choice(&mut step);
         self.parts.show_presence(&mut step);
         self.parts.plan_mail(&mut step)?;
         self.parts.conversations.flush(&around!(self.parts), &mut step)?;
@@ -244,9 +245,10 @@ impl Engine {
     }
 
     /// The last batch, when the process ends in good order: whoever sees us through a rendezvous is told now, and need
-    /// not wait until it notices.
+    /// not wait until it notices. Who is here now was seen last now.
     pub fn leave(&mut self, now: Now, view: &dyn View, work: &mut Work) -> Result<(), Fault> {
         self.parts.presence.leave(now);
+        self.parts.saw_all(&mut Step::new(&mut self.core, now, view, work));
         self.flush(now, view, work)
     }
 

@@ -263,7 +263,7 @@ impl Own {
         is_news
     }
 
-    /// The session with a device of ours ended.
+    /// A device of ours is here, or was until now.
     pub(crate) fn saw(&mut self, device: &DeviceId, step: &mut Step<'_>) {
         if self.row.saw(device, step.now.wall_ms) {
             step.put::<Accounts>(&step.me.account, &self.row);

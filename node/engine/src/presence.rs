@@ -1,6 +1,7 @@
 //! Who shows themselves how: we to friends, friends to us. Told over live sessions, and through rendezvous to those who
 //! are not connected; only a hint, and a live session's word counts more.
 
+mod choice;
 mod note;
 mod publish;
 mod served;
@@ -13,42 +14,26 @@ use hobnob_shared::{
     text::Note,
     wire::{self, Frame, PresenceState, rendezvous::PresenceToken},
 };
-use serde::{Deserialize, Serialize};
 
-use self::{note::Notes, publish::Places, ticket::Tickets};
+pub(crate) use self::choice::is_choice;
+use self::{choice::Choice, note::Notes, publish::Places, ticket::Tickets};
 use crate::{
     command::Presence,
     event::Event,
     friend::People,
     rendezvous::ServerKey,
-    row::{Slot, Table},
-    session::Sessions,
+    settings::Settings,
     step::{SessionId, Step},
-    tables::TableId,
     view::Fault,
     work::Now,
 };
 
-#[derive(Debug)]
-struct Shown;
-
-impl Table for Shown {
-    const ID: TableId = TableId::Profile;
-    type Key = Slot<2>;
-    type Value = Own;
-}
-
-/// How we show ourselves.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Own {
-    presence: Presence,
-    text: Note,
-}
-
 /// What everybody shows.
 #[derive(Debug)]
 pub(crate) struct Presences {
-    own: Own,
+    choice: Choice,
+    /// The process ends: from now on nothing is shown.
+    is_leaving: bool,
     sessions: BTreeMap<SessionId, Word>,
     tickets: Tickets,
     notes: Notes,
@@ -65,10 +50,10 @@ struct Word {
 }
 
 impl Presences {
-    pub(crate) fn load(is_restored: bool, step: &mut Step<'_>) -> Result<Self, Fault> {
-        let own = step.get::<Shown>(&Slot)?;
+    pub(crate) fn load(is_restored: bool, settings: &Settings, step: &mut Step<'_>) -> Result<Self, Fault> {
         Ok(Self {
-            own: own.unwrap_or(Own { presence: Presence::Online, text: Note::default() }),
+            choice: Choice::load(settings, step)?,
+            is_leaving: false,
             sessions: BTreeMap::new(),
             tickets: Tickets::load(is_restored, step)?,
             notes: Notes::default(),
@@ -78,7 +63,7 @@ impl Presences {
 
     /// What we show, and the text with it.
     pub(crate) fn own(&self) -> (Presence, Note) {
-        (self.own.presence, self.own.text.clone())
+        (self.choice.presence(), self.choice.text().clone())
     }
 
     /// What a friend shows: of several devices, the one that is most there.
@@ -91,25 +76,6 @@ impl Presences {
         best.map_or((Presence::Offline, Note::default()), |(presence, text)| (presence, text.clone()))
     }
 
-    /// The person shows themselves otherwise.
-    pub(crate) fn set(
-        &mut self,
-        presence: Option<Presence>,
-        text: Option<Note>,
-        people: &People,
-        sessions: &Sessions,
-        step: &mut Step<'_>,
-    ) {
-        self.own.presence = presence.unwrap_or(self.own.presence);
-        self.own.text = text.unwrap_or_else(|| self.own.text.clone());
-        step.put::<Shown>(&Slot, &self.own);
-        let friends = sessions.all_up().filter(|(.., peer)| people.syncs(&peer.account));
-        for (link, ..) in friends.collect::<Vec<_>>() {
-            self.tell(link, step);
-        }
-        self.places.renew(step.now);
-    }
-
     /// We are somewhere else: friends who watch us are to know.
     pub(crate) fn on_moved(&mut self, step: &Step<'_>) {
         self.places.renew(step.now);
@@ -117,8 +83,13 @@ impl Presences {
 
     /// From now on nothing is shown; what the person chose stays on disk.
     pub(crate) fn leave(&mut self, now: Now) {
-        self.own.presence = Presence::Offline;
+        self.is_leaving = true;
         self.places.renew(now);
+    }
+
+    /// This machine becomes a device of another account, whose choice comes.
+    pub(crate) fn forget_choice(&mut self, step: &mut Step<'_>) {
+        self.choice.forget(step);
     }
 
     /// A rendezvous refused what we published or watched, or what was to end.
@@ -128,7 +99,7 @@ impl Presences {
 
     /// We want to be taken for offline: nothing tells that somebody sits here.
     pub(crate) fn is_invisible(&self) -> bool {
-        self.own.presence == Presence::Invisible
+        self.choice.presence() == Presence::Invisible
     }
 
     /// Tells a friend over a session of theirs.
@@ -139,13 +110,16 @@ impl Presences {
 
     /// What others see, if they see anything.
     fn published(&self) -> Option<(PresenceState, Note)> {
-        let state = match self.own.presence {
+        if self.is_leaving {
+            return None;
+        }
+        let state = match self.choice.presence() {
             Presence::Online => PresenceState::Online,
             Presence::Away => PresenceState::Away,
             Presence::Busy => PresenceState::Busy,
             Presence::Invisible | Presence::Offline => return None,
         };
-        Some((state, self.own.text.clone()))
+        Some((state, self.choice.text().clone()))
     }
 
     /// A friend tells us.

@@ -291,7 +291,7 @@ pub struct Missing {
     pub device_name: Nickname,
     /// So many messages.
     pub count: u64,
-    /// When a session with it ended last, in ms since the epoch; none if there never was one.
+    /// When it was here last, as far as is known, in ms since the epoch; none if there never was one.
     pub last_seen_ms: Option<u64>,
 }
 
@@ -367,7 +367,7 @@ pub struct OwnDevice {
     pub current: bool,
     /// A session with it is up.
     pub connected: bool,
-    /// When a session with it ended last, in ms since the epoch.
+    /// When it was here last, as far as is known, in ms since the epoch.
     pub last_seen_ms: Option<u64>,
 }
 
@@ -393,6 +393,11 @@ pub enum Reply {
     /// It is done, and committed.
     Done,
     WhoAmI(Box<WhoAmI>),
+    /// How we show ourselves to friends now.
+    Shown {
+        presence: Presence,
+        text: Note,
+    },
     /// The link, as text; `local_only` when every address in it is loopback or private.
     Invite {
         link: String,
@@ -461,7 +466,7 @@ pub struct DeviceCopy {
     pub name: Nickname,
     /// What it has.
     pub state: DeliveryState,
-    /// When a session with it ended last, in ms since the epoch.
+    /// When it was here last, as far as is known, in ms since the epoch.
     pub last_seen_ms: Option<u64>,
 }
 

@@ -1,4 +1,4 @@
-//! What the devices of one account agree on: friends, settings, how far was read.
+//! What the devices of one account agree on: friends, settings, how they show themselves, how far was read.
 //!
 //! Each change becomes an entry of the self conversation, and an entry changes something only here, in `on_said`, whoever
 //! wrote it. Of several words about one thing that with the highest rank counts, so the order of arrival does not
@@ -19,6 +19,7 @@ use crate::{
     friend::FriendRow,
     invite,
     log::row::Rank,
+    presence::is_choice,
     rendezvous::is_name,
     step::{News, Signal, Step},
     view::Fault,
@@ -159,6 +160,7 @@ impl Parts {
         for (key, value) in self.settings.take_touched() {
             self.say(&Body::Setting(Setting { key, value, hearsay: false }), step)?;
         }
+        self.share_choice(step)?;
         self.share_names(step)?;
         if self.conversations.has_marks() && self.share.marks_ms.is_none() {
             self.share.marks_ms = Some(step.now.mono_ms + MARKS_MS);
@@ -231,8 +233,13 @@ impl Parts {
     }
 
     fn on_setting_said(&mut self, rank: Rank, setting: &Setting, step: &mut Step<'_>) {
-        if self.settings.on_said(rank, setting, step) && is_name(&setting.key) {
+        if !self.settings.on_said(rank, setting, step) {
+            return;
+        }
+        if is_name(&setting.key) {
             self.on_name_said(setting, step);
+        } else if is_choice(&setting.key) {
+            self.on_choice_said(setting, step);
         }
     }
 

@@ -80,6 +80,28 @@ impl Parts {
         self.open_sync(link, step)
     }
 
+    fn saw_device(&mut self, account: &AccountId, device: &DeviceId, step: &mut Step<'_>) {
+        if *account == step.me.account {
+            self.own.saw(device, step);
+        } else {
+            self.people.saw(account, device, step);
+        }
+    }
+
+    fn saw(&mut self, account: &AccountId, device: &DeviceId, step: &mut Step<'_>) {
+        let seen = step.now.wall_ms;
+        self.people.change(account, step, |row| row.last_seen_ms = Some(seen));
+        self.saw_device(account, device, step);
+    }
+
+    /// The process ends: nobody here will see how these sessions do.
+    pub(crate) fn saw_all(&mut self, step: &mut Step<'_>) {
+        let peers = self.sessions.all_up().map(|(.., peer)| (peer.account, peer.device));
+        for (account, device) in peers.collect::<Vec<_>>() {
+            self.saw(&account, &device, step);
+        }
+    }
+
     /// Conversations flow over a session as soon as it is up, both accepted, nothing is in doubt, and the device is one
     /// of the account's: a friend's, or ours.
     fn open_sync(&mut self, link: SessionId, step: &mut Step<'_>) -> Result<(), Fault> {
@@ -91,6 +113,8 @@ impl Parts {
             Some(session) if !session.syncing => session.syncing = true,
             _ => return Ok(()),
         }
+        // This node may not live to see the session's end. One is renewed every hour, so no more than that is lost.
+        self.saw_device(&peer.account, &peer.device, step);
         if peer.account != step.me.account {
             self.presence.tell(link, step);
             self.hand_ticket(link, step);
@@ -120,14 +144,9 @@ impl Parts {
             self.conversations.on_session_down(link, step);
         }
         if was_up {
-            let seen = step.now.wall_ms;
-            self.people.change(&account, step, |row| row.last_seen_ms = Some(seen));
-            if account == step.me.account {
-                self.own.saw(&device, step);
-            }
+            self.saw(&account, &device, step);
             let x25519 = around!(self).account(&account).and_then(|known| known.device(&device)).map(|it| it.x25519);
             if let Some(x25519) = x25519.filter(|x25519| !self.sessions.has_device(&account, x25519)) {
-                self.people.saw(&account, &device, step);
                 self.reach.on_down(account, x25519.into_array(), step);
             }
             self.mail_instead(&account, step);

@@ -46,7 +46,7 @@ On one network it goes without a link: both type `/nearby on`, and one of you `/
 Every message has a number, `[42]`, that it keeps for ever on this node. Where a message is meant, these work:
 `42`; `^` the newest of the chat; `^^` the one before; `^bob` the newest of Bob.
 
-Behind your own messages: `…` waits here, `⇡` is kept at a rendezvous until they are there, `✓` is stored by a device of your friend, `✓✓` was shown there.
+Behind your own messages: `…` waits here, `⇡` is kept at a rendezvous until they are there, `✓` is stored by a device of your friend, `✓✓` was shown there, which you learn when the two of you are connected, then or later: mail at a rendezvous does not tell it.
 Nothing stands behind one that another machine of yours wrote while this one has not heard yet how far it got.
 Before a name: `✓` you compared keys (`/verify`), `!` the key changed. In plain mode all of these are words.
 

@@ -116,6 +116,7 @@ fn kind(event: &Event) -> usize {
         Event::NotSaved { .. } => 24,
         Event::Saved => 25,
         Event::Missed(_) => 26,
+        Event::PresenceChosen { .. } => 27,
     }
 }
 
@@ -144,7 +145,8 @@ fn reply_kind(reply: &Reply) -> usize {
         Reply::Found(_) => 19,
         Reply::Settings(_) => 20,
         Reply::Servers(_) => 21,
-        Reply::Answered { .. } | Reply::MyAccount(_) | Reply::Listening { .. } => 22,
+        Reply::Shown { .. } => 22,
+        Reply::Answered { .. } | Reply::MyAccount(_) | Reply::Listening { .. } => 23,
     }
 }
 
@@ -156,6 +158,6 @@ fn counts(kinds: impl Iterator<Item = usize>) -> Vec<usize> {
 
 #[test]
 fn every_event_and_every_reply_has_a_sample() {
-    assert_eq!(counts(samples::events().iter().map(kind)), (0..27).collect::<Vec<_>>());
-    assert_eq!(counts(samples::replies().iter().map(|(_, reply)| reply_kind(reply))), (0..22).collect::<Vec<_>>());
+    assert_eq!(counts(samples::events().iter().map(kind)), (0..28).collect::<Vec<_>>());
+    assert_eq!(counts(samples::replies().iter().map(|(_, reply)| reply_kind(reply))), (0..23).collect::<Vec<_>>());
 }

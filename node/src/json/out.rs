@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use hobnob_shared::identity::fingerprint;
+use hobnob_shared::{identity::fingerprint, text::Note};
 use serde_json::{Value, json};
 
 use super::{
@@ -11,7 +11,8 @@ use super::{
     view::{self, Fields, fields},
 };
 use crate::api::{
-    Change, DeviceCopy, Event, Joined, Message, MessageDetails, Refusal, Reply, Request, WhoAmI, command::From,
+    Change, DeviceCopy, Event, Joined, Message, MessageDetails, Presence, Refusal, Reply, Request, WhoAmI,
+    command::From,
 };
 
 /// The version of the lines. It grows only when a field goes away or changes its meaning.
@@ -132,10 +133,15 @@ fn who_am_i(me: &WhoAmI) -> Fields {
     }))
 }
 
+fn shown(presence: Presence, text: &Note) -> Fields {
+    fields(json!({ "presence": view::presence(presence), "text": text.as_str() }))
+}
+
 fn reply_fields(reply: &Reply) -> Fields {
     match reply {
         Reply::Done => Fields::new(),
         Reply::WhoAmI(me) => who_am_i(me),
+        Reply::Shown { presence, text } => shown(*presence, text),
         Reply::Invite { link, local_only } => fields(json!({ "link": link, "local_only": local_only })),
         Reply::Devices(devices) => list("devices", devices, view::device),
         Reply::Joined(joined) => joined_fields(joined),
@@ -260,6 +266,7 @@ fn event_fields(event: &Event) -> (&'static str, Fields) {
                 "chat": chat.to_string(), "presence": view::presence(*presence), "text": text.as_str(),
             })),
         ),
+        Event::PresenceChosen { presence, text } => ("presence.chosen", shown(*presence, text)),
         Event::Typing { chat, typing } => {
             ("chat.typing", fields(json!({ "chat": chat.to_string(), "typing": typing })))
         }

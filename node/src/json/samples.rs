@@ -76,6 +76,7 @@ pub(super) fn replies() -> Vec<(&'static str, Reply)> {
     vec![
         ("mute", Reply::Done),
         ("whoami", Reply::WhoAmI(Box::new(me()))),
+        ("away", Reply::Shown { presence: Presence::Away, text: Note::parse("lunch").unwrap() }),
         ("invite-link", Reply::Invite { link: "hobnob:ra7d…".into(), local_only: true }),
         ("devices", Reply::Devices(vec![device(true), device(false)])),
         ("device", Reply::Joined(Box::new(joined()))),
@@ -148,6 +149,7 @@ pub(super) fn events() -> Vec<Event> {
         Event::DeviceRevoked { name: device(false).name, device: device(false).device, current: false },
         Event::ReadElsewhere { chat: chat(), unread: 0 },
         Event::PresenceChanged { chat: chat(), presence: Presence::Away, text: Note::parse("lunch").unwrap() },
+        Event::PresenceChosen { presence: Presence::Away, text: Note::parse("lunch").unwrap() },
         Event::Typing { chat: chat(), typing: true },
         Event::NearbyFound(nearby()),
         Event::NearbyEnded,

@@ -171,6 +171,7 @@ impl Front {
                     return;
                 }
             }
+            Event::PresenceChosen { presence, .. } => self.busy = *presence == Presence::Busy,
             Event::Typing { chat, typing } => return self.on_friend_typing(chat, *typing),
             Event::NearbyFound(person) => self.on_near(person),
             Event::ReadElsewhere { .. } => return self.recount(),

@@ -60,7 +60,11 @@ impl Output {
         }
         let text = render::reply(name, reply, &self.scene, &look());
         // That something is done is no data.
-        if matches!(reply, Reply::Done | Reply::Friend(_)) { self.talk(&text) } else { self.text(&text) }
+        if matches!(reply, Reply::Done | Reply::Shown { .. } | Reply::Friend(_)) {
+            self.talk(&text)
+        } else {
+            self.text(&text)
+        }
     }
 
     /// An answer that the node was not asked for.

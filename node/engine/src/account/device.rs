@@ -29,7 +29,7 @@ pub(crate) struct Device {
     addresses: Vec<String>,
     /// Reached there, the latest first.
     learned: Vec<String>,
-    /// When a session with it ended last, in ms since the epoch.
+    /// When it was here last, as far as is known, in ms since the epoch.
     #[serde(default)]
     pub(crate) seen_ms: Option<u64>,
 }

@@ -101,6 +101,7 @@ pub(super) const ROWS: &[Spec] = &[
         name: "away",
         usage: "/away [text]",
         help: "show friends that you are away, and perhaps why",
+        more: "What you choose here, with /busy, /invisible, /back or /status counts at all your machines; the last word wins.",
         args: &[Arg::Text],
         parse: |args| presence(args, Presence::Away),
         ..ROW
@@ -117,6 +118,8 @@ pub(super) const ROWS: &[Spec] = &[
         name: "invisible",
         usage: "/invisible",
         help: "look offline; messages still come and go",
+        more: "This counts at all your machines. One that is off now hears of it when it is on again and reaches another of \
+               them, or what they left at a rendezvous; until then it shows you as before.",
         parse: |_| Ok(Action::Ask(Command::SetPresence { presence: Some(Presence::Invisible), text: None })),
         ..ROW
     },

@@ -8,7 +8,7 @@ use super::{
     message::{bare, message, name_of, sign},
     notice,
     paint::Role,
-    people::{presence_words, request_line},
+    people::{presence_words, request_line, shown_as},
     server,
     time::{exact_span, span},
 };
@@ -55,6 +55,9 @@ pub fn event(event: &Event, scene: &Scene, look: &Look) -> Option<String> {
             format!("{} ({device:?}) is no longer a device of yours", display::line(name.as_str()))
         }
         Event::PresenceChanged { chat, presence, text } => present(chat, *presence, text.as_str()),
+        Event::PresenceChosen { presence, text } => {
+            format!("you show yourself as {}, as chosen on another of your machines", shown_as(*presence, text))
+        }
         Event::NearbyFound(person) => near(person)?,
         Event::NearbyEnded => "pairing mode is over: nobody near sees you any more".to_owned(),
         Event::SafetyWords { chat, words } => compare(chat, words),

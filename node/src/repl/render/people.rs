@@ -2,7 +2,7 @@
 
 use hobnob_shared::{
     identity::fingerprint,
-    text::{Handle, display},
+    text::{Handle, Note, display},
 };
 
 use super::{
@@ -33,6 +33,35 @@ pub(super) fn presence_words(presence: Presence) -> &'static str {
         Presence::Busy => "busy",
         Presence::Invisible => "invisible",
         Presence::Offline => "offline",
+    }
+}
+
+/// How we show ourselves: `away (lunch)`.
+pub(super) fn shown_as(presence: Presence, text: &Note) -> String {
+    let words = presence_words(presence);
+    if text.as_str().is_empty() {
+        words.to_owned()
+    } else {
+        format!("{words} ({})", shorten(text.as_str(), WORDS_CELLS))
+    }
+}
+
+/// What friends see of us after the command of this name.
+pub(super) fn shown_now(command: &str, presence: Presence, text: &Note) -> String {
+    let has_text = !text.as_str().is_empty();
+    match (presence, command) {
+        (Presence::Invisible | Presence::Offline, "status") if has_text => {
+            "your friends see you offline, and see this text only when /away or /busy shows you again".to_owned()
+        }
+        (Presence::Invisible | Presence::Offline, _) => {
+            "your friends see you offline now; messages come and go as before".to_owned()
+        }
+        (Presence::Online | Presence::Away | Presence::Busy, "status") if !has_text => {
+            format!("your friends see you {} now, and no text", presence_words(presence))
+        }
+        (Presence::Online | Presence::Away | Presence::Busy, _) => {
+            format!("your friends see you {} now", shown_as(presence, text))
+        }
     }
 }
 

@@ -14,6 +14,7 @@ pub fn reply(command: &str, reply: &Reply, scene: &Scene, look: &Look) -> String
     match reply {
         Reply::Done => done(command, look),
         Reply::WhoAmI(me) => whoami_card(me, look),
+        Reply::Shown { presence, text } => notice(&people::shown_now(command, *presence, text), look),
         Reply::Invite { link, local_only } => invite(command, link, *local_only, look),
         Reply::Devices(devices) => lines(&people::devices(devices, look), look),
         Reply::Joined(joined) => notice(&people::joined(joined), look),
@@ -70,8 +71,6 @@ fn done(command: &str, look: &Look) -> String {
         // The event says it.
         "remove" | "expire" | "device" => return String::new(),
         "nick" | "bio" => "changed; your friends are told when they are reached",
-        "away" | "busy" | "back" | "status" => "your friends see it now",
-        "invisible" => "your friends see you offline now; messages come and go as before",
         "decline" => "declined; nobody is told",
         "introduce" => "both are asked",
         "resync" => "comparing the whole chat; what is missing comes by itself",

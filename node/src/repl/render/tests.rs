@@ -80,9 +80,32 @@ fn in_words(one: &Message) -> String {
 
 #[test]
 fn what_was_done_is_said_as_friends_see_it() {
-    let said = |command: &str| reply(command, &Reply::Done, &scene(), &plain());
-    assert!(said("away").contains("your friends see it now"));
-    assert!(said("invisible").contains("your friends see you offline now"), "{}", said("invisible"));
+    let said = |command: &str, presence, text| {
+        let text = Note::parse(text).unwrap();
+        reply(command, &Reply::Shown { presence, text }, &scene(), &plain())
+    };
+    assert_eq!(said("away", Presence::Away, "lunch"), "your friends see you away (lunch) now\n");
+    assert_eq!(said("back", Presence::Online, ""), "your friends see you online now\n");
+    assert_eq!(said("status", Presence::Online, "tea"), "your friends see you online (tea) now\n");
+    assert_eq!(said("status", Presence::Busy, ""), "your friends see you busy now, and no text\n");
+    let unseen = said("status", Presence::Invisible, "tea");
+    assert!(unseen.starts_with("your friends see you offline, and see this text only when"), "{unseen}");
+    for (command, text) in [("invisible", ""), ("invisible", "tea"), ("status", "")] {
+        let gone = said(command, Presence::Invisible, text);
+        assert!(gone.contains("your friends see you offline now"), "{gone}");
+    }
+}
+
+#[test]
+fn what_another_machine_of_ours_chose_is_one_quiet_line() {
+    let chosen = |presence, text| {
+        let text = Note::parse(text).unwrap();
+        event(&Event::PresenceChosen { presence, text }, &scene(), &plain()).unwrap()
+    };
+    let line = chosen(Presence::Away, "lunch");
+    assert_eq!(line, "you show yourself as away (lunch), as chosen on another of your machines\n");
+    let line = chosen(Presence::Invisible, "");
+    assert_eq!(line, "you show yourself as invisible, as chosen on another of your machines\n");
 }
 
 #[test]
