@@ -214,7 +214,7 @@ impl Parts {
         }
     }
 
-    fn accept(&mut self, number: usize, step: &mut Step<'_>) -> Answer {
+    fn accept(&mut self, number: u64, step: &mut Step<'_>) -> Answer {
         let row = self.people.decide(number, step)?;
         let (account, they_accepted) = (row.account, row.they_accepted);
         self.people.add(account, Note::default(), they_accepted, step);
@@ -223,7 +223,7 @@ impl Parts {
         answer(self.friend(&account))
     }
 
-    fn decline(&mut self, number: usize, step: &mut Step<'_>) -> Done {
+    fn decline(&mut self, number: u64, step: &mut Step<'_>) -> Done {
         let row = self.people.decide(number, step)?;
         match row.source {
             Source::Invite(id) => invite::decline(&id, &row.account, step)?,
