@@ -196,7 +196,10 @@ fn a_request_keeps_the_number_that_it_was_shown_with() {
     assert_eq!(world.friend(0, "ja").standing, Standing::Friend);
     for decide in [Command::Accept { number: 2 }, Command::Decline { number: 2 }] {
         let refusal = world.ask(0, decide).unwrap_err();
-        assert_eq!((refusal.code, refusal.message.as_str()), (Code::NotFound, "2 is decided already; 3 waits (/requests)"));
+        assert_eq!(
+            (refusal.code, refusal.message.as_str()),
+            (Code::NotFound, "2 is decided already; 3 waits (/requests)")
+        );
     }
     assert_eq!(numbered(&mut world), pairs([(3, "Ha")]));
 }
