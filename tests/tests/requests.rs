@@ -191,10 +191,14 @@ fn what_one_machine_accepted_the_next_one_does_not_ask() {
 }
 
 #[test]
-fn what_one_machine_declined_the_other_one_still_asks() {
-    for seed in seeds(7) {
+fn what_one_machine_declined_the_other_one_does_not_ask_until_they_ask_again() {
+    for seed in seeds(14) {
         let mut world = two_machines(seed);
         visit(&mut world, ALICE, ask);
+        let is_seen_at_both = seed % 2 == 0;
+        if is_seen_at_both {
+            visit(&mut world, TABLET, |world| is_asked(world, TABLET));
+        }
         visit(&mut world, BOB, |world| {
             is_asked(world, BOB);
             let declined = world.answer(BOB, Command::Decline { number: 1 });
@@ -202,7 +206,16 @@ fn what_one_machine_declined_the_other_one_still_asks() {
             world.run_for(5 * MINUTE_MS);
             assert!(asked(world, BOB).is_empty(), "seed {seed}: it comes again");
         });
-        visit(&mut world, TABLET, |world| accept_at(world, TABLET));
+        visit(&mut world, TABLET, |world| {
+            let is_gone = world.run_until(5 * MINUTE_MS, |world| asked(world, TABLET).is_empty());
+            assert!(is_gone, "seed {seed}: it is asked again");
+            world.run_for(5 * MINUTE_MS);
+            assert!(asked(world, TABLET).is_empty(), "seed {seed}: it comes again");
+        });
+        visit(&mut world, ALICE, ask);
+        for node in [TABLET, BOB] {
+            visit(&mut world, node, |world| is_asked(world, node));
+        }
     }
 }
 

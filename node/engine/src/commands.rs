@@ -228,11 +228,17 @@ impl Parts {
         match row.source {
             Source::Invite(id) => invite::decline(&id, &row.account, step)?,
             Source::Introduction(by) => introduce::decline(&by, &row.account, &mut self.people, step),
-            Source::Nearby | Source::Name(..) => {}
+            Source::Name(..) => self.tell_declined(&row, step)?,
+            Source::Nearby => {}
         }
-        self.end_sessions(&row.account, step);
-        self.people.forget(&row.account, step);
+        self.dismiss(&row.account, step);
         Ok(())
+    }
+
+    /// Somebody who asked is nobody here any more.
+    pub(crate) fn dismiss(&mut self, account: &AccountId, step: &mut Step<'_>) {
+        self.end_sessions(account, step);
+        self.people.forget(account, step);
     }
 
     fn end_sessions(&mut self, account: &AccountId, step: &mut Step<'_>) {

@@ -19,7 +19,7 @@ use crate::{
     friend::{FriendRow, RequestRow},
     invite,
     log::row::Rank,
-    rendezvous::is_name,
+    rendezvous::{is_decline, is_name},
     step::{News, Signal, Step},
     view::Fault,
 };
@@ -231,8 +231,13 @@ impl Parts {
     }
 
     fn on_setting_said(&mut self, rank: Rank, setting: &Setting, step: &mut Step<'_>) {
-        if self.settings.on_said(rank, setting, step) && is_name(&setting.key) {
+        if !self.settings.on_said(rank, setting, step) {
+            return;
+        }
+        if is_name(&setting.key) {
             self.on_name_said(setting, step);
+        } else if is_decline(&setting.key) {
+            self.on_declines_said(setting, step);
         }
     }
 

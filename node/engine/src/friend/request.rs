@@ -53,6 +53,9 @@ pub(crate) struct RequestRow {
     pub(crate) received_ms: u64,
     /// They said so themselves; an introduction alone does not mean it.
     pub(crate) they_accepted: bool,
+    /// When they wrote their last request by name, as they say, in ms since the epoch; else 0.
+    #[serde(default)]
+    pub(crate) asked_ms: u64,
 }
 
 /// How they came to us.
@@ -130,6 +133,7 @@ impl People {
         let existing = self.requests.iter_mut().find(|(_, held)| held.account == row.account);
         if let Some((number, held)) = existing {
             held.they_accepted |= row.they_accepted;
+            held.asked_ms = held.asked_ms.max(row.asked_ms);
             step.put::<Requests>(number, held);
             return true;
         }

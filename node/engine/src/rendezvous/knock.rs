@@ -129,6 +129,9 @@ impl Parts {
         if is_wanted {
             return self.on_acceptance(&letter, &opened.content.account, opened.content.presence, step);
         }
+        if self.was_declined(&letter) {
+            return Ok(true);
+        }
         let chain = learn(&mut self.people, &account, &opened.content.account, step);
         if matches!(chain, Chain::Bad | Chain::Forked) || !self.people.lists(&account, &letter.device) {
             tracing::debug!("a friend request is not of the account that it names");
@@ -215,6 +218,7 @@ impl Parts {
             note: letter.note,
             received_ms: step.now.wall_ms,
             they_accepted: true,
+            asked_ms: letter.time_ms,
         };
         self.people.ask(row, step);
     }
