@@ -108,10 +108,10 @@ pub enum Command {
     },
     Requests,
     Accept {
-        number: usize,
+        number: u64,
     },
     Decline {
-        number: usize,
+        number: u64,
     },
     Friends,
     Remove {

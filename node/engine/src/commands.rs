@@ -219,7 +219,7 @@ impl Parts {
         }
     }
 
-    fn accept(&mut self, number: usize, step: &mut Step<'_>) -> Answer {
+    fn accept(&mut self, number: u64, step: &mut Step<'_>) -> Answer {
         let row = self.people.decide(number, step)?;
         let (account, they_accepted) = (row.account, row.they_accepted);
         self.people.add(account, Note::default(), they_accepted, step);
@@ -228,16 +228,22 @@ impl Parts {
         answer(self.friend(&account))
     }
 
-    fn decline(&mut self, number: usize, step: &mut Step<'_>) -> Done {
+    fn decline(&mut self, number: u64, step: &mut Step<'_>) -> Done {
         let row = self.people.decide(number, step)?;
         match row.source {
             Source::Invite(id) => invite::decline(&id, &row.account, step)?,
             Source::Introduction(by) => introduce::decline(&by, &row.account, &mut self.people, step),
-            Source::Nearby | Source::Name(..) => {}
+            Source::Name(..) => self.tell_declined(&row, step)?,
+            Source::Nearby => {}
         }
-        self.end_sessions(&row.account, step);
-        self.people.forget(&row.account, step);
+        self.dismiss(&row.account, step);
         Ok(())
+    }
+
+    /// Somebody who asked is nobody here any more.
+    pub(crate) fn dismiss(&mut self, account: &AccountId, step: &mut Step<'_>) {
+        self.end_sessions(account, step);
+        self.people.forget(account, step);
     }
 
     fn end_sessions(&mut self, account: &AccountId, step: &mut Step<'_>) {

@@ -421,7 +421,7 @@ impl Parts {
         }
         let nick = self.people.nick(&account).cloned().unwrap_or(knock.nick);
         let received_ms = step.now.wall_ms;
-        let row = RequestRow { account, source, nick, note: knock.note, received_ms, they_accepted: true };
+        let row = RequestRow { account, source, nick, note: knock.note, received_ms, they_accepted: true, asked_ms: 0 };
         if !self.people.ask(row, step) {
             self.sessions.end(link, Some(ErrorCode::Quota), step);
         }

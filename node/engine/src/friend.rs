@@ -117,6 +117,8 @@ pub(crate) struct People {
     accounts: BTreeMap<AccountId, AccountRow>,
     handles: BTreeMap<Handle, AccountId>,
     requests: BTreeMap<u64, RequestRow>,
+    /// The last number that a request was given.
+    last_request: u64,
     /// Rows that may hold what our other devices do not know.
     touched: BTreeSet<AccountId>,
 }

@@ -140,6 +140,7 @@ pub(crate) fn on_frame(by: &AccountId, introduce: &Introduce, people: &mut Peopl
         note: introduce.note.clone(),
         received_ms: step.now.wall_ms,
         they_accepted: false,
+        asked_ms: 0,
     };
     people.ask(row, step);
 }

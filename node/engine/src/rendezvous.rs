@@ -6,6 +6,7 @@
 mod calls;
 mod carriers;
 mod command;
+mod declined;
 mod dial;
 mod errand;
 mod gap;
@@ -46,6 +47,7 @@ use self::{
 };
 pub(crate) use self::{
     calls::{Answered, Failed, Outcome, Purpose},
+    declined::is_decline,
     dial::is_ours,
     own_names::is_name,
     refresh::LookUp,

@@ -168,8 +168,8 @@ pub struct Friend {
 /// Something that waits for a decision.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
-    /// Its position, oldest first, from 1.
-    pub number: usize,
+    /// What it is called by for as long as it waits. Ascending with time.
+    pub number: u64,
     /// What it is.
     pub kind: RequestKind,
     /// How they call themselves. Unfiltered.

@@ -16,11 +16,11 @@ use crate::{
     Parts, around,
     command::Standing,
     event::Event,
-    friend::FriendRow,
+    friend::{FriendRow, RequestRow},
     invite,
     log::row::Rank,
     presence::is_choice,
-    rendezvous::is_name,
+    rendezvous::{is_decline, is_name},
     step::{News, Signal, Step},
     view::Fault,
 };
@@ -240,6 +240,8 @@ impl Parts {
             self.on_name_said(setting, step);
         } else if is_choice(&setting.key) {
             self.on_choice_said(setting, step);
+        } else if is_decline(&setting.key) {
+            self.on_declines_said(setting, step);
         }
     }
 
@@ -289,8 +291,8 @@ impl Parts {
         if row.they_accepted || row.removed || row.blocked {
             self.conversations.open_chat_with(*account, &around!(self), step);
         }
-        if is_wanted {
-            self.people.drop_request(account, step);
+        if is_wanted && let Some(request) = self.people.drop_request(account, step) {
+            self.on_request_accepted(account, &request, step)?;
         }
         match (was_wanted, is_wanted) {
             (true, false) => {
@@ -309,6 +311,19 @@ impl Parts {
             step.signal(Signal::News(*account, News::Changed));
         }
         Ok(())
+    }
+
+    /// Another device of ours accepted somebody who asks here too. What they said to this one counts as well.
+    fn on_request_accepted(
+        &mut self,
+        account: &AccountId,
+        request: &RequestRow,
+        step: &mut Step<'_>,
+    ) -> Result<(), Fault> {
+        if request.they_accepted {
+            self.people.they_accept(account, step);
+        }
+        self.learn_asked(account, step)
     }
 
     fn on_mark_said(&mut self, mark: &ReadMark, step: &mut Step<'_>) -> Result<(), Fault> {

@@ -15,6 +15,7 @@ use harness::{World, handle};
 use hobnob_engine::{
     command::{Code, Command, InviteTerms, Reply, Request, RequestKind, Standing},
     event::Event,
+    tables::TableId,
 };
 use hobnob_shared::text::Note;
 
@@ -153,7 +154,87 @@ fn the_inbox_holds_twenty() {
     }
     assert_eq!(requests(&mut world, 0).len(), 20);
     let refusal = world.ask(0, Command::Accept { number: 21 }).unwrap_err();
-    assert_eq!(refusal.message, "there is no request 21; 1 to 20 are waiting (/requests lists them)");
+    assert!(refusal.message.starts_with("there is no request 21; 1, 2, 3, "), "{refusal:?}");
+    assert!(refusal.message.ends_with(", 19 and 20 wait (/requests)"), "{refusal:?}");
+}
+
+/// Alice, whom the others asked one after the other.
+fn asked(others: &[&str]) -> World {
+    let names: Vec<_> = std::iter::once("Alice").chain(others.iter().copied()).collect();
+    let mut world = World::new(&names);
+    let invite = world.link(0, 100, false);
+    (1..names.len()).for_each(|node| drop(world.add(node, invite.clone()).unwrap()));
+    world
+}
+
+fn numbered(world: &mut World) -> Vec<(u64, String)> {
+    requests(world, 0).into_iter().map(|request| (request.number, request.nick.as_str().to_owned())).collect()
+}
+
+/// What the screen said when they came.
+fn told(world: &mut World) -> Vec<(u64, String)> {
+    let requested = |event| match event {
+        Event::FriendRequested(request) => Some((request.number, request.nick.as_str().to_owned())),
+        _ => None,
+    };
+    world.events(0).into_iter().filter_map(requested).collect()
+}
+
+fn pairs<const N: usize>(list: [(u64, &str); N]) -> Vec<(u64, String)> {
+    list.map(|(number, name)| (number, name.to_owned())).to_vec()
+}
+
+#[test]
+fn a_request_keeps_the_number_that_it_was_shown_with() {
+    let mut world = asked(&["Fa", "Ja", "Ha"]);
+    assert_eq!(told(&mut world), pairs([(1, "Fa"), (2, "Ja"), (3, "Ha")]));
+    world.ask(0, Command::Accept { number: 1 }).unwrap();
+    world.stop(0);
+    world.start(0);
+    assert_eq!(numbered(&mut world), pairs([(2, "Ja"), (3, "Ha")]));
+    world.ask(0, Command::Accept { number: 2 }).unwrap();
+    assert_eq!(world.friend(0, "ja").standing, Standing::Friend);
+    for decide in [Command::Accept { number: 2 }, Command::Decline { number: 2 }] {
+        let refusal = world.ask(0, decide).unwrap_err();
+        assert_eq!(
+            (refusal.code, refusal.message.as_str()),
+            (Code::NotFound, "2 is decided already; 3 waits (/requests)")
+        );
+    }
+    assert_eq!(numbered(&mut world), pairs([(3, "Ha")]));
+}
+
+#[test]
+fn a_number_is_not_given_again_while_somebody_waits() {
+    let mut world = World::new(&["Alice", "Fa", "Ja", "Ha", "Ka"]);
+    let invite = world.link(0, 100, false);
+    [1, 2].into_iter().for_each(|node| drop(world.add(node, invite.clone()).unwrap()));
+    world.ask(0, Command::Decline { number: 2 }).unwrap();
+    world.stop(0);
+    world.start(0);
+    world.add(3, invite.clone()).unwrap();
+    assert_eq!(numbered(&mut world), pairs([(1, "Fa"), (3, "Ha")]), "2 was Ja");
+    [1, 3].into_iter().for_each(|number| drop(world.ask(0, Command::Decline { number }).unwrap()));
+    assert_eq!(world.ask(0, Command::Accept { number: 3 }).unwrap_err().message, "no request is waiting");
+    world.add(4, invite).unwrap();
+    assert_eq!(numbered(&mut world), pairs([(1, "Ka")]), "nobody waited");
+}
+
+#[test]
+fn requests_of_an_older_database_have_the_numbers_that_it_showed() {
+    let mut world = asked(&["Fa", "Ja", "Ha"]);
+    world.ask(0, Command::Decline { number: 1 }).unwrap();
+    // It showed places, and knew of no last number.
+    world.stop(0);
+    world.forget_rows(0, TableId::Profile);
+    for _ in 0..2 {
+        world.start(0);
+        assert_eq!(numbered(&mut world), pairs([(1, "Ja"), (2, "Ha")]));
+        world.stop(0);
+    }
+    world.start(0);
+    world.ask(0, Command::Accept { number: 1 }).unwrap();
+    assert_eq!(numbered(&mut world), pairs([(2, "Ha")]));
 }
 
 #[test]

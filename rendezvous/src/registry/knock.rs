@@ -1,10 +1,11 @@
-//! Sealed friend requests that wait for an account: one envelope for each of its devices, and whichever answers first
-//! takes the request out for all.
+//! Sealed friend requests that wait for an account: one envelope for each of its devices, which each takes out its own. With
+//! the last one the request is gone.
 //!
 //! A full queue refuses nobody: whoever sends has to be told the same whether somebody takes requests out or not, and one
-//! who sends many must not keep the first of another one out. So one more takes the place of the oldest of whoever has most.
+//! who sends many must not keep the first of another one out. So one more takes the place of the oldest that a device has
+//! seen, for a device that never comes back must not fill the queue; where none has, of the oldest of whoever has most.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hobnob_shared::{
     id::{AccountId, DeviceId},
@@ -16,7 +17,9 @@ use hobnob_shared::{
 };
 
 use super::{
+    account,
     limits::{FORGET_ROWS, MAX_REMEMBERED, Policy, ROW_BYTES, SITE_SHARE},
+    mailbox::Owner,
     recent::Recent,
     row::{Key as _, table},
     session::Source,
@@ -24,7 +27,7 @@ use super::{
     usage::{charge, earliest_ahead, next_number, number_at, refund},
 };
 
-/// Envelopes of one request, by device.
+/// Envelopes of one request, by device. One that was taken out is empty, as none is that is left.
 type Envelopes = Vec<(DeviceId, KnockEnvelope)>;
 
 table!(KnockRows: (AccountId, u64) => Envelopes, Knocks);
@@ -89,13 +92,14 @@ pub(crate) fn deposit(
     envelopes: &Envelopes,
     (sender, senders): (Sender, &mut Senders),
 ) -> Served<()> {
-    if envelopes.is_empty() || envelopes.iter().any(|(_, envelope)| envelope.as_bytes().is_empty()) {
+    if envelopes.is_empty() || envelopes.iter().any(is_taken) {
         return Err(ErrorCode::Malformed.into());
     }
     let waiting = step.under::<KnockRows>(account, MAX_PENDING_KNOCKS)?;
     if waiting.len() == MAX_PENDING_KNOCKS {
+        let seen = waiting.iter().find(|(_, envelopes)| envelopes.iter().any(is_taken)).map(|((_, number), _)| *number);
         let waiting: Vec<_> = waiting.into_iter().map(|((_, number), _)| number).collect();
-        if let Some(number) = senders.surplus(&waiting, sender) {
+        if let Some(number) = seen.or_else(|| senders.surplus(&waiting, sender)) {
             take_out(step, account, number)?;
         }
     }
@@ -122,19 +126,45 @@ fn number(step: &mut Step<'_>, account: &AccountId) -> Served<u64> {
     Ok(number)
 }
 
-/// Those that wait and that this device can open, oldest first.
+/// Those that this device can open and has not taken out, oldest first.
 pub(crate) fn fetch(step: &Step<'_>, account: &AccountId, device: &DeviceId) -> Served<Knocks> {
     let rows = step.under::<KnockRows>(account, MAX_PENDING_KNOCKS)?;
     let of_device = rows.into_iter().filter_map(|((_, number), envelopes)| {
-        let (_, envelope) = envelopes.into_iter().find(|(to, _)| to == device)?;
+        let (_, envelope) = envelopes.into_iter().find(|left| left.0 == *device && !is_taken(left))?;
         Some(KnockItem { number, envelope })
     });
     Ok(Knocks { items: of_device.collect() })
 }
 
-/// The account has these; they are deleted.
-pub(crate) fn acknowledge(step: &mut Step<'_>, account: &AccountId, numbers: &[u64]) -> Served<()> {
-    numbers.iter().try_for_each(|number| take_out(step, account, *number))
+/// The device has these: its envelopes are deleted, and a request of which no device of the account has one left.
+pub(crate) fn acknowledge(step: &mut Step<'_>, owner: &Owner, numbers: &[u64]) -> Served<()> {
+    let (account, _) = owner;
+    let known = account::get(step, account)?.map(|row| row.known_devices()).unwrap_or_default();
+    numbers.iter().try_for_each(|number| take_envelope(step, owner, &known, *number))
+}
+
+fn take_envelope(
+    step: &mut Step<'_>,
+    (account, device): &Owner,
+    known: &BTreeSet<DeviceId>,
+    number: u64,
+) -> Served<()> {
+    let Some(mut envelopes) = step.get::<KnockRows>(&(*account, number))? else { return Ok(()) };
+    let before = bytes(&envelopes);
+    for (_, envelope) in envelopes.iter_mut().filter(|(to, _)| to == device) {
+        *envelope = KnockEnvelope::default();
+    }
+    // One for a device that was cut off since would never be taken out.
+    if envelopes.iter().all(|left| is_taken(left) || !known.contains(&left.0)) {
+        return take_out(step, account, number);
+    }
+    refund(step, account, before.saturating_sub(bytes(&envelopes)))?;
+    step.put::<KnockRows>(&(*account, number), &envelopes);
+    Ok(())
+}
+
+fn is_taken((_, envelope): &(DeviceId, KnockEnvelope)) -> bool {
+    envelope.as_bytes().is_empty()
 }
 
 /// Removes all of an account.
@@ -171,7 +201,7 @@ fn take_out(step: &mut Step<'_>, account: &AccountId, number: u64) -> Served<()>
     Ok(())
 }
 
-/// What a request counts for.
+/// What a request counts for: less with each envelope that is taken out.
 pub(crate) fn bytes(envelopes: &Envelopes) -> u64 {
     envelopes.iter().map(|(_, envelope)| envelope.as_bytes().len() as u64 + 64).sum::<u64>() + ROW_BYTES
 }

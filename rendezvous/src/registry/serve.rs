@@ -70,8 +70,8 @@ impl Registry {
                 ServerFrame::Knocks(knock::fetch(step, &account, &device)?)
             }
             ServerFrame::KnockAck(ack) => {
-                let (account, _) = self.session(id)?.device(step)?;
-                knock::acknowledge(step, &account, &ack.numbers).map(done)?
+                let owner = self.session(id)?.device(step)?;
+                knock::acknowledge(step, &owner, &ack.numbers).map(done)?
             }
             ServerFrame::PresencePut(put) => self.publish(id, step, put, notes).map(done)?,
             ServerFrame::PresenceWatch(watch) => self.watch(id, step, &watch, notes).map(done)?,

@@ -90,7 +90,8 @@ impl Parts {
         Ok(())
     }
 
-    /// Requests that wait for us. They are taken out of the box when they are kept here, or worth nothing.
+    /// Requests that wait for us. They are taken out of the box when they are kept here, or worth nothing; our other devices
+    /// find their own.
     fn on_knocks(&mut self, server: ServerKey, knocks: &Knocks, step: &mut Step<'_>) -> Result<(), Fault> {
         let mut numbers = Vec::new();
         for item in &knocks.items {
@@ -109,7 +110,7 @@ impl Parts {
     /// `false`: it has to wait in the box.
     fn on_knock_item(&mut self, server: &ServerKey, item: &KnockItem, step: &mut Step<'_>) -> Result<bool, Fault> {
         let Some(opened) = prekeys::open(item.envelope.as_bytes(), step)? else {
-            // Another device of ours may have the key; where there is none, it only fills the box.
+            // An older rendezvous would take it from our other devices too; where there is none, it only fills the box.
             return Ok(self.own.devices().len() <= 1);
         };
         let letter = opened.content.knock.and_then(|knock| knock.verify(&step.me.account).ok());
@@ -127,6 +128,9 @@ impl Parts {
         let is_wanted = self.people.friend(&account).is_some_and(FriendRow::is_wanted);
         if is_wanted {
             return self.on_acceptance(&letter, &opened.content.account, opened.content.presence, step);
+        }
+        if self.was_declined(&letter) {
+            return Ok(true);
         }
         let chain = learn(&mut self.people, &account, &opened.content.account, step);
         if matches!(chain, Chain::Bad | Chain::Forked) || !self.people.lists(&account, &letter.device) {
@@ -214,6 +218,7 @@ impl Parts {
             note: letter.note,
             received_ms: step.now.wall_ms,
             they_accepted: true,
+            asked_ms: letter.time_ms,
         };
         self.people.ask(row, step);
     }
@@ -295,7 +300,7 @@ impl Parts {
     }
 
     /// Somebody who asked us is a friend now: what we write goes to the mailbox that their request told of.
-    pub(super) fn learn_asked(&mut self, account: &AccountId, step: &mut Step<'_>) -> Result<(), Fault> {
+    pub(crate) fn learn_asked(&mut self, account: &AccountId, step: &mut Step<'_>) -> Result<(), Fault> {
         let Some(bundle) = step.get::<Rows>(account)?.and_then(|row| row.bundle) else { return Ok(()) };
         self.learn_places(account, &[bundle], None, step)?;
         if self.mail.knows(account) { self.owe(account, step) } else { Ok(()) }

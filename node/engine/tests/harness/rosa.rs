@@ -222,10 +222,7 @@ impl Rosa {
             (ServerFrame::AccountPut(payload), _) => self.put_account(member?, payload),
             (ServerFrame::KnockPut(put), _) => self.knock(put),
             (ServerFrame::KnockGet, _) => Ok(ServerFrame::Knocks(self.knocks_of(member?))),
-            (ServerFrame::KnockAck(ack), _) => {
-                self.knocks.retain(|(number, _)| !ack.numbers.contains(number));
-                Ok(ServerFrame::Done)
-            }
+            (ServerFrame::KnockAck(ack), _) => Ok(self.take_knocks(member?, &ack.numbers)),
             (ServerFrame::BoxPut(put), _) => self.letters.put_box(member?.1, put),
             (ServerFrame::MailPut(put), _) => self.letters.deposit(put),
             (ServerFrame::MailGet(get), _) => Ok(self.letters.fetch(member?.1, get)),
@@ -299,6 +296,17 @@ impl Rosa {
             Some(KnockItem { number: *number, envelope: envelope.clone() })
         });
         Knocks { items: items.collect() }
+    }
+
+    /// Each device takes out its own envelopes.
+    fn take_knocks(&mut self, (account, device): (AccountId, DeviceId), numbers: &[u64]) -> ServerFrame {
+        for (_, put) in
+            self.knocks.iter_mut().filter(|(number, put)| put.account == account && numbers.contains(number))
+        {
+            put.envelopes.retain(|(to, _)| *to != device);
+        }
+        self.knocks.retain(|(_, put)| !put.envelopes.is_empty());
+        ServerFrame::Done
     }
 
     fn vault(&self, account: &AccountId) -> Result<ServerFrame, ErrorCode> {

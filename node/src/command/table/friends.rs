@@ -58,7 +58,7 @@ pub(super) const ROWS: &[Spec] = &[
     Spec {
         name: "accept",
         usage: "/accept N",
-        help: "say yes to a request; N is its place in /requests",
+        help: "say yes to a request; N is its number in /requests, which it keeps while it waits",
         args: &[Arg::Anything],
         awaits: true,
         parse: |args| Ok(Action::Ask(Command::Accept { number: args.number("the request's number")? })),

@@ -105,7 +105,7 @@ pub struct KnockPut {
     /// For whom.
     #[serde(rename = "a")]
     pub account: AccountId,
-    /// One envelope for each device that has a prekey: any of them may answer.
+    /// One envelope for each device that has a prekey: each is told, and any of them may answer.
     #[serde(rename = "l", deserialize_with = "bounded::list::<_, _, MAX_DEVICES>")]
     pub envelopes: Vec<(DeviceId, KnockEnvelope)>,
     /// Work over [`KnockPut::digest`], or a code.
@@ -131,7 +131,7 @@ pub struct Knocks {
     pub items: Vec<KnockItem>,
 }
 
-/// Friend requests that are stored here, and may be deleted for all devices.
+/// Friend requests that are stored at the device that says so: what is kept for it of them may be deleted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KnockAck {
     /// Their numbers.
