@@ -47,7 +47,7 @@ impl Rendezvous {
         let (Some(known), Some(status)) = (&errand.known, &errand.status) else { return Ok(()) };
         let (account, bits, challenge) = (known.binding.account, status.knock_bits, status.challenge);
         let mut envelopes = Vec::new();
-        // Our own account's other devices: whichever takes a request out takes it from all.
+        // Where it is our own account, what is sealed to this device would only lie there.
         for device in known.row.devices.iter().filter(|device| device.id != step.me.device) {
             let usable = |prekey: &hobnob_shared::identity::Prekey| prekey.expiry_ms > step.now.wall_ms;
             let Some(prekey) = device.prekeys().into_iter().filter(usable).max_by_key(|prekey| prekey.id) else {
