@@ -1,13 +1,17 @@
 //! Worlds in which the name of somebody with several machines gets another password, also by a machine that was made from
 //! the recovery words. A failing one prints its seed; `WORLD_SEED=n` runs that one alone.
 
-use hobnob_engine::{command::Command, event::Event};
-use hobnob_shared::text::Username;
+use hobnob_engine::{
+    command::{Command, Presence},
+    event::Event,
+};
+use hobnob_shared::text::{Note, Username};
 use hobnob_tests::{
+    apart::presence,
     devices::{add_device, chat, devices, have_the_same, key, name, send},
     seeds::seeds,
     talk::{befriend, friends},
-    world::{NodeIndex, ServerIndex, World},
+    world::{NodeIndex, ServerIndex, World, username},
 };
 
 const ALICE: NodeIndex = 0;
@@ -180,5 +184,26 @@ fn it_finds_an_old_one_that_nobody_can_dial() {
         });
         assert!(came, "seed {seed}: {:?}", devices(&mut world, ALICE));
         assert!(world.run_until(120_000, vault_has_bob), "seed {seed}: the vault has no friends");
+    }
+}
+
+#[test]
+fn a_machine_made_from_the_recovery_words_asks_a_friend_again_and_talks_with_them() {
+    for seed in seeds(6) {
+        let mut world = alice_and_bob(seed);
+        world.crash(ALICE);
+        restore(&mut world);
+        let add = Command::AddName { name: username(BOB), server: None, note: Note::default() };
+        world.answer(NEW, add).unwrap_or_else(|refusal| panic!("seed {seed}: {refusal}"));
+        let sees = |world: &mut World| presence(world, NEW, &name(BOB)).0 == Presence::Online;
+        assert!(
+            world.run_until(60_000, sees),
+            "seed {seed}: {:#?} {:#?}",
+            world.nodes[NEW].events,
+            world.nodes[BOB].events.iter().rev().take(6).collect::<Vec<_>>()
+        );
+        send(&mut world, BOB, &name(ALICE), "who are you?");
+        let came = |world: &mut World| chat(world, NEW, &name(BOB)).last().is_some_and(|it| it.text == "who are you?");
+        assert!(world.run_until(60_000, came), "seed {seed}: {:?}", chat(&mut world, NEW, &name(BOB)).len());
     }
 }

@@ -389,10 +389,13 @@ impl Parts {
     }
 
     /// Tells somebody that we accept them.
-    pub(crate) fn knock(&self, link: SessionId, account: &AccountId, step: &mut Step<'_>) {
+    pub(crate) fn knock(&mut self, link: SessionId, account: &AccountId, step: &mut Step<'_>) {
         let Some(row) = self.people.friend(account).filter(|row| row.is_wanted()) else { return };
         let (nick, note) = (self.own.nick(step), row.note.clone());
         step.send(link, Frame::Knock(Knock { nick, note }));
+        if let Some(session) = self.sessions.get_mut(link) {
+            session.has_knocked = true;
+        }
     }
 
     /// Somebody accepts us.

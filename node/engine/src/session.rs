@@ -62,6 +62,8 @@ pub(crate) struct Session {
     pub(crate) up_ms: Option<u64>,
     /// Conversations flow over it.
     pub(crate) syncing: bool,
+    /// They were told over it that we accept them.
+    pub(crate) has_knocked: bool,
     heard_ms: u64,
     pinged_ms: u64,
     renewed_ms: Option<u64>,

@@ -76,7 +76,9 @@ impl Parts {
         if mode == Mode::Nearby {
             self.nearby.on_up(link, peer.account, &self.people, step);
         }
-        self.knock(link, &peer.account, step);
+        if !self.sessions.get(link).is_some_and(|session| session.has_knocked) {
+            self.knock(link, &peer.account, step);
+        }
         self.open_sync(link, step)
     }
 
@@ -109,9 +111,16 @@ impl Parts {
         if !around!(self).syncs(&peer.account, &peer.device) {
             return Ok(());
         }
-        match self.sessions.get_mut(link) {
-            Some(session) if !session.syncing => session.syncing = true,
+        let has_knocked = match self.sessions.get_mut(link) {
+            Some(session) if !session.syncing => {
+                session.syncing = true;
+                session.has_knocked
+            }
             _ => return Ok(()),
+        };
+        if !has_knocked {
+            // What follows is taken from friends only.
+            self.knock(link, &peer.account, step);
         }
         // This node may not live to see the session's end. One is renewed every hour, so no more than that is lost.
         self.saw_device(&peer.account, &peer.device, step);

@@ -106,6 +106,7 @@ impl Sessions {
             opened_ms: step.now.mono_ms,
             up_ms: None,
             syncing: false,
+            has_knocked: false,
             heard_ms: step.now.mono_ms,
             pinged_ms: 0,
             renewed_ms: None,
