@@ -372,6 +372,7 @@ fn server() -> ServerView {
         state: ServerState::Up,
         last_error: None,
         retry_ms: None,
+        opens_vault: true,
         is_forgotten: false,
     }
 }
