@@ -1,9 +1,9 @@
 //! New devices of friends, on their way to the person. Mail and our own devices may bring word of one that was revoked since:
-//! before the person hears of it, what else came is looked at, and whoever can say so is asked.
+//! before the person hears of it, what else lies at the rendezvous is taken in, and what is being asked is answered.
 
 use hobnob_shared::id::{AccountId, DeviceId};
 
-use crate::{Parts, account::AccountRow, event::Event, rendezvous::LookUp, step::Step};
+use crate::{Parts, account::AccountRow, event::Event, step::Step};
 
 /// Those that the person is not told of yet. No more of them than devices of friends.
 #[derive(Debug, Default)]
@@ -22,8 +22,7 @@ impl Parts {
     /// At the end of a batch: tells of those of which nothing more is to be heard now.
     pub(crate) fn tell_new_devices(&mut self, step: &mut Step<'_>) {
         for (account, device) in std::mem::take(&mut self.new_devices.0) {
-            let is_asked = self.refresh_by_name(&account, step) == LookUp::Running;
-            if is_asked || !self.rendezvous.is_caught_up() {
+            if self.is_looked_up(&account) || !self.rendezvous.is_caught_up() {
                 self.new_devices.0.push((account, device));
             } else {
                 self.tell_new_device(&account, &device, step);
