@@ -252,6 +252,17 @@ impl Node {
         self.keyring.has_password().unwrap_or(true)
     }
 
+    /// Whether the account's key is in this profile. When its keystore cannot be read now, whatever wants the key says so.
+    pub fn holds_account_key(&self) -> bool {
+        self.keyring.holds_account_key().unwrap_or(true)
+    }
+
+    /// Whether the account is older than this profile, which was linked, logged in or made from recovery words: what the
+    /// account has is elsewhere first.
+    pub fn came_later(&self) -> bool {
+        !self.holds_account_key() || self.keyring.is_restored()
+    }
+
     /// What a password for a rendezvous costs to try.
     pub(crate) fn login_cost(&self) -> Params {
         self.login_cost

@@ -5,7 +5,9 @@ mod cast;
 
 use cast::{alice, rng};
 use hobnob_shared::{
-    identity::keystore::{Key, KeystoreError, Params, Password, Secrets, has_password, open, open_account, seal},
+    identity::keystore::{
+        Key, KeystoreError, Params, Password, Secrets, has_password, holds_account, open, open_account, seal,
+    },
     limits::MAX_KEYSTORE_BYTES,
 };
 use zeroize::Zeroizing;
@@ -38,7 +40,7 @@ fn sealed(password: Option<&Password>) -> Vec<u8> {
 fn the_right_password_opens_both_boxes() {
     let password = password("correct horse");
     let file = sealed(Some(&password));
-    assert!(has_password(&file).unwrap());
+    assert!(has_password(&file).unwrap() && holds_account(&file).unwrap());
     let opened = open(&file, Some(&password)).unwrap();
     assert_eq!(opened.device_keys.id(), alice().device.id());
     assert_eq!(opened.store_key.as_bytes(), secrets().store_key.as_bytes());
@@ -52,6 +54,7 @@ fn the_right_password_opens_both_boxes() {
 fn a_linked_device_has_no_account_key() {
     let password = password("correct horse");
     let file = seal(&secrets(), None, Some(&password), CHEAP, &mut rng(10)).unwrap();
+    assert!(!holds_account(&file).unwrap(), "which is seen without the password");
     assert_eq!(open(&file, Some(&password)).unwrap().device_keys.id(), alice().device.id());
     assert_eq!(open_account(&file, Some(&password)).unwrap_err(), KeystoreError::NoAccountKey);
 }

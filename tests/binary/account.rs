@@ -193,10 +193,13 @@ fn logging_out_and_giving_up_the_name_keep_friends_and_account() {
     let (rosa, one, two) = (Rosa::new(), home("Alice"), home("Bob"));
     let mut alice = start(&one, &rosa);
     alice.refused("/logout", "conflict");
+    // Nobody is asked about a name that is not there.
+    alice.refused("/unregister", "conflict");
     alice.ask(&line("register", "alice", &one, "pw"));
     assert_eq!(alice.ask("/logout")["name"], "alice");
     alice.ask(&line("login", "alice", &one, "pw"));
-    alice.refused("/unregister", "usage");
+    let asked = alice.refused("/unregister", "usage");
+    assert!(asked["message"].as_str().unwrap().starts_with("anybody may take alice@127.0.0.1 then"), "{asked}");
     assert_eq!(alice.ask("/unregister --yes")["name"], "alice");
     assert_eq!(alice.ask("/whoami")["account"], alice.ready["account"]);
     // The name is anybody's now, and the old password opens nothing.

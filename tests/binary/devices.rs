@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     driver::{Home, Pair, Running, code, history, objects, stderr},
+    house::{House, PASSWORD, home, line, start, wait_up},
     pty::Terminal,
 };
 
@@ -57,10 +58,29 @@ fn a_second_machine_has_friends_and_history_and_both_get_what_comes() {
     assert_eq!(devices.as_array().unwrap().len(), 2, "{devices}");
     assert_eq!((&devices[0]["name"], &devices[0]["current"]), (&json!("phone"), &json!(true)));
     assert_eq!((&devices[1]["current"], &devices[1]["connected"]), (&json!(false), &json!(true)));
-    for command in ["/device link", "/nick Mallory", "/recovery"] {
+    // What a linked machine cannot do is refused, not asked about.
+    for command in ["/device link", "/device revoke phone", "/nick Mallory", "/recovery"] {
         let refused = phone.refused(command, "conflict");
         assert!(refused["message"].as_str().unwrap().contains("account's key"), "{refused}");
     }
+}
+
+#[test]
+fn a_linked_machine_gives_a_name_up_only_once_it_is_logged_in_and_is_told_that_it_cannot_take_it_again() {
+    let (house, alice_home) = (House::new(), home("Alice"));
+    let mut alice = start(&alice_home, &house);
+    alice.ask(&line("register", "alice", &alice_home));
+    wait_up(&mut alice);
+    let phone_home = linked(&link(&mut alice), "phone");
+    phone_home.file("pw", PASSWORD);
+    let mut phone = phone_home.start();
+    wait_up(&mut phone);
+    let refused = phone.refused("/unregister", "conflict");
+    assert!(refused["message"].as_str().unwrap().contains("this machine was linked"), "{refused}");
+    phone.ask(&line("login", "alice", &phone_home));
+    let asked = phone.refused("/unregister", "usage");
+    assert!(asked["message"].as_str().unwrap().contains("was linked, cannot take it again"), "{asked}");
+    assert_eq!(phone.ask("/unregister --yes")["name_is"], "free");
 }
 
 #[test]

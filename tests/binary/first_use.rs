@@ -76,13 +76,21 @@ fn whoever_has_a_name_already_logs_in_and_is_shown_no_words_that_are_worth_nothi
     terminal.wait("no address of a rendezvous");
     terminal.wait("address of that rendezvous");
     terminal.type_line(&house.address);
-    terminal.wait("(empty for none)");
+    terminal.wait("not the one of alice: that one is asked");
+    terminal.wait("Password for this disk (empty for none)");
     terminal.type_line("");
-    terminal.insist(PASSWORD, "this machine is a device of alice now");
+    terminal.wait("password of alice: ");
+    terminal.type_line("not her password");
+    terminal.wait("the name or the password is wrong at 127.0.0.1; once more");
+    terminal.wait("password of alice: ");
+    terminal.type_line(PASSWORD);
+    terminal.wait("this machine is a device of alice now");
     terminal.wait("worth nothing now");
-    terminal.wait("nobody to talk to yet. /find NAME looks somebody up at 127.0.0.1");
+    terminal.wait("no friend is here yet: those that you have come when another machine of yours is on");
+    terminal.wait("/find NAME looks somebody up at 127.0.0.1");
     assert_eq!(terminal.quits(), 0);
     assert!(!terminal.seen().contains(WORDS), "{}", terminal.seen());
+    assert!(!terminal.seen().contains("her password"), "a password was echoed");
 
     // It stays so, and is a start like any other.
     let mut terminal = Terminal::on(&home, &[]);
@@ -100,12 +108,21 @@ fn a_first_login_that_fails_leaves_a_new_account_and_says_how_to_try_again() {
     terminal.type_line("/login alice");
     terminal.wait("(empty for none)");
     terminal.type_line("");
-    terminal.insist("none of her passwords", "the name or the password is wrong");
+    for end in ["; once more", "; once more", "; nothing was changed"] {
+        terminal.wait("password of alice: ");
+        terminal.type_line("none of hers");
+        terminal.wait(&format!("the name or the password is wrong at 127.0.0.1{end}"));
+    }
+    terminal.wait("What you type now is a message again");
     terminal.wait("/login alice tries again");
     terminal.wait("/recovery");
     terminal.wait("/register NAME takes a name");
+    terminal.insist("/login alice", "password of alice: ");
+    terminal.type_line("");
+    terminal.wait("no password was given; nothing was changed");
     assert_eq!(terminal.quits(), 0);
     assert!(!terminal.seen().contains(WORDS), "{}", terminal.seen());
+    assert!(!terminal.seen().contains("none of hers"), "a password was echoed");
 }
 
 #[test]

@@ -69,6 +69,8 @@ fn moving_to_another_rendezvous_takes_the_mail_along_and_leaves_the_old_one_serv
     assert!(refused["message"].as_str().unwrap().contains("/logout 127.0.0.1 first"), "{refused}");
     // The old one serves until she leaves it.
     assert_eq!(bob.ask("/find alice")["account"], alice.ready["account"]);
+    let refused = alice.refused("/unregister", "usage");
+    assert!(refused["message"].as_str().unwrap().starts_with("you have names at several rendezvous"), "{refused}");
     alice.ask("/unregister 127.0.0.1 --yes");
     alice.ask(&format!("/set rendezvous {} off", old.address));
     let servers = alice.ask("/net")["servers"].clone();

@@ -11,7 +11,7 @@ use hobnob_shared::{
 };
 use hobnob_tests::{
     apart::outbox,
-    devices::{add_device, chat, have_the_same, key, name, send, who},
+    devices::{add_device, chat, devices, have_the_same, key, name, send, who},
     seeds::seeds,
     talk::{befriend, friends},
     world::{NodeIndex, ServerIndex, World},
@@ -389,6 +389,8 @@ fn a_bare_machine_leaves_mail_for_a_friend_whom_it_never_meets() {
         let came = |world: &mut World| words(world, BOB, &name(ALICE)) == ["of the phone"];
         assert!(world.run_until(60_000, came), "seed {seed}: {:?}", words(&mut world, BOB, &name(ALICE)));
         let told = |event: &&Event| matches!(event, Event::FriendNewDevice { .. });
+        // Only once he has asked whether it is still one of hers.
+        world.run_for(5_000);
         assert_eq!(world.nodes[BOB].events.iter().filter(told).count(), 1, "seed {seed}: he is told of the phone");
         send(&mut world, BOB, &name(ALICE), "an answer");
         assert!(world.run_until(60_000, |world| is_stored(world, BOB, ALICE)), "seed {seed}: no answer");
@@ -428,7 +430,7 @@ fn mailboxes_made_anew_since_the_vault_was_written_delay_what_a_bare_machine_say
         assert_eq!(delivery(&mut world, PHONE, BOB).state, DeliveryState::Queued, "seed {seed}");
         let waits = outbox(&mut world, PHONE).remove(0);
         assert_eq!(waits.reason, WaitReason::MailboxGone, "seed {seed}: {}", waits.why);
-        assert!(waits.why.contains("@bob must be online once"), "seed {seed}: {}", waits.why);
+        assert!(waits.why.contains("once @bob is online together"), "seed {seed}: {}", waits.why);
         world.start(BOB);
         let came = |world: &mut World| words(world, BOB, &name(ALICE)) == ["of the phone"];
         assert!(world.run_until(600_000, came), "seed {seed}: {:?}", outbox(&mut world, PHONE));
@@ -452,7 +454,7 @@ fn a_bare_machine_says_that_it_knows_no_mailbox_of_a_friend_who_never_told_of_on
         world.run_for(60_000);
         let waits = outbox(&mut world, PHONE).remove(0);
         assert_eq!(waits.reason, WaitReason::NoMailbox, "seed {seed}: {}", waits.why);
-        assert!(waits.why.ends_with("must be online once with this machine"), "seed {seed}: {}", waits.why);
+        assert!(waits.why.ends_with("is online together with this machine"), "seed {seed}: {}", waits.why);
         world.start(BOB);
         let known = |world: &mut World| delivery(world, PHONE, BOB).state == DeliveryState::Delivered;
         assert!(world.run_until(600_000, known), "seed {seed}");
@@ -516,5 +518,33 @@ fn the_longest_message_of_a_bare_machine_comes_after_all_that_shows_whose_it_is(
         let with = friends(&mut world, BOB)[0].handle.clone();
         let came = |world: &mut World| words(world, BOB, &with) == [long.as_str()];
         assert!(world.run_until(60_000, came), "seed {seed}: it was refused");
+    }
+}
+
+#[test]
+fn a_new_device_that_was_revoked_before_friends_heard_of_it_is_no_news_to_them() {
+    for seed in seeds(12) {
+        let mut world = alice_and_bob(seed);
+        world.run_for(VAULT_MS);
+        world.crash(BOB);
+        log_in(&mut world, PHONE);
+        if seed % 2 == 0 {
+            send(&mut world, PHONE, &name(BOB), "of the phone");
+            assert!(world.run_until(60_000, |world| is_stored(world, PHONE, BOB)), "seed {seed}: not left");
+        }
+        world.run_for(60_000);
+        let phone = devices(&mut world, ALICE).into_iter().find(|device| !device.current).expect("the phone");
+        let command = Command::RevokeDevice { name: phone.device.to_string(), key: key(&world, ALICE) };
+        done(&mut world, ALICE, command);
+        world.run_for(60_000);
+        if seed % 3 == 0 {
+            world.crash(ALICE);
+        }
+        let before = world.nodes[BOB].events.len();
+        world.start(BOB);
+        world.run_for(120_000);
+        let told = |event: &&Event| matches!(event, Event::FriendNewDevice { .. });
+        let events = world.nodes[BOB].events.get(before..).unwrap_or(&world.nodes[BOB].events);
+        assert_eq!(events.iter().find(told), None, "seed {seed}");
     }
 }

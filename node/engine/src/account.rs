@@ -190,13 +190,8 @@ impl AccountRow {
         }
     }
 
-    /// Takes the certificate of a device that the newest record lists or revokes. Which one and its name
-    /// when it is listed and new.
-    pub(crate) fn learn_certificate(
-        &mut self,
-        account: &AccountId,
-        signed: &SignedCertificate,
-    ) -> Option<(DeviceId, Nickname)> {
+    /// Takes the certificate of a device that the newest record lists or revokes. Which one when it is listed and new.
+    pub(crate) fn learn_certificate(&mut self, account: &AccountId, signed: &SignedCertificate) -> Option<DeviceId> {
         if self.devices.iter().chain(&self.former).any(|device| device.certificate == *signed) {
             return None;
         }
@@ -204,14 +199,14 @@ impl AccountRow {
         let newest = self.newest.as_ref().filter(|_| certificate.account == *account)?;
         let is_listed = newest.lists(signed, &certificate.device) && self.devices.len() < MAX_DEVICES;
         let is_former = newest.revoked.contains(&certificate.device) && self.former.len() < MAX_REVOKED;
-        let (id, name) = (certificate.device, certificate.name.clone());
+        let id = certificate.device;
         let device = Device::new(certificate, signed.clone());
         if is_listed {
             self.devices.push(device);
         } else if is_former {
             self.former.push(device);
         }
-        is_listed.then_some((id, name))
+        is_listed.then_some(id)
     }
 
     /// Takes a bundle of a certified device when it is newer. `true` when it was.

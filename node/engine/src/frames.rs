@@ -292,9 +292,9 @@ impl Parts {
         if let Some((from, to)) = self.people.name_properly(account, step) {
             step.event(Event::FriendRenamed { from, to });
         }
-        for (device, name) in added.iter().filter(|_| had_devices && self.people.friend(account).is_some()) {
-            let (chat, device_name) = (self.people.handle(account), name.as_str().to_owned());
-            step.event(Event::FriendNewDevice { chat, device_name, device: *device });
+        let is_told = had_devices && self.people.friend(account).is_some();
+        for device in added.iter().filter(|_| is_told) {
+            self.on_new_device(*account, *device, shown.is_some(), step);
         }
         if chain == Chain::Grown && self.people.friend(account).is_some() {
             step.signal(Signal::News(*account, News::Changed));

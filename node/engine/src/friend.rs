@@ -1,5 +1,6 @@
 //! People: who is a friend, who waits, who is blocked, how we call them, and what is known of their accounts.
 
+pub(crate) mod device;
 mod name;
 mod place;
 mod request;

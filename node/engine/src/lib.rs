@@ -54,7 +54,7 @@ use rand_core::SeedableRng as _;
 use crate::{
     conversation::Conversations,
     devices::Devices,
-    friend::People,
+    friend::{People, device::NewDevices},
     introduce::Introductions,
     mail::Mail,
     nearby::Nearby,
@@ -105,6 +105,7 @@ struct Parts {
     share: Share,
     settings: Settings,
     people: People,
+    new_devices: NewDevices,
     sessions: Sessions,
     pings: Pings,
     presence: Presences,
@@ -177,6 +178,7 @@ impl Engine {
             share: Share::default(),
             settings,
             people,
+            new_devices: NewDevices::default(),
             sessions,
             pings: Pings::default(),
             presence,
@@ -211,6 +213,7 @@ impl Engine {
         self.parts.tell_choice(&mut step);
         self.parts.show_presence(&mut step);
         self.parts.plan_mail(&mut step)?;
+        self.parts.tell_new_devices(&mut step);
         self.parts.conversations.flush(&around!(self.parts), &mut step)?;
         self.parts.settle(&mut step)?;
         self.parts.sessions.seal(&mut step);

@@ -216,6 +216,12 @@ pub(super) fn refused_registration(refusal: Refusal, name: &Username, host: &str
     }
 }
 
+/// Whether a password of a name was wrong, so that another one may be typed. Anything else that stands in the way of it, as
+/// too many guesses, is said by the rendezvous.
+pub fn is_wrong_password(refusal: &Refusal) -> bool {
+    refusal.code == Code::Login && refusal.said.is_none()
+}
+
 /// One answer to a wrong password, a name that is not there, and one that is hidden.
 pub(super) fn wrong_login(host: &str) -> Refusal {
     let message = format!(

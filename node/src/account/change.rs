@@ -21,7 +21,7 @@ use zeroize::Zeroizing;
 
 use super::{
     Tell,
-    ask::{Known, Talk, known},
+    ask::{Known, Talk, is_wrong_password, known},
     login::{self, Opened},
     password::StrongPassword,
     register::{Evaluated, evaluate},
@@ -58,7 +58,7 @@ pub async fn unlock(
     let mut talk = Talk::new(node, &server, false);
     match login::open(node, &mut talk, &name, old, tell).await {
         Ok(opened) => Ok(Unlocked { server, name, opened }),
-        Err(refusal) if refusal.code == Code::Login && refusal.said.is_none() => {
+        Err(refusal) if is_wrong_password(&refusal) => {
             let message = format!(
                 "the old password of {name} at {} is wrong; nothing was changed. Forgotten? /register {name}, on a device \
                  that holds the account's key, sets a new one without it",
@@ -76,7 +76,7 @@ fn gone(server: &ServerView, name: &Username) -> Refusal {
          friends find you there no more. /register {name} takes it again. Nothing was changed",
         server.called
     );
-    Refusal::new(Code::Login, message)
+    Refusal { said: Some(ErrorCode::NotFound), ..Refusal::new(Code::Login, message) }
 }
 
 /// Changes it.

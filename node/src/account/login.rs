@@ -286,6 +286,7 @@ mod tests {
                 state: ServerState::Idle,
                 last_error: None,
                 retry_ms: None,
+                opens_vault: false,
                 is_forgotten: false,
             }
         }

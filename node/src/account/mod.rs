@@ -11,6 +11,7 @@ mod login;
 mod outcome;
 pub mod password;
 mod people;
+mod question;
 mod register;
 mod work;
 
@@ -22,11 +23,13 @@ use crate::api::{Node, Refusal, ServerView};
 
 pub use crate::command::FullName;
 
+pub use ask::is_wrong_password;
 pub use change::{Unlocked, change_password, unlock};
 pub use leave::{Fate, Left, leave, log_out, unregister};
 pub use login::{Login, login};
 pub use outcome::{DeviceStanding, LoginEnd};
 pub use people::{add, find};
+pub use question::question;
 pub use register::{Registration, register};
 
 /// What takes a while, for the person who waits.

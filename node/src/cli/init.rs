@@ -103,6 +103,12 @@ pub(super) fn first_use(common: &Common, config: &Config) -> Result<FirstUse, Re
         }
         Newcomer::Known(who, typed) => {
             let server = if config.rendezvous.is_empty() { Some(ask_rendezvous()?) } else { None };
+            if common.password_file.is_none() {
+                prompt::tell(&format!(
+                    "Now a password for this disk, which is not the one of {}: that one is asked for next.",
+                    who.name
+                ));
+            }
             let password = new_password(common, true)?;
             let nick = parse_name(who.name.as_str())?;
             let aside = profile::set_aside(&config.dir);
@@ -256,7 +262,7 @@ pub(super) fn new_password(common: &Common, asking: bool) -> Result<Option<Passw
         Some(file) => password_from(file),
         None if asking => {
             prompt::tell(ABOUT_PASSWORD);
-            prompt::new_password("Password (empty for none): ")
+            prompt::new_password("Password for this disk (empty for none): ")
         }
         None => Ok(None),
     }

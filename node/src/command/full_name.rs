@@ -1,6 +1,6 @@
 //! How a person writes whom they mean at a rendezvous.
 
-use hobnob_shared::text::{Username, UsernameError};
+use hobnob_shared::text::{Username, UsernameError, display};
 
 /// A name at a rendezvous, as a person writes it: `alice`, or `alice@r.example` where several are in use, or
 /// `alice@r.example:4001` where several are on that host.
@@ -10,6 +10,15 @@ pub struct FullName {
     pub name: Username,
     /// What names the rendezvous ([`Address::answers_to`](hobnob_shared::rendezvous::Address::answers_to)).
     pub place: Option<String>,
+}
+
+impl std::fmt::Display for FullName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.place {
+            Some(place) => write!(f, "{}@{}", self.name, display::line(place)),
+            None => write!(f, "{}", self.name),
+        }
+    }
 }
 
 impl FullName {

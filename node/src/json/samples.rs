@@ -105,7 +105,7 @@ fn outbox() -> Reply {
         message: sent(),
         reason: WaitReason::NoMailbox,
         why:
-            "@bob is not reachable, and no mailbox of theirs is known here; @bob must be online once with this machine"
+            "@bob is not reachable, and no mailbox of theirs is known here; it goes out once @bob is online together with this machine"
                 .into(),
     };
     let missing = Missing {
@@ -375,6 +375,7 @@ fn server() -> ServerView {
         state: ServerState::Up,
         last_error: None,
         retry_ms: None,
+        opens_vault: true,
         is_forgotten: false,
     }
 }

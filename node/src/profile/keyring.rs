@@ -57,6 +57,17 @@ impl Keyring {
         keystore::has_password(&self.read()?).map_err(keystore_error(&self.path()))
     }
 
+    /// Whether the account's key is here, under the password or not. A linked device does not have it.
+    pub fn holds_account_key(&self) -> Result<bool, ProfileError> {
+        keystore::holds_account(&self.read()?).map_err(keystore_error(&self.path()))
+    }
+
+    /// Whether the account was there before this profile, and no friend of it is known to have met this device: it was
+    /// logged in, or made from recovery words.
+    pub(crate) fn is_restored(&self) -> bool {
+        self.dir.join(RESTORED).exists()
+    }
+
     /// Unseals what a running node needs.
     pub(super) fn open(&self, password: Option<&Password>) -> Result<Secrets, ProfileError> {
         keystore::open(&self.read()?, password.map(|p| &p.0)).map_err(keystore_error(&self.path()))

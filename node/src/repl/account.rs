@@ -59,23 +59,20 @@ impl Front {
         device: Option<Nickname>,
     ) -> Result<(), Refusal> {
         let server = account::server(&self.node, who.place.as_deref()).await?;
-        let name = who.name;
-        let password = match file {
-            Some(file) => secret_from(&file)?,
-            None => self.secret(&format!("password of {name}: ")).await?,
-        };
+        let (name, host) = (who.name, server.called.clone());
         let node = self.node.clone();
-        let profile_password = if self.node.has_password() {
-            let check = async |typed: Zeroizing<String>| {
-                node.account_key(Password::new(typed.clone())).await?;
-                Ok(typed)
+        let mut of_profile = None;
+        let log_in = async |front: &mut Self, password| {
+            let typed = match &of_profile {
+                Some(typed) => Zeroizing::clone(typed),
+                None => of_profile.insert(front.profile_password().await?).clone(),
             };
-            Password::new(self.unlocked("the password of this profile: ", check).await?)
-        } else {
-            None
+            let (name, server, device) = (name.clone(), server.clone(), device.clone());
+            let wish = Login { name, server, password, profile_password: Password::new(typed), device };
+            Ok(front.telling(async |tell| account::login(&node, wish, tell).await).await)
         };
-        let wish = Login { name: name.clone(), server, password, profile_password, device };
-        let end = self.telling(async |tell| account::login(&node, wish, tell).await).await?;
+        let wrong = format!("the name or the password is wrong at {host}");
+        let end = self.with_password(file, (&format!("password of {name}: "), &wrong), log_in).await?;
         let Reply::WhoAmI(me) = self.node.ask(Command::WhoAmI).await? else { return Ok(()) };
         self.say(&end.told(&name, &me.device_name));
         if end.standing == DeviceStanding::New { self.begin_anew().await } else { Ok(()) }
@@ -90,12 +87,14 @@ impl Front {
     ) -> Result<(), Refusal> {
         let (server, name) = account::home(&self.node, place.as_deref()).await?;
         let host = server.called.clone();
-        let old = match old_file {
-            Some(file) => secret_from(&file)?,
-            None => self.secret(&format!("old password of {name} at {host}: ")).await?,
-        };
         let (node, home) = (self.node.clone(), (server, name.clone()));
-        let unlocked = self.telling(async |tell| account::unlock(&node, home, old, tell).await).await?;
+        let unlock = async |front: &mut Self, old| {
+            let home = home.clone();
+            Ok(front.telling(async |tell| account::unlock(&node, home, old, tell).await).await)
+        };
+        let asked = format!("old password of {name} at {host}");
+        let unlocked =
+            self.with_password(old_file, (&format!("{asked}: "), &format!("the {asked} is wrong")), unlock).await?;
         let new = match file {
             Some(file) => StrongPassword::parse(&secret_from(&file)?, &name)?,
             None => self.choose_password(&name).await?,
@@ -127,7 +126,7 @@ impl Front {
 
     pub(super) async fn find(&mut self, name: &'static str, who: FullName) -> Result<(), Refusal> {
         let command = account::find(&self.node, who).await?;
-        self.ask_in_background(name, command);
+        self.ask_in_background(name, None, command);
         Ok(())
     }
 
@@ -137,12 +136,58 @@ impl Front {
         who: &str,
         note: hobnob_shared::text::Note,
     ) -> Result<(), Refusal> {
-        let command = account::add(&self.node, who, note).await?;
-        if matches!(command, Command::AddName { .. }) {
-            self.ask_in_background(name, command);
+        let (command, full) = account::add(&self.node, who, note).await?;
+        if full.is_some() {
+            self.ask_in_background(name, full, command);
             return Ok(());
         }
         self.ask(name, command, false, None).await
+    }
+
+    /// Does `work` with a name's password, from its file or typed behind `prompt`. Where it is typed, one that the rendezvous
+    /// calls wrong is asked for again: a person who is sent back to the chat may type the next one there. Enter alone ends
+    /// it, and so does all else that stands in the way.
+    async fn with_password<T>(
+        &mut self,
+        file: Option<PathBuf>,
+        (prompt, wrong): (&str, &str),
+        mut work: impl AsyncFnMut(&mut Self, Zeroizing<String>) -> Result<Result<T, Refusal>, Refusal>,
+    ) -> Result<T, Refusal> {
+        if let Some(file) = file {
+            return work(self, secret_from(&file)?).await?;
+        }
+        for left in (0..TRIES).rev() {
+            let typed = self.secret(prompt).await?;
+            if typed.is_empty() {
+                return Err(Refusal::new(Code::Login, format!("no password was given; {NOT_CHOSEN}")));
+            }
+            match work(self, typed).await? {
+                Err(refusal) if account::is_wrong_password(&refusal) && left > 0 => {
+                    self.say(&format!("{wrong}; once more, or Enter alone to leave it"));
+                }
+                Err(refusal) if account::is_wrong_password(&refusal) => {
+                    let message = format!("{}. What you type now is a message again", refusal.message);
+                    return Err(Refusal { message, ..refusal });
+                }
+                done => return done,
+            }
+        }
+        Err(Refusal::new(Code::Login, NOT_CHOSEN))
+    }
+
+    /// The password of this profile, checked; empty where it has none.
+    async fn profile_password(&mut self) -> Result<Zeroizing<String>, Refusal> {
+        if !self.node.has_password() {
+            return Ok(Zeroizing::default());
+        }
+        let node = self.node.clone();
+        let check = async |typed: Zeroizing<String>| {
+            // A linked device does not have the account's key, and logs in all the same.
+            let password = Password::new(typed.clone());
+            node.with_keyring(move |keyring| keyring.certificate(password.as_ref())).await?;
+            Ok(typed)
+        };
+        self.unlocked("the password of this profile: ", check).await
     }
 
     /// A password for `name`, typed twice, or made here and typed back.

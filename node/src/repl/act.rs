@@ -5,10 +5,18 @@ use std::time::Duration;
 use hobnob_shared::text::{Handle, Nickname, Note};
 use tokio::time::{Instant, timeout_at};
 
-use super::{front::Front, news::Hush, render, terminal::Typed};
+use super::{
+    front::{Front, Late},
+    news::Hush,
+    render,
+    terminal::Typed,
+};
 use crate::{
-    api::{Code, Command, Delivery, DeliveryState, Event, Message, Password, Presence, Refusal, Reply, Standing},
-    command::{self, Action, Context, Local, Parsed},
+    account,
+    api::{
+        Code, Command, Delivery, DeliveryState, Event, Friend, Message, Password, Presence, Refusal, Reply, Standing,
+    },
+    command::{self, Action, Context, FullName, Local, Parsed},
 };
 
 /// A message is shown as soon as it is delivered, or after this time as one that waits.
@@ -60,8 +68,8 @@ impl Front {
     }
 
     async fn act(&mut self, parsed: Parsed, line: &str, crossed: bool) -> Result<(), Refusal> {
-        if let Some(question) = &parsed.confirm
-            && !self.confirm(question).await?
+        if let Some(question) = account::question(&self.node, &parsed).await?
+            && !self.confirm(&question).await?
         {
             self.say("nothing was done");
             return Ok(());
@@ -70,7 +78,7 @@ impl Front {
             Action::Nothing => Ok(()),
             Action::Local(local) => self.on_local(parsed.name, local, parsed.qr).await,
             Action::Ask(command) if waits_for_others(&command) => {
-                self.ask_in_background(parsed.name, command);
+                self.ask_in_background(parsed.name, None, command);
                 Ok(())
             }
             Action::Ask(command) => self.ask(parsed.name, command, parsed.qr, (!crossed).then_some(line)).await,
@@ -131,22 +139,32 @@ impl Front {
         })
     }
 
-    /// The prompt does not wait for another person.
-    pub(super) fn ask_in_background(&mut self, name: &'static str, command: Command) {
+    /// The prompt does not wait for another person: who is asked by this name, if anybody is.
+    pub(super) fn ask_in_background(&mut self, name: &'static str, who: Option<FullName>, command: Command) {
         let (node, late) = (self.node.clone(), self.late.clone());
         tokio::spawn(async move {
             let answer = node.ask(command).await;
             // The terminal may be gone by now.
-            let _ = late.send((name, answer)).await;
+            let _ = late.send((name, who, answer)).await;
         });
     }
 
     /// An answer that came later.
-    pub(super) fn on_answer(&mut self, name: &'static str, answer: Result<Reply, Refusal>) {
-        match answer {
-            Ok(reply) => self.show(name, &reply, false),
-            Err(refusal) => self.refuse(&refusal),
+    pub(super) fn on_answer(&mut self, (name, who, answer): Late) {
+        match (answer, who) {
+            (Ok(Reply::Friend(friend)), Some(who)) if friend.standing == Standing::Pending => {
+                self.on_asked(&friend, &who);
+            }
+            (Ok(reply), _) => self.show(name, &reply, false),
+            (Err(refusal), _) => self.refuse(&refusal),
         }
+    }
+
+    fn on_asked(&mut self, friend: &Friend, who: &FullName) {
+        self.friends.insert(friend.handle.clone(), friend.clone());
+        self.know();
+        let text = render::asked(friend, who, &self.look());
+        self.terminal.put(&text);
     }
 
     /// Shows what a command answered.

@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     api::{Code, Command, Events, Friend, Message, Node, Refusal, Reply, Setting},
-    command::{self, PAGE},
+    command::{self, FullName, PAGE},
     config::Color,
     screen,
 };
@@ -41,8 +41,8 @@ const TWICE: Duration = Duration::from_secs(3);
 /// Counts in the prompt are read again this long after something changed.
 const COUNTS_PAUSE: Duration = Duration::from_millis(200);
 
-/// A command's name, and its answer.
-pub(super) type Late = (&'static str, Result<Reply, Refusal>);
+/// A command's name, whom it asks by which name, and its answer.
+pub(super) type Late = (&'static str, Option<FullName>, Result<Reply, Refusal>);
 
 /// One terminal on one node.
 #[derive(Debug)]
@@ -175,7 +175,7 @@ impl Front {
                         return Typed::Interrupted;
                     }
                 }
-                Some((name, answer)) = self.coming.recv() => self.on_answer(name, answer),
+                Some(late) = self.coming.recv() => self.on_answer(late),
                 event = self.events.next() => match event {
                     Some(event) => self.on_event(event).await,
                     None => return self.node_is_gone(),

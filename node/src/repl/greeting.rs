@@ -56,7 +56,7 @@ impl Front {
             self.say("this profile has no password: whoever has this disk has your keys. /passwd sets one");
         }
         let Reply::Servers(servers) = self.node.ask(Command::Servers).await? else { return Ok(()) };
-        self.say(&next_steps(self.friends.values(), &servers));
+        self.say(&next_steps(self.friends.values(), &servers, self.node.came_later()));
         let mut only = self.friends.values().filter(|friend| friend.standing == Standing::Friend);
         match (only.next().map(|friend| friend.handle.clone()), only.next()) {
             (Some(chat), None) => return self.open_only(chat).await,
@@ -111,12 +111,33 @@ fn who(me: &WhoAmI) -> String {
     )
 }
 
-fn next_steps<'a>(friends: impl Iterator<Item = &'a Friend>, servers: &[ServerView]) -> String {
+/// `came_later`: the account may have friends, whom this machine does not know yet.
+fn next_steps<'a>(friends: impl Iterator<Item = &'a Friend>, servers: &[ServerView], came_later: bool) -> String {
     let friends: Vec<&Friend> = friends.filter(|friend| friend.standing == Standing::Friend).collect();
+    if friends.is_empty() && came_later {
+        let ways = if servers.is_empty() { String::new() } else { format!("{}. ", ways_to_people(servers)) };
+        return format!(
+            "no friend is here yet: those that you have come when another machine of yours is on, or when they write. \
+             {ways}/help start says more"
+        );
+    }
     if friends.is_empty() {
         return format!("nobody to talk to yet. {}. /help start says more", ways_to_people(servers));
     }
     let there = friends.iter().filter(|friend| friend.presence != Presence::Offline).count();
     let count = if friends.len() == 1 { "1 friend".to_owned() } else { format!("{} friends", friends.len()) };
     format!("{count}, {there} online. @name opens a chat, @name text writes, /chats lists them, /help shows everything")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::next_steps;
+
+    #[test]
+    fn whoever_has_friends_elsewhere_is_not_told_that_there_is_nobody() {
+        let told = |came_later| next_steps([].into_iter(), &[], came_later);
+        assert!(told(false).starts_with("nobody to talk to yet. No server is needed: /invite-link"), "{}", told(false));
+        assert!(told(true).starts_with("no friend is here yet: those that you have come when"), "{}", told(true));
+        assert!(!told(true).contains("No server is needed"), "{}", told(true));
+    }
 }

@@ -120,7 +120,7 @@ impl Script<'_> {
         (who, note): (&str, Note),
         origin: &Origin,
     ) -> Result<(), Refusal> {
-        let asked = account::add(self.node, who, note).await?;
+        let (asked, _) = account::add(self.node, who, note).await?;
         self.answer(command, asked, origin).await;
         Ok(())
     }

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::{Script, odd_answer};
 use crate::{
+    account,
     api::{Code, Command, Event, Refusal, Reply, Setting},
     command::{self, Action, Context, DeviceLink, Local, Parsed},
     json::{fields, input::Asked, out::Origin},
@@ -23,7 +24,11 @@ impl Script<'_> {
             Ok(parsed) => parsed,
             Err(refusal) => return self.refuse(&refusal, &asked.origin),
         };
-        if let Some(question) = &parsed.confirm
+        let question = match account::question(self.node, &parsed).await {
+            Ok(question) => question,
+            Err(refusal) => return self.refuse(&refusal, &asked.origin),
+        };
+        if let Some(question) = question
             && !self.options.yes
         {
             let message = format!("{question} Add --yes to the command, or start hobnob with --yes");

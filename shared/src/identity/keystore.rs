@@ -28,6 +28,8 @@ const MAGIC: [u8; 7] = *b"HOBNOBK";
 const VERSION: u8 = 1;
 const HEADER_BYTES: usize = 7 + 1 + 1 + 12 + 16 + 24 + 24 + 8;
 const CHECKSUM_BYTES: usize = 16;
+/// What Poly1305 adds to each box.
+const SEAL_BYTES: usize = 16;
 
 /// What the person types. Wiped when dropped.
 pub struct Password(Zeroizing<String>);
@@ -156,7 +158,8 @@ pub fn seal(
     let plain = secrets.encode();
     let seed = account.map(AccountKey::to_bytes);
     let seed = seed.as_ref().map_or(&[][..], |seed| seed.as_slice());
-    header.lengths = [plain.len() + 16, seed.len() + 16].map(|length| u32::try_from(length).unwrap_or(u32::MAX));
+    header.lengths =
+        [plain.len() + SEAL_BYTES, seed.len() + SEAL_BYTES].map(|length| u32::try_from(length).unwrap_or(u32::MAX));
     let mut file = header.encode();
     for (index, plain) in [plain.as_slice(), seed].into_iter().enumerate() {
         let sealed =
@@ -171,6 +174,12 @@ pub fn seal(
 /// Whether a password is needed to open this file.
 pub fn has_password(file: &[u8]) -> Result<bool, KeystoreError> {
     Ok(Parts::split(file)?.header.params.is_some())
+}
+
+/// Whether the account's key is in this file. A linked device's box 2 holds nothing but its seal.
+pub fn holds_account(file: &[u8]) -> Result<bool, KeystoreError> {
+    let [_, account] = Parts::split(file)?.boxes;
+    Ok(account.len() > SEAL_BYTES)
 }
 
 /// Opens box 1.

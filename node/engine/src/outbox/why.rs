@@ -74,9 +74,9 @@ impl Parts {
         match self.asked_at(account) {
             Some(at) => {
                 let host = self.rendezvous.host(&at.server);
-                format!("{handle} must be online once with this machine, or find at {host} that it asks for one")
+                format!("it goes out once {handle} is online together with this machine, or looks in at {host}")
             }
-            None => format!("{handle} must be online once with this machine"),
+            None => format!("it goes out once {handle} is online together with this machine"),
         }
     }
 

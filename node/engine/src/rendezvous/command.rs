@@ -169,6 +169,7 @@ impl Rendezvous {
             state,
             last_error: it.and_then(|it| it.last_error.clone()).or_else(revoked),
             retry_ms: it.filter(|_| state == ServerState::Waiting).and_then(|it| it.retry_ms(step.now.mono_ms)),
+            opens_vault: row.account.as_ref().is_some_and(|own| own.vault_key.is_some()),
             is_forgotten: self.is_forgotten(server),
         })
     }

@@ -29,8 +29,7 @@ pub(crate) enum LookUp {
 impl Parts {
     /// Looks the name of a friend up, unless that was done a while ago.
     pub(crate) fn refresh_by_name(&mut self, account: &AccountId, step: &mut Step<'_>) -> LookUp {
-        let errands = &self.rendezvous.errands;
-        if errands.is_refreshing(account) || errands.is_learning(account) || errands.is_accepting(account) {
+        if self.is_looked_up(account) {
             return LookUp::Running;
         }
         let now = step.now.mono_ms;
@@ -43,5 +42,11 @@ impl Parts {
         }
         self.rendezvous.refreshes.0.insert(*account, now);
         LookUp::Running
+    }
+
+    /// Whether a look-up is under way that tells what became of their account.
+    pub(crate) fn is_looked_up(&self, account: &AccountId) -> bool {
+        let errands = &self.rendezvous.errands;
+        errands.is_refreshing(account) || errands.is_learning(account) || errands.is_accepting(account)
     }
 }

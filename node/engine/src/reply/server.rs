@@ -34,6 +34,8 @@ pub struct ServerView {
     pub last_error: Option<String>,
     /// The next attempt is in so many ms.
     pub retry_ms: Option<u64>,
+    /// This device holds what opens the vault there. A linked one knows only the name.
+    pub opens_vault: bool,
     /// It says that it does not know us under the name that we have there.
     pub is_forgotten: bool,
 }

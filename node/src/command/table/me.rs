@@ -90,7 +90,7 @@ pub(super) const ROWS: &[Spec] = &[
                first letters of the id that /devices shows take the name's place, where two have one name.",
         examples: &[
             ("/device link", "a link for your other machine"),
-            ("/device revoke phone", "the phone is gone; your friends are told"),
+            ("/device revoke phone", "the phone is gone; your friends' machines stop trusting it"),
         ],
         flags: &["--qr", "--yes"],
         args: &[Arg::Word(&["link", "revoke"]), Arg::Anything],

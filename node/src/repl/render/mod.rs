@@ -25,7 +25,7 @@ pub use self::{
     event::{Moved, event, moved},
     message::{message, messages},
     paint::Theme,
-    reply::{reply, whoami_card},
+    reply::{asked, reply, whoami_card},
     server::missing,
     time::day,
 };

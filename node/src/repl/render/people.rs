@@ -13,7 +13,10 @@ use super::{
     message::{bare, friend as friend_name},
     paint::Role,
 };
-use crate::api::{Friend, Joined, NearbyPerson, OwnDevice, Presence, Request, RequestKind, Standing, WhoAmI};
+use crate::{
+    api::{Friend, Joined, NearbyPerson, OwnDevice, Presence, Request, RequestKind, Standing, WhoAmI},
+    command::FullName,
+};
 
 /// Pairing mode cannot keep its promise.
 const ONLY_HERE: &str = "; but this node listens on this machine only, so nobody else on the network sees it: start hobnob \
@@ -166,13 +169,21 @@ pub(super) fn friend_after(command: &str, friend: &Friend) -> String {
             "{name} is not verified. If the words or numbers differed, somebody may stand between you: write nothing \
              secret here, and meet over another link; /block {name} ends the connection"
         ),
-        (_, Standing::Pending) => {
-            format!(
-                "asked {name}: they see it when they are next online, and you are friends once they accept (/friends shows it)"
-            )
-        }
+        (_, Standing::Pending) => asked(&name),
         (_, Standing::Friend) => format!("you and {name} are friends: write \"{name} hello\""),
     }
+}
+
+/// Somebody was asked by the name that they have at a rendezvous, which need not be what they are called here.
+pub(super) fn asked_by_name(friend: &Friend, who: &FullName) -> String {
+    let handle = bare(&friend.handle, true);
+    if friend.handle.as_str() == who.name.as_str() { asked(&handle) } else { asked(&format!("{who} (here: {handle})")) }
+}
+
+fn asked(who: &str) -> String {
+    format!(
+        "asked {who}: they see it when they are next online, and you are friends once they accept (/friends shows it)"
+    )
 }
 
 /// The requests, oldest first.

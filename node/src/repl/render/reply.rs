@@ -7,7 +7,10 @@ use super::{
     message::{bare, message, messages},
     notice, people, server,
 };
-use crate::api::{MessageDetails, Reply, WhoAmI};
+use crate::{
+    api::{Friend, MessageDetails, Reply, WhoAmI},
+    command::FullName,
+};
 
 /// What the command of this name (as in [`crate::command::Parsed`]) answered. Empty where an event says it.
 pub fn reply(command: &str, reply: &Reply, scene: &Scene, look: &Look) -> String {
@@ -49,6 +52,11 @@ pub fn reply(command: &str, reply: &Reply, scene: &Scene, look: &Look) -> String
         Reply::Settings(settings) => lines(&list::settings(settings, look), look),
         Reply::Listening { messages: list, .. } => messages(list, scene, look),
     }
+}
+
+/// Somebody was asked to be a friend, by this name at a rendezvous.
+pub fn asked(friend: &Friend, who: &FullName, look: &Look) -> String {
+    notice(&people::asked_by_name(friend, who), look)
 }
 
 /// Lines that were made harmless piece by piece. Our addresses stay whole, so that they can be copied.

@@ -497,6 +497,14 @@ fn lists_are_tables_or_sentences() {
 }
 
 #[test]
+fn whoever_was_asked_by_name_is_told_by_that_name_and_by_the_one_here() {
+    let who = crate::command::FullName::parse("dave@rosa.example").unwrap();
+    let told = |here: &str| asked(&sample_friend(here, Standing::Pending), &who, &look(200));
+    assert!(told("da").starts_with("· asked dave@rosa.example (here: @da): they see it"), "{}", told("da"));
+    assert!(told("dave").starts_with("· asked @dave: they see it"), "{}", told("dave"));
+}
+
+#[test]
 fn a_dead_invite_is_explained_in_the_list_of_friends() {
     let refused = Some("the invite has expired; ask for a new one".to_owned());
     let list = Reply::Friends(vec![Friend { refused, ..sample_friend("dave", Standing::Pending) }]);

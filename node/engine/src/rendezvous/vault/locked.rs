@@ -52,8 +52,8 @@ impl Rendezvous {
     /// Whoever did not change it should know.
     fn say_another_password(&self, server: &ServerKey, own: &OwnName, step: &mut Step<'_>) {
         let message = format!(
-            "the password of {} was changed on another machine of yours; this one goes on with the new one. Was it not you? \
-             /devices, and /device revoke there",
+            "the password of {} is another one now: on another machine of yours it was changed, or the name was given up and \
+             taken anew; this one goes on with it. Was it not you? /devices, and /device revoke there",
             self.full_name(server, &own.name)
         );
         step.event(Event::Warning { chat: None, message });
