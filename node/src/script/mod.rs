@@ -108,7 +108,8 @@ pub(crate) async fn run(
         code = signal() => Some(code),
         () = script.leave() => None,
     };
-    let stopped = again.or(stopped);
+    // Two that are sent at once may be seen in either order.
+    let stopped = again.max(stopped);
     Ended { stopped, code: script.code(), queued: script.outstanding.count() }
 }
 
